@@ -1,0 +1,179 @@
+import type { Call, Page } from './call.ts'
+import type { AccessMode, Connection, Protocol } from './connection.ts'
+import type { HostId, VmId, VolumeId } from './ids.ts'
+import type { AppliedQos, Qos, QosCapability } from './qos.ts'
+import type { Endpoint, SettingSpec } from './settings.ts'
+import type { VolumeStats } from './storage.ts'
+
+/** What a vendor ships for one kind of hypervisor. Opened once per host. */
+export interface HypervisorPlugin {
+  readonly kind: 'hypervisor'
+  readonly name: string
+  readonly title: string
+  readonly contract: 1
+  /** CloudStack's hypervisor name: `KVM`, `XenServer`, `VMware`, `Simulator`, ... */
+  readonly hypervisor: string
+  readonly schemes: readonly string[]
+  readonly settings: readonly SettingSpec[]
+  /** Makes an adapter bound to one host. No I/O; throws `INVALID` naming the setting that is wrong. */
+  open(endpoint: Endpoint): HypervisorAdapter
+}
+
+/** One host. A capability is a facet that is there. */
+export interface HypervisorAdapter {
+  /** Protocols over which it attaches disks. */
+  readonly accepts: readonly Protocol[]
+  readonly limits: HypervisorLimits
+  readonly hosts: HostFacet
+  readonly vms: VmFacet
+  readonly disks: DiskFacet
+  readonly inventory: HypervisorInventoryFacet
+  readonly resize?: DiskResizeFacet
+  readonly throttle?: ThrottleFacet
+  readonly stats?: DiskStatsFacet
+  readonly quiesce?: QuiesceFacet
+}
+
+/** Facets of a hypervisor adapter that may be absent. */
+export const HYPERVISOR_CAPABILITIES = [
+  'resize',
+  'throttle',
+  'stats',
+  'quiesce',
+] as const satisfies readonly (keyof HypervisorAdapter)[]
+/** A name in `HYPERVISOR_CAPABILITIES`. */
+export type HypervisorCapability = (typeof HYPERVISOR_CAPABILITIES)[number]
+
+/** Limits as data. */
+export interface HypervisorLimits {
+  readonly maxDisksPerVm: number
+  /** Present with the `throttle` facet. */
+  readonly qos?: QosCapability
+}
+
+/** A host as it reports itself. */
+export interface HostReport {
+  /** Stable identity: two registrations with the same identity are the same host. */
+  readonly identity: string
+  readonly name: string
+  readonly cpus: number
+  readonly memoryBytes: number
+  /** iSCSI name under which its guests' disks log in. */
+  readonly initiator: string
+  readonly version: string
+}
+
+/** Mandatory facet: what the host is. */
+export interface HostFacet {
+  /** Proves address and credentials. Throws `UNAVAILABLE`, `TIMEOUT` or `DENIED`, effect `none`. */
+  report(call: Call): Promise<HostReport>
+}
+
+/** A disk of a VM: one attachment of one volume. A call with a generation below the highest seen is `FENCED`. */
+export interface DiskSpec {
+  readonly volume: VolumeId
+  readonly generation: number
+  readonly connection: Connection
+  readonly mode: AccessMode
+  /** Shown to the guest: `serialOf(volume)`. */
+  readonly serial: string
+  /** CloudStack's device id; 0 is the root disk. */
+  readonly deviceId: number
+  /** Limits enforced by the hypervisor; `{}` for none. */
+  readonly throttle: Qos
+}
+
+/** What to run. `image` names a boot image that the host holds; absent: a machine without a guest. */
+export interface VmSpec {
+  readonly id: VmId
+  readonly name: string
+  readonly cpus: number
+  readonly memoryBytes: number
+  readonly image?: string
+  readonly disks: readonly DiskSpec[]
+}
+
+/** A VM as it is. `paused` covers I/O errors that wait for the LUN to come back. */
+export interface BackendVm {
+  readonly id: VmId
+  readonly state: 'running' | 'paused' | 'stopped'
+  readonly disks: readonly BackendDisk[]
+}
+
+/** A disk as the machine has it. */
+export interface BackendDisk {
+  readonly volume: VolumeId
+  readonly generation: number
+  readonly device: string
+  readonly bytes: number
+  readonly throttle: Qos
+}
+
+/** Mandatory facet: machines. Fenced per VM. */
+export interface VmFacet {
+  /** Idempotent on `spec.id`: running already is success; running with other cpus or memory is `CONFLICT`. */
+  start(spec: VmSpec, call: Call): Promise<BackendVm>
+  /** `undefined` when the host does not know the VM. */
+  get(id: VmId, call: Call): Promise<BackendVm | undefined>
+  /** Stopping what does not run succeeds. `force`: pull the plug; else ask the guest first, within the deadline. */
+  stop(id: VmId, options: { readonly force: boolean }, call: Call): Promise<void>
+  /** The machine and its disks stay; the guest starts anew. */
+  reboot(id: VmId, call: Call): Promise<BackendVm>
+}
+
+/** Mandatory facet: hot plug. */
+export interface DiskFacet {
+  /** Idempotent on (vm, volume, generation). Returns once the machine has the disk. `NOT_FOUND` without a running VM. */
+  attach(vm: VmId, disk: DiskSpec, call: Call): Promise<BackendDisk>
+  /**
+   * Returns only when the machine no longer has the disk: its session to the array is closed. Detaching what is not
+   * there succeeds. A guest that does not let go ends in `BUSY` with effect `possible`.
+   */
+  detach(vm: VmId, disk: Pick<DiskSpec, 'volume' | 'generation'>, call: Call): Promise<void>
+}
+
+/** One object on the host. */
+export type HypervisorInventoryItem = { readonly name: string } & (
+  | { readonly kind: 'vm'; readonly owner: 'ours'; readonly id: VmId; readonly state: BackendVm['state'] }
+  | {
+      readonly kind: 'disk'
+      readonly owner: 'ours'
+      readonly vm: VmId
+      readonly volume: VolumeId
+      readonly generation: number
+    }
+  /** Something made for a disk that should not outlive it: a secret, a storage repository, a mount. */
+  | { readonly kind: 'structure'; readonly owner: 'ours'; readonly id: string }
+  | { readonly kind: 'vm' | 'disk' | 'structure'; readonly owner: 'foreign' }
+)
+
+/** Mandatory facet: everything that is there. */
+export interface HypervisorInventoryFacet {
+  list(cursor: string | undefined, call: Call): Promise<Page<HypervisorInventoryItem>>
+}
+
+/** Optional facet: tell a machine that a disk has grown. Idempotent. */
+export interface DiskResizeFacet {
+  refresh(vm: VmId, disk: { readonly volume: VolumeId; readonly bytes: number }, call: Call): Promise<BackendDisk>
+}
+
+/** Optional facet: limits at the hypervisor, changed live and read back. */
+export interface ThrottleFacet {
+  apply(vm: VmId, disk: { readonly volume: VolumeId; readonly qos: Qos }, call: Call): Promise<AppliedQos>
+  read(vm: VmId, volume: VolumeId, call: Call): Promise<Qos>
+}
+
+/** Optional facet: I/O counters at the hypervisor; they start anew with the machine. */
+export interface DiskStatsFacet {
+  read(vm: VmId, volume: VolumeId, call: Call): Promise<VolumeStats>
+}
+
+/** Optional facet: hold a guest's writes. The thaw is armed on the host before the freeze: `withinMs` bounds it. */
+export interface QuiesceFacet {
+  freeze(vm: VmId, options: { readonly withinMs: number }, call: Call): Promise<{ readonly filesystems: number }>
+  /** `held` is false when the host had thawed on its own: whatever was taken is not consistent. */
+  thaw(vm: VmId, call: Call): Promise<{ readonly held: boolean; readonly frozenMs: number }>
+}
+
+/** Hosts are addressed by `HostId` outside of adapters; re-exported so that adapters need one import. */
+export type { HostId }
