@@ -1,8 +1,15 @@
 import { defineConfig } from 'vitest/config'
 
+/** Folders of `test/` that are suites of their own; see tools/suites.ts. */
+const systemSuites = ['e2e', 'compat', 'crash'] as const
+
+const everywhere = ['**/node_modules/**', '**/dist/**', '**/.moorage/**']
+const bench = 'test/bench/**'
+
 /**
- * Two tiers. `unit`: needs nothing but Node and PostgreSQL; part of `npm run check`. `lab`: starts real daemons
- * (tgtd, qemu-storage-daemon, QEMU) and needs root; part of `make test`, one file at a time.
+ * `unit` needs nothing but Node and PostgreSQL and is part of `npm run check`. `lab` starts real daemons (tgtd,
+ * qemu-storage-daemon, QEMU) and needs root. `e2e`, `compat` and `crash` run a whole system. All but `unit` go one file
+ * at a time: they measure, or they own ports, mounts and processes.
  */
 export default defineConfig({
   test: {
@@ -11,7 +18,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['**/*.test.ts'],
-          exclude: ['**/node_modules/**', '**/*.lab.test.ts'],
+          exclude: [...everywhere, '**/*.lab.test.ts', bench, ...systemSuites.map((name) => `test/${name}/**`)],
           isolate: false,
           testTimeout: 30_000,
           hookTimeout: 60_000,
@@ -21,12 +28,22 @@ export default defineConfig({
         test: {
           name: 'lab',
           include: ['**/*.lab.test.ts'],
-          exclude: ['**/node_modules/**'],
+          exclude: [...everywhere, bench, ...systemSuites.map((name) => `test/${name}/**`)],
           fileParallelism: false,
           testTimeout: 180_000,
           hookTimeout: 180_000,
         },
       },
+      ...systemSuites.map((name) => ({
+        test: {
+          name,
+          include: [`test/${name}/**/*.test.ts`],
+          exclude: everywhere,
+          fileParallelism: false,
+          testTimeout: 600_000,
+          hookTimeout: 300_000,
+        },
+      })),
     ],
   },
 })

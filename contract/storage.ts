@@ -204,7 +204,11 @@ export interface SnapshotFacet {
 export interface GroupSnapshotFacet {
   readonly maxVolumes: number
   /** Checks and readies; holds for `call.deadline` at most, then aborts by itself. */
-  prepare(group: string, members: readonly { readonly id: SnapshotId; readonly volume: VolumeId }[], call: Call): Promise<void>
+  prepare(
+    group: string,
+    members: readonly { readonly id: SnapshotId; readonly volume: VolumeId }[],
+    call: Call,
+  ): Promise<void>
   /** Takes all at one instant or none. Idempotent on `group`. */
   commit(group: string, call: Call): Promise<readonly BackendSnapshot[]>
   abort(group: string, call: Call): Promise<void>

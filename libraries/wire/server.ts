@@ -13,7 +13,12 @@ export interface WireServerOptions {
   readonly user: string
   readonly password: string
   /** Told of each call that ended, for the daemon's log. Never sees arguments, which may hold secrets. */
-  onCall?(entry: { readonly method: string; readonly key: string; readonly ms: number; readonly failure?: PluginError }): void
+  onCall?(entry: {
+    readonly method: string
+    readonly key: string
+    readonly ms: number
+    readonly failure?: PluginError
+  }): void
   /** Called with any error that is no `PluginError`: a bug. */
   onBug?(error: unknown): void
 }

@@ -1,0 +1,15 @@
+import type { Submission } from './journal.ts'
+
+/** What the rest of the controller may do with operations. */
+export interface Jobs<Tx> {
+  /** Records the operation in the caller's transaction: it exists exactly when that commits. Idempotent on `id`. */
+  submit(tx: Tx, submission: Submission): Promise<void>
+  /** Says that something may be runnable; cheap; call it after the transaction of `submit` committed. */
+  wake(): void
+  /** Resolves once the operation has ended, whoever ran it, or after `timeoutMs`; answers whether it ended. */
+  ended(operation: string, timeoutMs: number): Promise<boolean>
+  /** Asks a running or waiting operation to stop and undo what it started. Idempotent; no effect on ended ones. */
+  abort(operation: string): Promise<void>
+  /** Lets a waiting attempt run now instead of at its time. Idempotent. */
+  retry(operation: string): Promise<void>
+}

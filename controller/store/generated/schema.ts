@@ -1,0 +1,530 @@
+import type { Generated, GeneratedAlways, Selectable } from 'kysely'
+
+// Generated from store/migrations: do not edit.
+
+/** Row of table `installation`. */
+export interface InstallationTable {
+  one: Generated<boolean>
+  id: string
+  keyCheck: Buffer | null
+  createdAt: Generated<Date>
+}
+
+/** Row of table `zone`. */
+export interface ZoneTable {
+  id: string
+  seq: GeneratedAlways<number>
+  name: string
+  allocationState: Generated<string>
+  networkType: Generated<string>
+  createdAt: Generated<Date>
+  removedAt: Date | null
+}
+
+/** Row of table `pod`. */
+export interface PodTable {
+  id: string
+  seq: GeneratedAlways<number>
+  zoneId: string
+  name: string
+  allocationState: Generated<string>
+  createdAt: Generated<Date>
+  removedAt: Date | null
+}
+
+/** Row of table `cluster`. */
+export interface ClusterTable {
+  id: string
+  seq: GeneratedAlways<number>
+  zoneId: string
+  podId: string
+  name: string
+  hypervisor: string
+  allocationState: Generated<string>
+  createdAt: Generated<Date>
+  removedAt: Date | null
+}
+
+/** Row of table `host`. */
+export interface HostTable {
+  id: string
+  seq: GeneratedAlways<number>
+  zoneId: string
+  podId: string
+  clusterId: string
+  name: string
+  plugin: string
+  hypervisor: string
+  url: string
+  settings: unknown
+  sealedSettings: Buffer
+  identity: string
+  initiator: string
+  cpus: number
+  memoryBytes: number
+  version: string
+  state: Generated<string>
+  resourceState: Generated<string>
+  tags: Generated<string[]>
+  lastSeenAt: Date | null
+  createdAt: Generated<Date>
+  removedAt: Date | null
+}
+
+/** Row of table `domain`. */
+export interface DomainTable {
+  id: string
+  seq: GeneratedAlways<number>
+  parentId: string | null
+  name: string
+  path: string
+  createdAt: Generated<Date>
+  removedAt: Date | null
+}
+
+/** Row of table `account`. */
+export interface AccountTable {
+  id: string
+  seq: GeneratedAlways<number>
+  domainId: string
+  name: string
+  role: 'admin' | 'domain-admin' | 'user' | 'read-only-admin'
+  state: Generated<string>
+  chapAccount: string
+  createdAt: Generated<Date>
+  removedAt: Date | null
+}
+
+/** Row of table `principal`. */
+export interface PrincipalTable {
+  id: string
+  seq: GeneratedAlways<number>
+  accountId: string
+  username: string
+  firstname: Generated<string>
+  lastname: Generated<string>
+  email: Generated<string>
+  passwordHash: string
+  apiKey: string | null
+  sealedSecretKey: Buffer | null
+  state: Generated<string>
+  createdAt: Generated<Date>
+  removedAt: Date | null
+}
+
+/** Row of table `session`. */
+export interface SessionTable {
+  id: string
+  sessionKey: string
+  principalId: string
+  createdAt: Generated<Date>
+  usedAt: Generated<Date>
+}
+
+/** Row of table `pool`. */
+export interface PoolTable {
+  id: string
+  seq: GeneratedAlways<number>
+  zoneId: string
+  podId: string | null
+  clusterId: string | null
+  scope: 'ZONE' | 'CLUSTER' | 'HOST'
+  hostId: string | null
+  name: string
+  provider: string
+  url: string
+  managed: boolean
+  hypervisor: string | null
+  settings: unknown
+  sealedSettings: Buffer
+  identity: string
+  state: string
+  tags: Generated<string[]>
+  totalBytes: number
+  usedBytes: number
+  totalIops: number | null
+  capacityBytes: number | null
+  capacityIops: number | null
+  bytesFactor: Generated<number>
+  iopsFactor: Generated<number>
+  reservedBytes: Generated<number>
+  reservedIops: Generated<number>
+  reportedAt: Date | null
+  createdAt: Generated<Date>
+  removedAt: Date | null
+}
+
+/** Row of table `offering`. */
+export interface OfferingTable {
+  id: string
+  seq: GeneratedAlways<number>
+  kind: 'disk' | 'service'
+  name: string
+  displayText: string
+  bytes: number | null
+  customized: Generated<boolean>
+  qos: unknown
+  qosTier: 'storage' | 'hypervisor' | 'any' | 'none'
+  qosKind: Generated<'fixed' | 'customized'>
+  settings: Generated<unknown>
+  tags: Generated<string[]>
+  hostTags: Generated<string[]>
+  cpus: number | null
+  cpuMhz: number | null
+  memoryBytes: number | null
+  provisioningType: Generated<string>
+  hypervisorSnapshotReserve: number | null
+  createdAt: Generated<Date>
+  removedAt: Date | null
+}
+
+/** Row of table `template`. */
+export interface TemplateTable {
+  id: string
+  seq: GeneratedAlways<number>
+  accountId: string
+  zoneId: string | null
+  name: string
+  displayText: string
+  format: string
+  hypervisor: string
+  url: string
+  image: string
+  bytes: number
+  checksum: string
+  osType: Generated<string>
+  public: Generated<boolean>
+  featured: Generated<boolean>
+  createdAt: Generated<Date>
+  removedAt: Date | null
+}
+
+/** Row of table `vm`. */
+export interface VmTable {
+  id: string
+  seq: GeneratedAlways<number>
+  accountId: string
+  zoneId: string
+  name: string
+  displayName: string
+  offeringId: string
+  templateId: string | null
+  hypervisor: string
+  hostId: string | null
+  lastHostId: string | null
+  state: string
+  generation: Generated<number>
+  cpus: number
+  memoryBytes: number
+  userData: string | null
+  createdAt: Generated<Date>
+  removedAt: Date | null
+}
+
+/** Row of table `volume`. */
+export interface VolumeTable {
+  id: string
+  seq: GeneratedAlways<number>
+  accountId: string
+  zoneId: string
+  name: string
+  type: 'ROOT' | 'DATADISK'
+  offeringId: string | null
+  bytes: number
+  qosTier: 'storage' | 'hypervisor' | 'none'
+  qosRequested: unknown
+  qosApplied: unknown | null
+  qosObserved: unknown | null
+  qosObservedAt: Date | null
+  settings: Generated<unknown>
+  state: string
+  generation: Generated<number>
+  sourceSnapshotId: string | null
+  customId: Generated<boolean>
+  chainInfo: string | null
+  display: Generated<boolean>
+  createdAt: Generated<Date>
+  destroyedAt: Date | null
+  removedAt: Date | null
+}
+
+/** Row of table `location`. */
+export interface LocationTable {
+  volumeId: string
+  poolId: string
+  state: 'intended' | 'present' | 'deleting'
+  name: string | null
+  bytes: number
+  usedBytes: Generated<number>
+  createdAt: Generated<Date>
+}
+
+/** Row of table `attachment`. */
+export interface AttachmentTable {
+  volumeId: string
+  vmId: string
+  deviceId: number
+  generation: number
+  desired: 'attached' | 'detached'
+  actual: 'attached' | 'detached' | 'unknown'
+  device: string | null
+  attachedAt: Date | null
+  createdAt: Generated<Date>
+}
+
+/** Row of table `connection`. */
+export interface ConnectionTable {
+  sourceKind: 'volume' | 'snapshot'
+  sourceId: string
+  hostId: string
+  poolId: string
+  generation: number
+  mode: string
+  state: 'intended' | 'given' | 'withdrawing'
+  sealed: Buffer | null
+  createdAt: Generated<Date>
+}
+
+/** Row of table `snapshot`. */
+export interface SnapshotTable {
+  id: string
+  seq: GeneratedAlways<number>
+  accountId: string
+  zoneId: string
+  volumeId: string
+  name: string
+  state: string
+  bytes: number
+  takenAt: Date | null
+  volumeStateBefore: string | null
+  createdAt: Generated<Date>
+  removedAt: Date | null
+}
+
+/** Row of table `snapshot_copy`. */
+export interface SnapshotCopyTable {
+  id: string
+  snapshotId: string
+  kind: 'array' | 'archive'
+  poolId: string | null
+  name: string | null
+  bytes: Generated<number>
+  state: 'intended' | 'present' | 'deleting' | 'gone'
+  createdAt: Generated<Date>
+}
+
+/** Row of table `reservation`. */
+export interface ReservationTable {
+  volumeId: string
+  poolId: string
+  bytes: number
+  iops: number
+  createdAt: Generated<Date>
+}
+
+/** Row of table `tag`. */
+export interface TagTable {
+  resourceType: string
+  resourceId: string
+  accountId: string
+  key: string
+  value: string
+}
+
+/** Row of table `configuration`. */
+export interface ConfigurationTable {
+  name: string
+  scope: Generated<string>
+  scopeId: Generated<string>
+  value: string
+  updatedAt: Generated<Date>
+}
+
+/** Row of table `event`. */
+export interface EventTable {
+  id: string
+  seq: GeneratedAlways<number>
+  accountId: string | null
+  principalId: string | null
+  type: string
+  level: string
+  state: string
+  description: string
+  resourceKind: string | null
+  resourceId: string | null
+  operationId: string | null
+  createdAt: Generated<Date>
+}
+
+/** Row of table `census_finding`. */
+export interface CensusFindingTable {
+  id: string
+  seq: GeneratedAlways<number>
+  kind: 'orphan' | 'ghost' | 'drifted' | 'foreign'
+  place: string
+  object: string
+  detail: Generated<string>
+  state: 'open' | 'gone' | 'ignored'
+  firstSeenAt: Generated<Date>
+  lastSeenAt: Generated<Date>
+  runId: string
+}
+
+/** Row of table `operation`. */
+export interface OperationTable {
+  id: string
+  seq: GeneratedAlways<number>
+  saga: string
+  version: number
+  lane: number
+  state: 'queued' | 'running' | 'undoing' | 'succeeded' | 'failed' | 'aborted'
+  input: unknown
+  resources: string[]
+  accountId: string | null
+  principalId: string | null
+  command: string
+  subjectKind: string | null
+  subjectId: string | null
+  node: string | null
+  fence: Generated<number>
+  leaseUntil: Date | null
+  step: string | null
+  attempt: Generated<number>
+  retryAt: Date | null
+  waitingFor: string | null
+  progress: unknown | null
+  failure: unknown | null
+  abortAsked: Generated<boolean>
+  takeovers: Generated<number>
+  createdAt: Generated<Date>
+  startedAt: Date | null
+  endedAt: Date | null
+}
+
+/** Row of table `operation_lock`. */
+export interface OperationLockTable {
+  resource: string
+  operationId: string
+}
+
+/** Row of table `operation_step`. */
+export interface OperationStepTable {
+  operationId: string
+  ordinal: number
+  name: string
+  state: 'done' | 'undone'
+  result: unknown | null
+  endedAt: Generated<Date>
+}
+
+/** Row of table `operation_log`. */
+export interface OperationLogTable {
+  seq: GeneratedAlways<number>
+  operationId: string
+  at: Generated<Date>
+  kind: string
+  step: string | null
+  node: string | null
+  fence: number | null
+  detail: Generated<unknown>
+}
+
+/** Row of table `node`. */
+export interface NodeTable {
+  id: string
+  startedAt: Generated<Date>
+  seenAt: Generated<Date>
+  address: Generated<string>
+}
+
+/** All tables, for Kysely with the camel-case plug-in. */
+export interface Database {
+  installation: InstallationTable
+  zone: ZoneTable
+  pod: PodTable
+  cluster: ClusterTable
+  host: HostTable
+  domain: DomainTable
+  account: AccountTable
+  principal: PrincipalTable
+  session: SessionTable
+  pool: PoolTable
+  offering: OfferingTable
+  template: TemplateTable
+  vm: VmTable
+  volume: VolumeTable
+  location: LocationTable
+  attachment: AttachmentTable
+  connection: ConnectionTable
+  snapshot: SnapshotTable
+  snapshotCopy: SnapshotCopyTable
+  reservation: ReservationTable
+  tag: TagTable
+  configuration: ConfigurationTable
+  event: EventTable
+  censusFinding: CensusFindingTable
+  operation: OperationTable
+  operationLock: OperationLockTable
+  operationStep: OperationStepTable
+  operationLog: OperationLogTable
+  node: NodeTable
+}
+
+/** `installation` as selected. */
+export type InstallationRow = Selectable<InstallationTable>
+/** `zone` as selected. */
+export type ZoneRow = Selectable<ZoneTable>
+/** `pod` as selected. */
+export type PodRow = Selectable<PodTable>
+/** `cluster` as selected. */
+export type ClusterRow = Selectable<ClusterTable>
+/** `host` as selected. */
+export type HostRow = Selectable<HostTable>
+/** `domain` as selected. */
+export type DomainRow = Selectable<DomainTable>
+/** `account` as selected. */
+export type AccountRow = Selectable<AccountTable>
+/** `principal` as selected. */
+export type PrincipalRow = Selectable<PrincipalTable>
+/** `session` as selected. */
+export type SessionRow = Selectable<SessionTable>
+/** `pool` as selected. */
+export type PoolRow = Selectable<PoolTable>
+/** `offering` as selected. */
+export type OfferingRow = Selectable<OfferingTable>
+/** `template` as selected. */
+export type TemplateRow = Selectable<TemplateTable>
+/** `vm` as selected. */
+export type VmRow = Selectable<VmTable>
+/** `volume` as selected. */
+export type VolumeRow = Selectable<VolumeTable>
+/** `location` as selected. */
+export type LocationRow = Selectable<LocationTable>
+/** `attachment` as selected. */
+export type AttachmentRow = Selectable<AttachmentTable>
+/** `connection` as selected. */
+export type ConnectionRow = Selectable<ConnectionTable>
+/** `snapshot` as selected. */
+export type SnapshotRow = Selectable<SnapshotTable>
+/** `snapshot_copy` as selected. */
+export type SnapshotCopyRow = Selectable<SnapshotCopyTable>
+/** `reservation` as selected. */
+export type ReservationRow = Selectable<ReservationTable>
+/** `tag` as selected. */
+export type TagRow = Selectable<TagTable>
+/** `configuration` as selected. */
+export type ConfigurationRow = Selectable<ConfigurationTable>
+/** `event` as selected. */
+export type EventRow = Selectable<EventTable>
+/** `census_finding` as selected. */
+export type CensusFindingRow = Selectable<CensusFindingTable>
+/** `operation` as selected. */
+export type OperationRow = Selectable<OperationTable>
+/** `operation_lock` as selected. */
+export type OperationLockRow = Selectable<OperationLockTable>
+/** `operation_step` as selected. */
+export type OperationStepRow = Selectable<OperationStepTable>
+/** `operation_log` as selected. */
+export type OperationLogRow = Selectable<OperationLogTable>
+/** `node` as selected. */
+export type NodeRow = Selectable<NodeTable>
