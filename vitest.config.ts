@@ -1,7 +1,5 @@
 import { defineConfig } from 'vitest/config'
-
-/** Folders of `test/` that are suites of their own; see tools/suites.ts. */
-const systemSuites = ['e2e', 'compat', 'crash'] as const
+import { SYSTEM_PROJECTS } from './tools/suites.ts'
 
 const everywhere = ['**/node_modules/**', '**/dist/**', '**/.moorage/**']
 const bench = 'test/bench/**'
@@ -18,7 +16,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['**/*.test.ts'],
-          exclude: [...everywhere, '**/*.lab.test.ts', bench, ...systemSuites.map((name) => `test/${name}/**`)],
+          exclude: [...everywhere, '**/*.lab.test.ts', bench, ...SYSTEM_PROJECTS.map((name) => `test/${name}/**`)],
           isolate: false,
           testTimeout: 30_000,
           hookTimeout: 60_000,
@@ -28,13 +26,13 @@ export default defineConfig({
         test: {
           name: 'lab',
           include: ['**/*.lab.test.ts'],
-          exclude: [...everywhere, bench, ...systemSuites.map((name) => `test/${name}/**`)],
+          exclude: [...everywhere, bench, ...SYSTEM_PROJECTS.map((name) => `test/${name}/**`)],
           fileParallelism: false,
           testTimeout: 180_000,
           hookTimeout: 180_000,
         },
       },
-      ...systemSuites.map((name) => ({
+      ...SYSTEM_PROJECTS.map((name) => ({
         test: {
           name,
           include: [`test/${name}/**/*.test.ts`],

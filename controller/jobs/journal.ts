@@ -16,7 +16,7 @@ export interface Submission {
   readonly input: unknown
   /** Names of what it needs alone, as `volume:ID`. Operations that share one run in the order of submission. */
   readonly resources: readonly string[]
-  /** Whose it is, for fairness and listing. */
+  /** Whose it is, for fairness and listing: ids of account and principal, or '' for the controller itself. */
   readonly account: string
   readonly user: string
   /** API command that asked, as `attachVolume`; internal operations give their saga's name. */
@@ -38,7 +38,11 @@ export interface Claim {
   readonly steps: readonly JournaledStep[]
   /** Present while undoing. */
   readonly failure?: Failure
+  /** Present while undoing when a step without an end may have started before. */
+  readonly undoFrom?: string
   readonly abortAsked: boolean
+  /** No run of it came before: no step can have started. */
+  readonly firstRun: boolean
 }
 
 /** A step that has an end in the journal. The first step that has none is the one that may have started. */
@@ -56,41 +60,83 @@ export class LostLease extends Error {
   override readonly name = 'LostLease'
 }
 
+/** A step that ends, with the calls it made. `next` is the step that follows it: shown as the one at work. */
+export interface StepEnd {
+  readonly name: string
+  readonly ordinal: number
+  readonly calls: readonly CallRecord[]
+  readonly next?: string | undefined
+}
+
+/** A failed attempt that will be repeated: why, and when (milliseconds from now). */
+export interface RetryNote {
+  readonly step: string
+  readonly attempt: number
+  readonly why: string
+  readonly inMs: number
+  readonly calls: readonly CallRecord[]
+}
+
+/** What a node learns when it renews its leases. */
+export interface Renewed {
+  /** Operations that this node holds no more. */
+  readonly lost: readonly string[]
+  readonly abortAsked: readonly string[]
+  /** Operations without a time to wait for: an attempt that waits should run now. */
+  readonly retryNow: readonly string[]
+  /** Other nodes that are alive: whether hints are worth sending. */
+  readonly others: number
+}
+
+/** What other nodes may want to look at: something to claim, an operation that ended, an abort or retry asked. */
+export type Hint = 'work' | 'ended' | 'asked'
+
 /**
  * The durable side of the runner, implemented by the store. Every write is one transaction that throws `LostLease`
- * unless `held.fence` is the operation's; time is the database's.
+ * unless `held.fence` is the operation's; time is the database's. A write whose outcome was not learnt (`unavailable`) may
+ * be repeated: it recognises its own work.
  */
 export interface Journal<Tx> {
-  /** Takes up to `max` operations: runnable ones in order of lane, fairness and age; and those whose lease ran out. */
-  claim(node: string, max: number): Promise<readonly Claim[]>
-  /** Extends the leases of this node; answers those whose abort was asked. Stores progress. */
-  heartbeat(
-    node: string,
-    held: readonly (Held & { readonly progress?: Progress })[],
-  ): Promise<{ readonly lost: readonly string[]; readonly abortAsked: readonly string[] }>
+  /** Records the operation in the caller's transaction; `step` is its first. An id that is there already changes nothing. */
+  submit(tx: Tx, submission: Submission, step: string): Promise<void>
+  /**
+   * Takes up to `max` operations: runnable ones in order of lane, fairness and age; and those whose lease ran out. Of the
+   * lanes after `access`, at most `background`.
+   */
+  claim(node: string, limit: { readonly max: number; readonly background: number }): Promise<readonly Claim[]>
+  /** Says that the node lives and extends the leases it holds. Stores progress. */
+  heartbeat(node: string, held: readonly (Held & { readonly progress?: Progress })[]): Promise<Renewed>
   /** Journals what `record` answers, plain JSON, as the step's result, and answers it as a reader of the journal would see it. */
-  commitStep(
+  commitStep(held: Held, step: StepEnd, record: (tx: Tx) => Promise<unknown>): Promise<unknown>
+  /** Releases nothing. */
+  noteRetry(held: Held, retry: RetryNote): Promise<void>
+  /** `mayHaveStarted`: the failed step is without an end and must be undone too. */
+  beginUndo(
     held: Held,
-    step: { readonly name: string; readonly ordinal: number; readonly calls: readonly CallRecord[] },
-    record: (tx: Tx) => Promise<unknown>,
-  ): Promise<unknown>
-  /** A failed attempt that will be repeated: why, and when (milliseconds from now). Releases nothing. */
-  noteRetry(
-    held: Held,
-    retry: { readonly step: string; readonly attempt: number; readonly why: string; readonly inMs: number; readonly calls: readonly CallRecord[] },
+    failure: Failure & { readonly step: string; readonly mayHaveStarted: boolean },
+    calls: readonly CallRecord[],
   ): Promise<void>
-  beginUndo(held: Held, failure: Failure & { readonly step: string }, calls: readonly CallRecord[]): Promise<void>
-  commitUndo(
-    held: Held,
-    step: { readonly name: string; readonly ordinal: number; readonly calls: readonly CallRecord[] },
-    unrecord: (tx: Tx) => Promise<void>,
-  ): Promise<void>
+  commitUndo(held: Held, step: StepEnd, unrecord: (tx: Tx) => Promise<void>): Promise<void>
   /** Ends the operation and releases its locks. */
   finish(
     held: Held,
     end: { readonly state: 'succeeded' | 'failed' | 'aborted'; readonly failure?: Failure },
     record: (tx: Tx) => Promise<void>,
   ): Promise<void>
-  /** Calls `wake` when there may be something to claim: a hint, possibly late or lost. Returns its end. */
-  listen(wake: () => void): Promise<() => Promise<void>>
+  /** Gives up the lease, keeping the locks: any node may take the operation over after `inMs`. No error when it was lost. */
+  release(held: Held, options: { readonly inMs: number; readonly why: string }): Promise<void>
+  /** Marks an operation that has not ended, so that whoever runs it stops and undoes. */
+  askAbort(operation: string): Promise<void>
+  /** Clears the time that a waiting attempt waits for. */
+  askRetry(operation: string): Promise<void>
+  /** Which of these have ended. */
+  endedAmong(operations: readonly string[]): Promise<readonly string[]>
+  /** The node stops: it is listed no more. */
+  leave(node: string): Promise<void>
+  /** Whether an error of this journal says that the database was out of reach, so that the write may be repeated. */
+  unavailable(error: unknown): boolean
+  /** Tells the other nodes; best effort, returns at once. */
+  hint(what: Hint): void
+  /** Calls `heard` on hints of other nodes (and of this one), possibly late or never. Returns its end. */
+  listen(heard: (what: Hint) => void): Promise<() => Promise<void>>
 }

@@ -37,18 +37,25 @@ export interface StepContext {
   readonly progress: (progress: Progress) => void
 }
 
+/** Which operation works, and the fence under which it holds its locks. */
+export interface Under {
+  readonly operation: string
+  readonly fence: number
+}
+
 /**
  * A step that touches the world outside. What it does there is in `run` and `undo`; what it records is in `record` and
  * `unrecord`, which run in the transaction that commits the step's journal row under the fence: so a record is there
  * exactly when the journal says so. `run` repeats after a crash and must be idempotent. `undo` runs for every step that
  * started, finished or not, and must accept that nothing happened; `unrecord` likewise must accept that `record` did not
- * run. A step with nothing to undo says so by an empty `undo`.
+ * run. A step with nothing to undo says so by an empty `undo`. What `undo` answers is what it found to be true once it was
+ * done (an array cannot shrink, a guest may have let go all the same), and `unrecord` gets it as `found`.
  */
-export interface OuterStep<Seen, Out, Tx> {
+export interface OuterStep<Seen, Out, Tx, Found = unknown> {
   run(seen: Seen, context: StepContext): Promise<Out>
-  record?(tx: Tx, seen: Seen, out: Out): Promise<void>
-  undo(seen: Seen, context: StepContext): Promise<void>
-  unrecord?(tx: Tx, seen: Seen): Promise<void>
+  record?(tx: Tx, seen: Seen, out: Out, under: Under): Promise<void>
+  undo(seen: Seen, context: StepContext): Promise<Found>
+  unrecord?(tx: Tx, seen: Seen, under: Under & { readonly found: Found }): Promise<void>
 }
 
 /**
@@ -56,12 +63,12 @@ export interface OuterStep<Seen, Out, Tx> {
  * several times (serialization retries), so it touches nothing else. Throwing leaves nothing behind and fails the saga.
  */
 export interface LocalStep<Seen, Out, Tx> {
-  decide(tx: Tx, seen: Seen, context: { readonly operation: string; readonly fence: number }): Promise<Out>
-  unrecord?(tx: Tx, seen: Seen): Promise<void>
+  decide(tx: Tx, seen: Seen, under: Under): Promise<Out>
+  unrecord?(tx: Tx, seen: Seen, under: Under): Promise<void>
 }
 
 /** One step of a saga. */
-export type Step<Seen, Out, Tx> = OuterStep<Seen, Out, Tx> | LocalStep<Seen, Out, Tx>
+export type Step<Seen, Out, Tx, Found = unknown> = OuterStep<Seen, Out, Tx, Found> | LocalStep<Seen, Out, Tx>
 
 /** Order in which waiting operations are taken up. */
 export const LANES = ['access', 'motion', 'housekeeping'] as const
@@ -83,9 +90,9 @@ export interface SagaDefinition<Tx> {
   readonly lane: Lane
   readonly steps: readonly NamedStep<Tx>[]
   /** In the transaction that ends the operation after its last step. */
-  readonly succeeded?: (tx: Tx, seen: Readonly<Record<string, unknown>>) => Promise<void>
-  /** In the transaction that ends the operation once everything that started is undone. */
-  readonly failed?: (tx: Tx, input: unknown, failure: Failure) => Promise<void>
+  readonly succeeded?: (tx: Tx, seen: Readonly<Record<string, unknown>>, under: Under) => Promise<void>
+  /** In the transaction that ends the operation once everything that started is undone; also when it was aborted. */
+  readonly failed?: (tx: Tx, input: unknown, failure: Failure, under: Under) => Promise<void>
 }
 
 /** A step under its name, with the types of its data erased: the builder has checked them. */
@@ -96,13 +103,18 @@ export interface NamedStep<Tx> {
 
 /** Builds a saga so that a step cannot read what no earlier step produced, nor repeat a name. */
 export interface SagaBuilder<Seen, Tx> {
-  step<Name extends string, Out>(
+  step<Name extends string, Out, Found>(
     name: Name extends keyof Seen ? never : Name,
-    step: Step<Seen, Out, Tx>,
+    step: Step<Seen, Out, Tx, Found>,
   ): SagaBuilder<Seen & { readonly [N in Name]: Out }, Tx>
   build(ends?: {
-    readonly succeeded?: (tx: Tx, seen: Seen) => Promise<void>
-    readonly failed?: (tx: Tx, input: Seen extends { readonly input: infer I } ? I : never, failure: Failure) => Promise<void>
+    readonly succeeded?: (tx: Tx, seen: Seen, under: Under) => Promise<void>
+    readonly failed?: (
+      tx: Tx,
+      input: Seen extends { readonly input: infer I } ? I : never,
+      failure: Failure,
+      under: Under,
+    ) => Promise<void>
   }): SagaDefinition<Tx>
 }
 

@@ -15,12 +15,30 @@ import type { CallRecord } from '../jobs/saga.ts'
 /** Where plug-in calls are logged. */
 export type CallLog = (record: CallRecord) => void
 
+/** A pool or host as it was registered, secrets in clear. */
+export interface Registration {
+  readonly id: string
+  /** Name of the plug-in. */
+  readonly plugin: string
+  readonly url: string
+  readonly settings: Readonly<Record<string, string>>
+  /** Changes whenever any of the above does. */
+  readonly version: string
+}
+
+/** Reads registrations. Throws `Refusal` `NOT_FOUND` for what is not registered. */
+export interface RegistrationLoader {
+  pool(id: string): Promise<Registration>
+  host(id: string): Promise<Registration>
+}
+
 /** A registered pool, opened: every call is logged, bounded by its deadline, and throws `PluginError` only. */
 export interface OpenPool {
   readonly id: string
   readonly plugin: StoragePlugin
   /** Derived from the facets that are there. */
   readonly can: ReadonlySet<StorageCapability>
+  readonly limits: StorageProvider['limits']
   /** The guarded provider, writing to `log`. */
   provider(log: CallLog): StorageProvider
 }
@@ -30,6 +48,8 @@ export interface OpenHost {
   readonly id: string
   readonly plugin: HypervisorPlugin
   readonly can: ReadonlySet<HypervisorCapability>
+  readonly accepts: HypervisorAdapter['accepts']
+  readonly limits: HypervisorAdapter['limits']
   adapter(log: CallLog): HypervisorAdapter
 }
 
@@ -41,6 +61,10 @@ export interface PluginHost {
   pool(id: string): Promise<OpenPool>
   /** Opens a registered host; cached until its registration changes. Throws `Refusal` `NOT_FOUND`. */
   host(id: string): Promise<OpenHost>
+  /** As `pool`, of a registration already read: for those who hold a transaction and may wait for nothing else. No I/O. */
+  openPool(registration: Registration): OpenPool
+  /** As `host`, of a registration already read. No I/O. */
+  openHost(registration: Registration): OpenHost
   /** Asks an array what it is, before it is registered. */
   probePool(plugin: string, endpoint: Endpoint, call: Call): Promise<PoolReport>
   /** Asks a host what it is, before it is registered. */

@@ -49,15 +49,27 @@ interface Send {
 interface Answer {
   readonly status: number
   readonly text: string
+  /** True when an earlier attempt may have reached the daemon. */
+  readonly repeated: boolean
 }
 
-/** One request; repeated once when a kept-alive socket turns out to have been closed, which every method allows by its key. */
+/**
+ * One request; repeated once when a kept-alive socket turns out to have been closed, which every method allows by its key.
+ * The daemon may have died after doing the work and before answering: after a repetition nothing is certain any more,
+ * whatever the second answer says about itself.
+ */
 async function post(send: Send, signal: AbortSignal): Promise<Answer> {
   const first = await attempt(send, signal)
   if (first !== 'stale-socket') return first
-  const second = await attempt(send, signal)
-  if (second !== 'stale-socket') return second
+  const second = await attempt(send, signal).catch((error: unknown) => {
+    throw uncertain(asPluginError(error))
+  })
+  if (second !== 'stale-socket') return { ...second, repeated: true }
   throw new PluginError('UNAVAILABLE', `${send.method}: connection lost twice`, 'possible')
+}
+
+function uncertain(error: PluginError): PluginError {
+  return new PluginError(error.code, error.message, 'possible', error)
 }
 
 function attempt(send: Send, signal: AbortSignal): Promise<Answer | 'stale-socket'> {
@@ -71,7 +83,9 @@ function attempt(send: Send, signal: AbortSignal): Promise<Answer | 'stale-socke
       const chunks: Buffer[] = []
       response.on('data', (chunk: Buffer) => chunks.push(chunk))
       response.on('error', (error) => reject(lineError(send.method, error, signal)))
-      response.on('end', () => resolve({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString() }))
+      response.on('end', () =>
+        resolve({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString(), repeated: false }),
+      )
     })
     request.end(send.body)
   })
@@ -87,7 +101,9 @@ function decode(method: string, answer: Answer): unknown {
   const body = parse(answer.text)
   if (answer.status === 200 && body !== undefined) return body['result']
   const error = body?.['error']
-  if (isWireError(error)) throw new PluginError(error.code, error.message, error.effect)
+  if (isWireError(error)) {
+    throw new PluginError(error.code, error.message, answer.repeated ? 'possible' : error.effect)
+  }
   throw asPluginError(new Error(`${method}: HTTP ${answer.status} without an error of the contract`))
 }
 

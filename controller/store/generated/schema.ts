@@ -149,6 +149,7 @@ export interface PoolTable {
   iopsFactor: Generated<number>
   reservedBytes: Generated<number>
   reservedIops: Generated<number>
+  operationId: string | null
   reportedAt: Date | null
   createdAt: Generated<Date>
   removedAt: Date | null
@@ -217,6 +218,8 @@ export interface VmTable {
   cpus: number
   memoryBytes: number
   userData: string | null
+  parkedByPoolId: string | null
+  operationId: string | null
   createdAt: Generated<Date>
   removedAt: Date | null
 }
@@ -231,7 +234,7 @@ export interface VolumeTable {
   type: 'ROOT' | 'DATADISK'
   offeringId: string | null
   bytes: number
-  qosTier: 'storage' | 'hypervisor' | 'none'
+  qosTier: 'storage' | 'hypervisor' | 'any' | 'none'
   qosRequested: unknown
   qosApplied: unknown | null
   qosObserved: unknown | null
@@ -243,6 +246,7 @@ export interface VolumeTable {
   customId: Generated<boolean>
   chainInfo: string | null
   display: Generated<boolean>
+  operationId: string | null
   createdAt: Generated<Date>
   destroyedAt: Date | null
   removedAt: Date | null
@@ -256,6 +260,7 @@ export interface LocationTable {
   name: string | null
   bytes: number
   usedBytes: Generated<number>
+  qosTier: 'storage' | 'hypervisor' | 'none'
   createdAt: Generated<Date>
 }
 
@@ -296,7 +301,7 @@ export interface SnapshotTable {
   state: string
   bytes: number
   takenAt: Date | null
-  volumeStateBefore: string | null
+  operationId: string | null
   createdAt: Generated<Date>
   removedAt: Date | null
 }

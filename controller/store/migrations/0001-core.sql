@@ -1,5 +1,6 @@
 -- Core schema. Ids are UUIDs made by the controller; `seq` is the internal number that CloudStack clients may use and
 -- the key of keyset paging. Bytes and operations are bigint below 2^53. Times are timestamptz of the database clock.
+-- `operation_id` of a pool, VM, volume or snapshot names the operation that is changing it, while it does.
 
 create table installation (
   one boolean primary key default true check (one),
@@ -74,6 +75,7 @@ create table pool (
   capacity_bytes bigint, capacity_iops bigint,
   bytes_factor double precision not null default 1, iops_factor double precision not null default 1,
   reserved_bytes bigint not null default 0, reserved_iops bigint not null default 0,
+  operation_id uuid,
   reported_at timestamptz, created_at timestamptz not null default now(), removed_at timestamptz
 );
 create unique index pool_identity on pool (provider, identity) where removed_at is null;
@@ -107,6 +109,7 @@ create table vm (
   hypervisor text not null, host_id uuid references host, last_host_id uuid references host,
   state text not null, generation bigint not null default 0,
   cpus integer not null, memory_bytes bigint not null, user_data text,
+  parked_by_pool_id uuid references pool, operation_id uuid,
   created_at timestamptz not null default now(), removed_at timestamptz
 );
 create index vm_account on vm (account_id, seq);
@@ -117,22 +120,25 @@ create table volume (
   account_id uuid not null references account, zone_id uuid not null references zone,
   name text not null, type text not null check (type in ('ROOT', 'DATADISK')),
   offering_id uuid references offering, bytes bigint not null check (bytes > 0),
-  qos_tier text not null check (qos_tier in ('storage', 'hypervisor', 'none')),
+  qos_tier text not null check (qos_tier in ('storage', 'hypervisor', 'any', 'none')),
   qos_requested jsonb not null, qos_applied jsonb, qos_observed jsonb, qos_observed_at timestamptz,
   settings jsonb not null default '{}',
   state text not null, generation bigint not null default 0,
   source_snapshot_id uuid, custom_id boolean not null default false, chain_info text, display boolean not null default true,
+  operation_id uuid,
   created_at timestamptz not null default now(), destroyed_at timestamptz, removed_at timestamptz
 );
 create index volume_account on volume (account_id, seq);
 create index volume_state on volume (state) where removed_at is null;
 create index volume_name on volume (name);
 
--- Where a volume lives: a back-end volume in a pool. `intended`: recorded before the array was asked.
+-- Where a volume lives: a back-end volume in a pool. `intended`: recorded before the array was asked. Its `qos_tier` is the
+-- tier that enforces the volume's QoS there; the volume's own is what its offering allows.
 create table location (
   volume_id uuid primary key references volume, pool_id uuid not null references pool,
   state text not null check (state in ('intended', 'present', 'deleting')),
   name text, bytes bigint not null, used_bytes bigint not null default 0,
+  qos_tier text not null check (qos_tier in ('storage', 'hypervisor', 'none')),
   created_at timestamptz not null default now()
 );
 create index location_pool on location (pool_id);
@@ -162,7 +168,7 @@ create table snapshot (
   id uuid primary key, seq bigint generated always as identity unique,
   account_id uuid not null references account, zone_id uuid not null references zone,
   volume_id uuid not null references volume, name text not null, state text not null,
-  bytes bigint not null, taken_at timestamptz, volume_state_before text,
+  bytes bigint not null, taken_at timestamptz, operation_id uuid,
   created_at timestamptz not null default now(), removed_at timestamptz
 );
 create index snapshot_volume on snapshot (volume_id);

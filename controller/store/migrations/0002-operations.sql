@@ -1,4 +1,5 @@
--- The journal of durable operations. Written by store/journal.ts only.
+-- The journal of durable operations. Written by store/journal.ts only. `step` is the step at work (the first one while
+-- queued); `undo_from` the one that may have started, without an end, when undo began.
 
 create sequence fence_seq;
 
@@ -9,7 +10,7 @@ create table operation (
   input jsonb not null, resources text[] not null,
   account_id uuid, principal_id uuid, command text not null, subject_kind text, subject_id uuid,
   node text, fence bigint not null default 0, lease_until timestamptz,
-  step text, attempt integer not null default 0, retry_at timestamptz, waiting_for text,
+  step text, attempt integer not null default 0, retry_at timestamptz, undo_from text,
   progress jsonb, failure jsonb, abort_asked boolean not null default false, takeovers integer not null default 0,
   created_at timestamptz not null default now(), started_at timestamptz, ended_at timestamptz
 );
@@ -20,6 +21,11 @@ create table operation_lock (
   resource text primary key, operation_id uuid not null references operation
 );
 create index operation_lock_operation on operation_lock (operation_id);
+-- Queued operations by what they need: of those that share a resource the lowest seq is the first in line.
+create table operation_wait (
+  resource text not null, seq bigint not null, operation_id uuid not null references operation, primary key (resource, seq)
+);
+create index operation_wait_operation on operation_wait (operation_id);
 create table operation_step (
   operation_id uuid not null references operation, ordinal integer not null, name text not null,
   state text not null check (state in ('done', 'undone')), result jsonb,

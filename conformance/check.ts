@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
+import { setTimeout as pause } from 'node:timers/promises'
+import { type Effect, type FailureCode, type Id, type Page, PluginError } from '@moorage/contract'
+
+/** A fresh id of any kind. */
+export function newId<Kind extends string>(): Id<Kind> {
+  return randomUUID() as Id<Kind> // A random UUID is a valid id of whatever kind it is used for.
+}
+
+/** Fails unless the promise is refused with one of the codes and, by default, effect `none`. Answers the error. */
+export async function refused(
+  promise: Promise<unknown>,
+  codes: FailureCode | readonly FailureCode[],
+  effect: Effect = 'none',
+): Promise<PluginError> {
+  const accepted: readonly FailureCode[] = typeof codes === 'string' ? [codes] : codes
+  const error = await failureOf(promise)
+  assert.ok(error, `expected ${accepted.join(' or ')}, but the call succeeded`)
+  assert.ok(accepted.includes(error.code), `expected ${accepted.join(' or ')}, got ${error.code}: ${error.message}`)
+  assert.equal(error.effect, effect, `effect of ${error.code}`)
+  return error
+}
+
+/** The `PluginError` with which a promise is refused; `undefined` when it is kept. Fails on any other error. */
+export async function failureOf(promise: Promise<unknown>): Promise<PluginError | undefined> {
+  try {
+    await promise
+    return undefined
+  } catch (error) {
+    if (error instanceof PluginError) return error
+    throw new assert.AssertionError({ message: `threw something else than a PluginError: ${String(error)}` })
+  }
+}
+
+/** Fails unless the I/O is refused, in whatever way initiators report it. */
+export async function ioRefused(io: Promise<unknown>, what: string): Promise<void> {
+  const outcome = await io.then(
+    () => 'passed',
+    () => 'refused',
+  )
+  assert.equal(outcome, 'refused', what)
+}
+
+/** All items of a paged listing. Fails when a page comes again or the listing does not end. */
+export async function allPages<Item>(list: (cursor: string | undefined) => Promise<Page<Item>>): Promise<readonly Item[]> {
+  const items: Item[] = []
+  const seen = new Set<string>()
+  let cursor: string | undefined
+  do {
+    const page = await list(cursor)
+    items.push(...page.items)
+    cursor = page.next
+    assert.ok(cursor === undefined || !seen.has(cursor), `the listing came back to cursor ${cursor}`)
+    if (cursor !== undefined) seen.add(cursor)
+  } while (cursor !== undefined)
+  return items
+}
+
+/** Waits until the condition holds, at most `withinMs`; fails with `what` otherwise. */
+export async function eventually(what: string, withinMs: number, condition: () => Promise<boolean>): Promise<void> {
+  const until = Date.now() + withinMs
+  while (!(await condition())) {
+    assert.ok(Date.now() < until, `${what}: not within ${withinMs} ms`)
+    await pause(10)
+  }
+}
+
+/** Bytes that follow from a seed and look like nothing else: the same seed gives the same bytes (xorshift32). */
+export function pattern(seed: number, length: number): Uint8Array {
+  const bytes = new Uint8Array(length)
+  let state = (seed * 2_654_435_761 + 1) >>> 0 || 1
+  for (let index = 0; index < length; index++) {
+    state ^= state << 13
+    state ^= state >>> 17
+    state ^= state << 5
+    bytes[index] = state & 0xff
+  }
+  return bytes
+}
+
+/** Fails unless both runs of bytes are equal, naming the first offset that differs. */
+export function sameBytes(actual: Uint8Array, expected: Uint8Array, what: string): void {
+  assert.equal(actual.length, expected.length, `${what}: length`)
+  const at = actual.findIndex((byte, index) => byte !== expected[index])
+  assert.equal(at, -1, `${what}: bytes differ from offset ${at} on`)
+}

@@ -1,0 +1,176 @@
+import assert from 'node:assert/strict'
+import type {
+  AccessMode,
+  BackendSnapshot,
+  BackendVolume,
+  Call,
+  Connection,
+  Consumer,
+  Exposure,
+  InventoryItem,
+  Qos,
+  SnapshotId,
+  Source,
+  StorageCapability,
+  StorageProvider,
+  VolumeId,
+} from '@moorage/contract'
+import type { Audit } from '../audit.ts'
+import { allPages, newId } from '../check.ts'
+import { type ConformanceCase, NotApplicable } from '../runner.ts'
+import type { OpenDisk, StorageAbility, StorageBench } from './subject.ts'
+
+/** One promise of a storage provider. */
+export type StorageCase = ConformanceCase<StorageAbility, StorageContext>
+
+/** Options of `StorageContext.call`. */
+export interface CallOptions {
+  /** Default: one more than any call before. */
+  readonly fence?: number
+  /** Milliseconds from now; may be 0 or less. Default 60,000. */
+  readonly withinMs?: number
+  readonly signal?: AbortSignal
+}
+
+const DEADLINE_MS = 60_000
+
+/**
+ * What a case works with. Objects made through it are taken away after the case, in reverse order; whatever of ours is
+ * still on the back end then is a leak and fails the case.
+ */
+export class StorageContext {
+  /** The provider under test, watched. */
+  readonly provider: StorageProvider
+  readonly audit: Audit
+  readonly bench: StorageBench
+  #fence = 1000
+  #cleanups: (() => Promise<void>)[] = []
+
+  constructor(bench: StorageBench, audit: Audit) {
+    this.bench = bench
+    this.audit = audit
+    this.provider = audit.watch(bench.provider)
+    for (const setting of bench.plugin?.plugin.settings ?? []) {
+      if (setting.type === 'secret') audit.keepSecret(bench.plugin?.endpoint.settings[setting.name] ?? '')
+    }
+  }
+
+  /** A small size that the provider accepts as it is: a multiple of its granularity, 2 MiB or a little more. */
+  get bytes(): number {
+    const { minVolumeBytes, granularityBytes } = this.provider.limits
+    return Math.ceil(Math.max(minVolumeBytes, 2 * 1024 * 1024) / granularityBytes) * granularityBytes
+  }
+
+  /** The second provider on the same pool; only for cases that need `stranger`. */
+  get stranger(): StorageProvider {
+    assert.ok(this.bench.stranger, 'the bench has no stranger')
+    return this.audit.watch(this.bench.stranger)
+  }
+
+  /** A facet; only for cases that need it. */
+  facet<Name extends StorageCapability>(name: Name): NonNullable<StorageProvider[Name]> {
+    const facet = this.provider[name]
+    assert.ok(facet, `the provider has no facet ${name}`)
+    return facet
+  }
+
+  /** A call with a key of its own. */
+  call(options: CallOptions = {}): Call {
+    const fence = options.fence ?? this.#fence + 1
+    this.#fence = Math.max(this.#fence, fence)
+    const signal = options.signal ?? new AbortController().signal
+    return { key: newId(), fence, deadline: Date.now() + (options.withinMs ?? DEADLINE_MS), signal }
+  }
+
+  /** Ends the case: what it tries does not exist here. */
+  skip(reason: string): never {
+    throw new NotApplicable(reason)
+  }
+
+  /** Registers what undoes a thing that the case is about to make. */
+  defer(cleanup: () => Promise<void>): void {
+    this.#cleanups.push(cleanup)
+  }
+
+  /** An id whose volume is deleted after the case, whether or not it comes into being. */
+  volumeId(): VolumeId {
+    const id: VolumeId = newId()
+    this.defer(() => this.provider.volumes.delete(id, this.call()))
+    return id
+  }
+
+  /** An id whose snapshot is deleted after the case, whether or not it comes into being. */
+  snapshotId(): SnapshotId {
+    const id: SnapshotId = newId()
+    this.defer(() => this.facet('snapshots').delete(id, this.call()))
+    return id
+  }
+
+  /** A new volume. */
+  async volume(options: { readonly bytes?: number; readonly qos?: Qos } = {}): Promise<BackendVolume> {
+    const spec = { id: this.volumeId(), bytes: options.bytes ?? this.bytes, qos: options.qos ?? {}, settings: {} }
+    return this.provider.volumes.create(spec, this.call())
+  }
+
+  /** A new snapshot. */
+  async snapshot(volume: VolumeId): Promise<BackendSnapshot> {
+    return this.facet('snapshots').create({ id: this.snapshotId(), volume }, this.call())
+  }
+
+  /** A host that has never been seen before. */
+  consumer(): Consumer {
+    const id: Consumer['id'] = newId()
+    return { kind: 'host', id, initiator: `iqn.2025-01.io.moorage.conformance:${id}` }
+  }
+
+  /** An exposure that is withdrawn after the case, whether or not it comes into being. */
+  exposure(source: Source, options: { readonly mode?: AccessMode; readonly account?: string } = {}): Exposure {
+    const consumer = this.consumer()
+    const { mode = source.kind === 'snapshot' ? 'ro' : 'rw', account = 'conformance' } = options
+    this.defer(() => this.provider.access.withdraw({ source, consumer }, this.call()))
+    return { source, consumer, mode, account }
+  }
+
+  /** A source exposed to a new consumer. */
+  async exposed(
+    source: Source,
+    options: { readonly mode?: AccessMode; readonly account?: string } = {},
+  ): Promise<Exposure & { readonly connection: Connection }> {
+    const exposure = this.exposure(source, options)
+    return { ...exposure, connection: await this.provider.access.expose(exposure, this.call()) }
+  }
+
+  /** Opens a connection; closed after the case. Rejects when the back end does not let it in. */
+  async connect(connection: Connection): Promise<OpenDisk> {
+    assert.ok(this.bench.connect, 'the bench cannot connect')
+    const disk = await this.bench.connect(connection)
+    this.defer(() => disk.close())
+    return disk
+  }
+
+  /** Exposes a source, runs `work` on its bytes, and withdraws again. */
+  async withDisk<Result>(source: Source, work: (disk: OpenDisk) => Promise<Result>): Promise<Result> {
+    const access = await this.exposed(source)
+    const disk = await this.connect(access.connection)
+    const result = await work(disk)
+    await disk.close()
+    await this.provider.access.withdraw(access, this.call())
+    return result
+  }
+
+  /** Everything on the back end that carries our mark. */
+  async ours(): Promise<readonly Extract<InventoryItem, { readonly owner: 'ours' }>[]> {
+    const items = await allPages((cursor) => this.provider.inventory.list(cursor, this.call()))
+    return items.filter((item) => item.owner === 'ours')
+  }
+
+  /** Takes away what the case made, the last thing first; goes on after a failure and throws the first. */
+  async cleanUp(): Promise<void> {
+    const failures: unknown[] = []
+    for (const cleanup of this.#cleanups.reverse()) {
+      await cleanup().catch((error: unknown) => failures.push(error))
+    }
+    this.#cleanups = []
+    if (failures.length > 0) throw failures[0]
+  }
+}

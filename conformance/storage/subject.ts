@@ -1,0 +1,40 @@
+import type { Connection, Endpoint, StorageCapability, StoragePlugin, StorageProvider } from '@moorage/contract'
+
+/** A session of an initiator, or whatever reaches the bytes behind a connection. Offsets and lengths are multiples of 4096. */
+export interface OpenDisk {
+  /** Rejects unless the bytes were acknowledged. */
+  write(offset: number, bytes: Uint8Array): Promise<void>
+  read(offset: number, length: number): Promise<Uint8Array>
+  /** Ends the session; one that has ended already is fine. */
+  close(): Promise<void>
+}
+
+/**
+ * What the kit can use beside the provider. `connect`: bytes can be reached without going through the provider.
+ * `stranger`: a second provider on the same pool under another ownership mark. `plugin`: the plug-in itself.
+ */
+export type StorageAbility = StorageCapability | 'connect' | 'stranger' | 'plugin'
+
+/** One back end, ready to be tried. */
+export interface StorageBench {
+  readonly provider: StorageProvider
+  /** On the same pool, with another `owner`. */
+  readonly stranger?: StorageProvider
+  /** Logs in exactly as the connection says, initiator name and CHAP included; rejects when it is not let in. */
+  connect?(connection: Connection): Promise<OpenDisk>
+  /** The plug-in, and the endpoint under which `provider` was opened. */
+  readonly plugin?: { readonly plugin: StoragePlugin; readonly endpoint: Endpoint }
+  /** Called after each case, failed or not. */
+  dispose(): Promise<void>
+}
+
+/** What the kit is run against. */
+export interface StorageSubject {
+  /**
+   * A bench per case. Several may share one back end as long as cases run one after the other; objects that are ours
+   * before a case begins are left alone.
+   */
+  make(): Promise<StorageBench>
+  /** What it does without, and why. The kit checks that it is really absent: a facet that is there must be tried. */
+  readonly lacks: Readonly<Partial<Record<StorageAbility, string>>>
+}

@@ -1,0 +1,33 @@
+import type { Machine } from './machine.ts'
+
+/** States of a pool, as CloudStack's `StoragePoolStatus` names them. */
+export const POOL_STATES = ['Up', 'Disabled', 'PrepareForMaintenance', 'Maintenance', 'ErrorInMaintenance', 'Removed'] as const
+/** A name in `POOL_STATES`. */
+export type PoolState = (typeof POOL_STATES)[number]
+
+/** Events of a pool. CloudStack has no machine for pools; these are the ways its code takes. */
+export const POOL_EVENTS = [
+  'Enable',
+  'Disable',
+  'MaintenanceRequested',
+  'MaintenanceReached',
+  'MaintenanceFailed',
+  'MaintenanceCancelled',
+  'Remove',
+] as const
+/** A name in `POOL_EVENTS`. */
+export type PoolEvent = (typeof POOL_EVENTS)[number]
+
+/** As CloudStack: removal only from Maintenance; maintenance can be cancelled from every state of it. */
+export const POOL_MACHINE = {
+  Up: { Disable: 'Disabled', MaintenanceRequested: 'PrepareForMaintenance' },
+  Disabled: { Enable: 'Up', MaintenanceRequested: 'PrepareForMaintenance', Remove: 'Removed' },
+  PrepareForMaintenance: {
+    MaintenanceReached: 'Maintenance',
+    MaintenanceFailed: 'ErrorInMaintenance',
+    MaintenanceCancelled: 'Up',
+  },
+  Maintenance: { MaintenanceCancelled: 'Up', Remove: 'Removed' },
+  ErrorInMaintenance: { MaintenanceRequested: 'PrepareForMaintenance', MaintenanceCancelled: 'Up' },
+  Removed: {},
+} as const satisfies Machine<PoolState, PoolEvent>

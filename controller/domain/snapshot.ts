@@ -1,0 +1,31 @@
+import type { Machine } from './machine.ts'
+
+/** States of a snapshot, as CloudStack names them. `BackedUp` means usable, wherever its copies are. */
+export const SNAPSHOT_STATES = ['Allocated', 'Creating', 'CreatedOnPrimary', 'BackedUp', 'Destroying', 'Destroyed', 'Error'] as const
+/** A name in `SNAPSHOT_STATES`. */
+export type SnapshotState = (typeof SNAPSHOT_STATES)[number]
+
+/** Events of a snapshot, as CloudStack's `Snapshot.Event` names them. */
+export const SNAPSHOT_EVENTS = [
+  'CreateRequested',
+  'OperationNotPerformed',
+  'DestroyRequested',
+  'OperationSucceeded',
+  'OperationFailed',
+] as const
+/** A name in `SNAPSHOT_EVENTS`. */
+export type SnapshotEvent = (typeof SNAPSHOT_EVENTS)[number]
+
+/**
+ * CloudStack 4.20's `Snapshot.State` without archiving. `OperationNotPerformed` is its name for a snapshot that stays on
+ * the array. Unlike there, every state but Destroyed can be left: one that failed or was never taken can be deleted.
+ */
+export const SNAPSHOT_MACHINE = {
+  Allocated: { CreateRequested: 'Creating', OperationFailed: 'Error', DestroyRequested: 'Destroying' },
+  Creating: { OperationSucceeded: 'CreatedOnPrimary', OperationFailed: 'Error', DestroyRequested: 'Destroying' },
+  CreatedOnPrimary: { OperationNotPerformed: 'BackedUp', OperationFailed: 'Error', DestroyRequested: 'Destroying' },
+  BackedUp: { DestroyRequested: 'Destroying' },
+  Destroying: { OperationSucceeded: 'Destroyed', OperationFailed: 'BackedUp', DestroyRequested: 'Destroying' },
+  Destroyed: {},
+  Error: { DestroyRequested: 'Destroying' },
+} as const satisfies Machine<SnapshotState, SnapshotEvent>

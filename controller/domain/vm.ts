@@ -1,0 +1,33 @@
+import type { Machine } from './machine.ts'
+
+/** States of a VM, as CloudStack names them. */
+export const VM_STATES = ['Stopped', 'Starting', 'Running', 'Stopping', 'Destroyed', 'Expunging', 'Error'] as const
+/** A name in `VM_STATES`. */
+export type VmState = (typeof VM_STATES)[number]
+
+/** Events of a VM, as CloudStack's `VirtualMachine.Event` names them. */
+export const VM_EVENTS = [
+  'StartRequested',
+  'StopRequested',
+  'DestroyRequested',
+  'RecoveryRequested',
+  'ExpungeOperation',
+  'OperationSucceeded',
+  'OperationFailed',
+] as const
+/** A name in `VM_EVENTS`. */
+export type VmEvent = (typeof VM_EVENTS)[number]
+
+/**
+ * CloudStack's `VirtualMachine.State` without migration. Stopping comes from every state in which a machine may be there.
+ * An expunged VM keeps the state Expunging and is removed, as there.
+ */
+export const VM_MACHINE = {
+  Stopped: { StartRequested: 'Starting', DestroyRequested: 'Destroyed', ExpungeOperation: 'Expunging' },
+  Starting: { OperationSucceeded: 'Running', OperationFailed: 'Stopped', StopRequested: 'Stopping' },
+  Running: { StopRequested: 'Stopping', ExpungeOperation: 'Expunging' },
+  Stopping: { OperationSucceeded: 'Stopped', OperationFailed: 'Running', StopRequested: 'Stopping' },
+  Destroyed: { RecoveryRequested: 'Stopped', ExpungeOperation: 'Expunging' },
+  Expunging: { OperationFailed: 'Expunging', ExpungeOperation: 'Expunging' },
+  Error: { DestroyRequested: 'Destroyed', ExpungeOperation: 'Expunging' },
+} as const satisfies Machine<VmState, VmEvent>

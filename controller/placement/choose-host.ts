@@ -1,0 +1,62 @@
+import type { HostFacts, PoolFacts } from './facts.ts'
+import { reaches, speaks } from './filters.ts'
+
+/** A host with what runs there already. Memory in bytes. */
+export interface HostLoad extends HostFacts {
+  readonly state: string
+  readonly resourceState: string
+  readonly tags: readonly string[]
+  readonly cpus: number
+  readonly memoryBytes: number
+  readonly usedMemoryBytes: number
+}
+
+/** What a VM needs of a host. `pools` hold its volumes. */
+export interface HostRequest {
+  readonly zoneId: string
+  readonly hypervisor: string
+  readonly cpus: number
+  readonly memoryBytes: number
+  readonly tags: readonly string[]
+  readonly disks: number
+  readonly pools: readonly (Pick<PoolFacts, 'zoneId' | 'scope' | 'clusterId' | 'hostId' | 'hypervisor' | 'protocols'>)[]
+  /** Only this host will do. */
+  readonly host?: string
+  /** Where it ran last: preferred when it fits. */
+  readonly last?: string
+}
+
+/** The host chosen, or why each was refused. */
+export type HostChoice = { readonly host: string } | { readonly refused: readonly { readonly host: string; readonly why: string }[] }
+
+/** Chooses where a VM runs: the last host if it fits, else the one with most memory left; equals go by id. Pure. */
+export function chooseHost(request: HostRequest, hosts: readonly HostLoad[]): HostChoice {
+  const judged = hosts.map((host) => ({ host, why: misfit(request, host) }))
+  const fitting = judged.filter(({ why }) => why === undefined).map(({ host }) => host)
+  const [best] = fitting.toSorted(
+    (one, other) =>
+      Number(other.id === request.last) - Number(one.id === request.last) || left(other) - left(one) || (one.id < other.id ? -1 : 1),
+  )
+  if (best) return { host: best.id }
+  return { refused: judged.map(({ host, why }) => ({ host: host.name, why: why ?? '' })) }
+}
+
+function left(host: HostLoad): number {
+  return host.memoryBytes - host.usedMemoryBytes
+}
+
+function misfit(request: HostRequest, host: HostLoad): string | undefined {
+  if (request.host !== undefined && request.host !== host.id) return 'is not the host asked for'
+  if (host.zoneId !== request.zoneId) return 'is in another zone'
+  if (host.hypervisor.toLowerCase() !== request.hypervisor.toLowerCase()) return `runs ${host.hypervisor}`
+  if (host.state !== 'Up') return `is ${host.state}`
+  if (host.resourceState !== 'Enabled') return `is ${host.resourceState}`
+  const missing = request.tags.filter((tag) => !host.tags.includes(tag))
+  if (missing.length > 0) return `lacks tag ${missing.join(', ')}`
+  if (host.cpus < request.cpus) return `has ${host.cpus} CPUs, ${request.cpus} are needed`
+  if (left(host) < request.memoryBytes) return `has ${left(host)} bytes of memory left, ${request.memoryBytes} are needed`
+  if (host.limits.maxDisksPerVm < request.disks) return `takes ${host.limits.maxDisksPerVm} disks per VM, ${request.disks} are needed`
+  if (request.pools.some((pool) => !reaches(host, pool))) return 'does not reach a pool of the volumes'
+  if (request.pools.some((pool) => !speaks(host, pool))) return 'does not speak the protocol of a pool of the volumes'
+  return undefined
+}

@@ -1,0 +1,63 @@
+import type { Tier } from '../domain/qos.ts'
+import { sizeOn } from '../domain/size.ts'
+import type { PlacementRequest, PoolFacts } from './facts.ts'
+import { chargedIops, reaches, type Verdict, verdictsOn } from './filters.ts'
+import { chooseTier } from './qos-tier.ts'
+
+/** A pool with what every filter says of it. */
+export interface Judged {
+  readonly pool: string
+  readonly name: string
+  readonly verdicts: readonly Verdict[]
+}
+
+/** A pool in which the volume fits, with what it will be charged there. Bytes, IOPS; a higher score is better. */
+export interface Candidate {
+  readonly pool: string
+  readonly name: string
+  readonly tier: Tier
+  readonly bytes: number
+  readonly iops: number
+  readonly score: number
+}
+
+/** What placement answers: candidates with the best first, or none; and the reasons in both cases. */
+export type Placement =
+  | { readonly placed: true; readonly candidates: readonly [Candidate, ...Candidate[]]; readonly judged: readonly Judged[] }
+  | { readonly placed: false; readonly judged: readonly Judged[] }
+
+/**
+ * Where a volume can live. Pure: the same request and facts give the same answer. A pool fits when every filter passes;
+ * the best leaves most free of what is scarcer there, bytes or IOPS, after the volume is in; equals go by id.
+ */
+export function place(request: PlacementRequest, pools: readonly PoolFacts[]): Placement {
+  const judged = pools.map((pool) => ({ pool: pool.id, name: pool.name, verdicts: verdictsOn(request, pool) }))
+  const [best, ...rest] = pools
+    .filter((_pool, index) => judged[index]?.verdicts.every(({ passed }) => passed) === true)
+    .map((pool) => candidate(request, pool))
+    .sort((one, other) => other.score - one.score || (one.pool < other.pool ? -1 : 1))
+  return best ? { placed: true, candidates: [best, ...rest], judged } : { placed: false, judged }
+}
+
+function candidate(request: PlacementRequest, pool: PoolFacts): Candidate {
+  const hosts = request.hosts?.filter((host) => reaches(host, pool)) ?? []
+  const choice = chooseTier(request, pool, hosts)
+  const bytes = sizeOn(pool.limits, request.bytes)
+  const iops = chargedIops(request, pool)
+  return {
+    pool: pool.id,
+    name: pool.name,
+    tier: 'tier' in choice ? choice.tier : 'none',
+    bytes,
+    iops,
+    score: Math.min(share(pool.reservedBytes + bytes, pool.capBytes * pool.bytesFactor), iopsShare(pool, iops)),
+  }
+}
+
+function iopsShare(pool: PoolFacts, iops: number): number {
+  return pool.capIops === undefined ? 1 : share(pool.reservedIops + iops, pool.capIops * pool.iopsFactor)
+}
+
+function share(used: number, of: number): number {
+  return of <= 0 ? 0 : 1 - used / of
+}

@@ -1,0 +1,123 @@
+import {
+  type Endpoint,
+  HYPERVISOR_CAPABILITIES,
+  type HypervisorAdapter,
+  type HypervisorPlugin,
+  PluginError,
+  STORAGE_CAPABILITIES,
+  type StoragePlugin,
+  type StorageProvider,
+} from '@moorage/contract'
+import { guard } from './guard.ts'
+import type { CallLog, OpenHost, OpenPool, PluginHost, Registration, RegistrationLoader } from './plugin-host.ts'
+
+/** Version of the contract that this controller speaks. */
+export const CONTRACT_VERSION = 1
+
+const STORAGE_FACETS = ['pools', 'volumes', 'access', 'inventory', ...STORAGE_CAPABILITIES]
+const HYPERVISOR_FACETS = ['hosts', 'vms', 'disks', 'inventory', ...HYPERVISOR_CAPABILITIES]
+
+/** What `createPluginHost` works with. */
+export interface PluginHostOptions {
+  readonly storage: readonly StoragePlugin[]
+  readonly hypervisors: readonly HypervisorPlugin[]
+  readonly load: RegistrationLoader
+  /** Id of this installation: the ownership mark handed to every plug-in. */
+  readonly owner: string
+}
+
+/** Throws when two plug-ins share a name or one was written for another version of the contract. */
+export function createPluginHost(options: PluginHostOptions): PluginHost {
+  const { load, owner } = options
+  const storage = byName(options.storage)
+  const hypervisors = byName(options.hypervisors)
+  const pools = new Map<string, Cached<OpenPool>>()
+  const hosts = new Map<string, Cached<OpenHost>>()
+  const openPool = (registration: Registration) =>
+    cached(pools, registration, () => {
+      const plugin = known(storage, registration.plugin)
+      return poolOf(registration.id, plugin, plugin.open(endpointOf(registration, owner)))
+    })
+  const openHost = (registration: Registration) =>
+    cached(hosts, registration, () => {
+      const plugin = known(hypervisors, registration.plugin)
+      return hostOf(registration.id, plugin, plugin.open(endpointOf(registration, owner)))
+    })
+  return {
+    storage,
+    hypervisors,
+    openPool,
+    openHost,
+    pool: async (id) => openPool(await load.pool(id)),
+    host: async (id) => openHost(await load.host(id)),
+    probePool: async (name, endpoint, call) => {
+      const plugin = known(storage, name)
+      return poolOf('probe', plugin, plugin.open(endpoint)).provider(NOWHERE).pools.report(call)
+    },
+    probeHost: async (name, endpoint, call) => {
+      const plugin = known(hypervisors, name)
+      return hostOf('probe', plugin, plugin.open(endpoint)).adapter(NOWHERE).hosts.report(call)
+    },
+  }
+}
+
+/** A probe belongs to no operation, so there is no operation's log for it. */
+const NOWHERE: CallLog = () => {}
+
+function endpointOf({ url, settings }: Registration, owner: string): Endpoint {
+  return { url, settings, owner }
+}
+
+function poolOf(id: string, plugin: StoragePlugin, provider: StorageProvider): OpenPool {
+  return {
+    id,
+    plugin,
+    can: new Set(STORAGE_CAPABILITIES.filter((name) => provider[name] !== undefined)),
+    limits: provider.limits,
+    provider: (log) => guard(provider, STORAGE_FACETS, { target: `pool:${id}`, log }),
+  }
+}
+
+function hostOf(id: string, plugin: HypervisorPlugin, adapter: HypervisorAdapter): OpenHost {
+  return {
+    id,
+    plugin,
+    can: new Set(HYPERVISOR_CAPABILITIES.filter((name) => adapter[name] !== undefined)),
+    accepts: adapter.accepts,
+    limits: adapter.limits,
+    adapter: (log) => guard(adapter, HYPERVISOR_FACETS, { target: `host:${id}`, log }),
+  }
+}
+
+interface Cached<Open> {
+  readonly version: string
+  readonly open: Open
+}
+
+function cached<Open>(cache: Map<string, Cached<Open>>, registration: Registration, open: () => Open): Open {
+  const hit = cache.get(registration.id)
+  if (hit?.version === registration.version) return hit.open
+  const made = open()
+  cache.set(registration.id, { version: registration.version, open: made })
+  return made
+}
+
+function byName<Plugin extends { readonly name: string; readonly contract: number }>(
+  plugins: readonly Plugin[],
+): ReadonlyMap<string, Plugin> {
+  const map = new Map<string, Plugin>()
+  for (const plugin of plugins) {
+    if (plugin.contract !== CONTRACT_VERSION) {
+      throw new Error(`plug-in ${plugin.name} speaks contract ${plugin.contract}, this controller ${CONTRACT_VERSION}`)
+    }
+    if (map.has(plugin.name)) throw new Error(`two plug-ins are called ${plugin.name}`)
+    map.set(plugin.name, plugin)
+  }
+  return map
+}
+
+function known<Plugin>(plugins: ReadonlyMap<string, Plugin>, name: string): Plugin {
+  const plugin = plugins.get(name)
+  if (!plugin) throw new PluginError('UNSUPPORTED', `no plug-in is called ${name}`, 'none')
+  return plugin
+}

@@ -1,0 +1,86 @@
+import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
+import type { Address } from './connect.ts'
+import { connect } from './connect.ts'
+import { openInstallation } from './installation.ts'
+import { migrate } from './migrate.ts'
+import type { PostgresBinaries } from './postgres-binaries.ts'
+import { createSealer } from './secrets.ts'
+import type { Store } from './store.ts'
+import { supervise } from './supervise.ts'
+import { transact } from './transact.ts'
+
+/** What the store tells; a pino logger fits. */
+export interface StoreLog {
+  info(fields: object, message: string): void
+  warn(fields: object, message: string): void
+  error(fields: object, message: string): void
+}
+
+/** How to open the store. */
+export interface OpenOptions {
+  /** An existing database: nothing is started then. Its name and rights are the operator's business. */
+  readonly url?: string | undefined
+  /** Holds `postgres/`, the supervised cluster, when there is no `url`. */
+  readonly dataDir: string
+  /** 32 bytes; the same on every controller of an installation. */
+  readonly masterKey: Buffer
+  readonly log: StoreLog
+  /** Connections kept at most; 20 unless told. */
+  readonly connections?: number
+  /** `false` in tests only: no fsync. */
+  readonly durable?: boolean
+  /** PostgreSQL programs to use instead of what the machine offers. */
+  readonly binaries?: readonly PostgresBinaries[]
+}
+
+/** A store that knows what it belongs to and where it is. */
+export interface OpenedStore extends Store {
+  /** Id of the installation: the ownership mark on back ends. */
+  readonly installation: string
+  /** Where the database is, for a connection of one's own (LISTEN). */
+  readonly address: Address
+}
+
+/**
+ * Opens the database: the one at `url`, else a PostgreSQL server of our own under `dataDir`, started or, after a
+ * controller crash, adopted. Brings the schema forward and proves the master key. `close` ends our server unless
+ * another controller uses it.
+ */
+export async function openStore(options: OpenOptions): Promise<OpenedStore> {
+  const name = `moorage ${process.pid} ${randomBytes(4).toString('hex')}`
+  const server =
+    options.url === undefined
+      ? await supervise({
+          cluster: join(options.dataDir, 'postgres'),
+          durable: options.durable ?? true,
+          ...(options.binaries ? { binaries: options.binaries } : {}),
+          name,
+          log: options.log,
+        })
+      : undefined
+  const address: Address = server?.address ?? { connectionString: options.url ?? '' }
+  const sealer = createSealer(options.masterKey)
+  const failed = (error: Error) => options.log.warn({ err: error }, 'a database connection broke')
+  const { reader } = connect(address, { name, connections: options.connections ?? 20, failed })
+  const close = async () => {
+    await reader.destroy()
+    await server?.release()
+  }
+  try {
+    await migrate(reader)
+    const installation = await openInstallation(reader, sealer)
+    return {
+      reader,
+      transact: (work) => transact(reader, work),
+      seal: sealer.seal,
+      unseal: sealer.unseal,
+      close,
+      installation,
+      address,
+    }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}

@@ -1,0 +1,54 @@
+import { type Expression, type ExpressionBuilder, sql, type SqlBool } from 'kysely'
+import type { CensusFindingRow, Database } from '../generated/schema.ts'
+import type { Reader } from '../store.ts'
+import { containing, type Listed, NO_LIMIT, type Window } from './page.ts'
+
+/** What `listCensusFindings` may ask for; absent fields do not filter. */
+export interface FindingFilter {
+  readonly ids?: readonly string[]
+  readonly kind?: CensusFindingRow['kind']
+  readonly state?: CensusFindingRow['state']
+  /** Part of the object's name or of the place. */
+  readonly keyword?: string
+}
+
+/** What a census found. `ageSeconds` is counted from when it was first seen, by the database's clock. */
+export type FindingView = Awaited<ReturnType<typeof selectFindings>>[number]
+
+/** A page of findings, the newest first. */
+export async function listFindings(
+  reader: Reader,
+  filter: FindingFilter,
+  window: Window,
+): Promise<Listed<FindingView>> {
+  const wanted = reader.selectFrom('censusFinding').where((eb) => eb.and(conditions(eb, filter)))
+  const [{ n }, items] = await Promise.all([
+    wanted.select(({ fn }) => fn.countAll<number>().as('n')).executeTakeFirstOrThrow(),
+    selectFindings(reader, filter, window),
+  ])
+  return { count: n, items }
+}
+
+function conditions(eb: ExpressionBuilder<Database, 'censusFinding'>, filter: FindingFilter) {
+  const found: Expression<SqlBool>[] = []
+  if (filter.ids !== undefined) found.push(eb('id', 'in', filter.ids.length > 0 ? filter.ids : [null]))
+  if (filter.kind !== undefined) found.push(eb('kind', '=', filter.kind))
+  if (filter.state !== undefined) found.push(eb('state', '=', filter.state))
+  if (filter.keyword !== undefined)
+    found.push(
+      eb.or([eb('object', 'ilike', containing(filter.keyword)), eb('place', 'ilike', containing(filter.keyword))]),
+    )
+  return found
+}
+
+function selectFindings(reader: Reader, filter: FindingFilter, window: Window) {
+  return reader
+    .selectFrom('censusFinding')
+    .where((eb) => eb.and(conditions(eb, filter)))
+    .select(['id', 'kind', 'place', 'object', 'detail', 'state', 'firstSeenAt', 'lastSeenAt'])
+    .select(sql<number>`floor(extract(epoch from now() - first_seen_at))::bigint`.as('ageSeconds'))
+    .orderBy('seq', 'desc')
+    .offset(window.offset)
+    .limit(window.limit ?? NO_LIMIT)
+    .execute()
+}

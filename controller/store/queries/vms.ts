@@ -1,0 +1,121 @@
+import { type ExpressionBuilder, sql } from 'kysely'
+import type { Database } from '../generated/schema.ts'
+import type { Reader } from '../store.ts'
+import {
+  containing,
+  cutPage,
+  inOrder,
+  type Listed,
+  NO_LIMIT,
+  type Ownership,
+  ownedBy,
+  type TagFilter,
+  taggedWith,
+  type Window,
+} from './page.ts'
+import { type Pending, pendingOf, tagsOf, type TagView } from './pending.ts'
+
+/** What `listVirtualMachines` may ask for; absent fields do not filter. */
+export interface VmFilter {
+  readonly ownership: Ownership
+  readonly ids?: readonly string[]
+  /** A part of the name or of the display name: CloudStack matches `name` of machines by substring. */
+  readonly name?: string
+  readonly keyword?: string
+  /** A state, or CloudStack's `Present` (all but Destroyed and Expunging) and `Stoppable`-like names are plain states here. */
+  readonly state?: string
+  readonly zone?: string
+  readonly host?: string
+  readonly hypervisor?: string
+  readonly template?: string
+  readonly serviceOffering?: string
+  readonly tags?: readonly TagFilter[]
+}
+
+/** A VM with the names of what it points to. */
+export type VmView = Awaited<ReturnType<typeof selectVms>>[number] & {
+  readonly tags: readonly TagView[]
+  readonly pending?: Pending
+}
+
+/** A page of VMs that are not expunged, in the order in which they were made. */
+export async function listVms(reader: Reader, filter: VmFilter, window: Window): Promise<Listed<VmView>> {
+  const wanted = reader
+    .selectFrom('vm')
+    .where('vm.removedAt', 'is', null)
+    .where((eb) => eb.and(conditions(eb, filter)))
+  const { count, ids } = await cutPage(window, {
+    ids: () =>
+      wanted
+        .select('vm.id')
+        .orderBy('vm.seq')
+        .offset(window.offset)
+        .limit(window.limit ?? NO_LIMIT)
+        .execute(),
+    count: () => wanted.select(({ fn }) => fn.countAll<number>().as('n')).executeTakeFirstOrThrow(),
+  })
+  return { count, items: await vmViews(reader, ids) }
+}
+
+/** The VMs of these ids in their order, expunged ones too. */
+export async function vmViews(reader: Reader, ids: readonly string[]): Promise<readonly VmView[]> {
+  if (ids.length === 0) return []
+  const [rows, tags, pending] = await Promise.all([
+    selectVms(reader, ids),
+    tagsOf(reader, 'UserVm', ids),
+    pendingOf(reader, ids),
+  ])
+  return inOrder(ids, rows).map((row) => {
+    const open = pending.get(row.id)
+    return { ...row, tags: tags.get(row.id) ?? [], ...(open === undefined ? {} : { pending: open }) }
+  })
+}
+
+function conditions(eb: ExpressionBuilder<Database, 'vm'>, filter: VmFilter) {
+  const found = [ownedBy(eb, 'vm', filter.ownership)]
+  if (filter.ids !== undefined) found.push(eb('vm.id', 'in', filter.ids.length > 0 ? filter.ids : [null]))
+  for (const part of [filter.name, filter.keyword])
+    if (part !== undefined)
+      found.push(eb.or([eb('vm.name', 'ilike', containing(part)), eb('vm.displayName', 'ilike', containing(part))]))
+  if (filter.state !== undefined) found.push(eb(sql`lower(vm.state)`, '=', filter.state.toLowerCase()))
+  if (filter.zone !== undefined) found.push(eb('vm.zoneId', '=', filter.zone))
+  if (filter.host !== undefined) found.push(eb('vm.hostId', '=', filter.host))
+  if (filter.hypervisor !== undefined) found.push(eb(sql`lower(vm.hypervisor)`, '=', filter.hypervisor.toLowerCase()))
+  if (filter.template !== undefined) found.push(eb('vm.templateId', '=', filter.template))
+  if (filter.serviceOffering !== undefined) found.push(eb('vm.offeringId', '=', filter.serviceOffering))
+  if (filter.tags !== undefined) found.push(taggedWith(eb, 'vm', { kind: 'UserVm', tags: filter.tags }))
+  return found
+}
+
+function selectVms(reader: Reader, ids: readonly string[]) {
+  return reader
+    .selectFrom('vm')
+    .innerJoin('zone', 'zone.id', 'vm.zoneId')
+    .innerJoin('account', 'account.id', 'vm.accountId')
+    .innerJoin('domain', 'domain.id', 'account.domainId')
+    .innerJoin('offering', 'offering.id', 'vm.offeringId')
+    .leftJoin('template', 'template.id', 'vm.templateId')
+    .leftJoin('host', 'host.id', 'vm.hostId')
+    .where('vm.id', 'in', ids)
+    .select([
+      'vm.id',
+      'vm.name',
+      'vm.displayName',
+      'vm.state',
+      'vm.hypervisor',
+      'vm.cpus',
+      'vm.memoryBytes',
+      'vm.createdAt',
+    ])
+    .select(['vm.zoneId', 'zone.name as zoneName', 'vm.hostId', 'host.name as hostName', 'host.state as hostState'])
+    .select([
+      'account.name as accountName',
+      'domain.id as domainId',
+      'domain.name as domainName',
+      'domain.path as domainPath',
+    ])
+    .select(['offering.id as offeringId', 'offering.name as offeringName', 'offering.cpuMhz'])
+    .select(['template.id as templateId', 'template.name as templateName', 'template.displayText as templateText'])
+    .select(['template.format as templateFormat', 'template.osType'])
+    .execute()
+}

@@ -1,0 +1,56 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import type { Reader, Tx } from './store.ts'
+
+const ATTEMPTS = 30
+const LONGEST_PAUSE_MS = 250
+
+/**
+ * Runs `work` in one transaction and commits. What the database could not serialize (40001) or broke a deadlock of
+ * (40P01) is run again, after a growing pause with full jitter, up to 30 times; every other error ends it at once.
+ */
+export async function transact<Result>(reader: Reader, work: (tx: Tx) => Promise<Result>): Promise<Result> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await reader.transaction().execute(work)
+    } catch (error) {
+      if (!isSerializationFailure(error) || attempt === ATTEMPTS) throw error
+      await pause(Math.random() * Math.min(LONGEST_PAUSE_MS, 2 ** attempt))
+    }
+  }
+}
+
+/** Whether the database asks for the transaction to be repeated. */
+export function isSerializationFailure(error: unknown): boolean {
+  const code = codeOf(error)
+  return code === '40001' || code === '40P01'
+}
+
+/**
+ * Whether the database could not be reached or would not work just now, so that the same write may be repeated later. Its
+ * outcome is unknown: repeat only what recognises its own work.
+ */
+export function isUnavailable(error: unknown): boolean {
+  if (isSerializationFailure(error)) return true
+  const code = codeOf(error)
+  if (code !== undefined) return /^(08|53|57P0|25006|25P03|58)/.test(code) || CONNECTION_ERRORS.has(code)
+  return (
+    error instanceof Error &&
+    /Connection terminated|timeout exceeded when trying to connect|not queryable/.test(error.message)
+  )
+}
+
+const CONNECTION_ERRORS = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'ENOENT',
+  'EPIPE',
+  'ETIMEDOUT',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+])
+
+/** SQLSTATE or errno of whatever was thrown. */
+export function codeOf(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !('code' in error)) return undefined
+  return typeof error.code === 'string' ? error.code : undefined
+}

@@ -1,0 +1,47 @@
+import { guestOf, type Guest } from './guest.ts'
+import { credentials, type Layout } from './layout.ts'
+import { adminApi } from './stack.ts'
+import { lastFence } from './tour/fence.ts'
+import type { Ground } from './tour/ground.ts'
+import { verifier, type Verifier } from './verifier.ts'
+
+const SAN_POOL = 'lab'
+const CAPACITY_IOPS = 10_000
+
+/** How to reach the lab's SAN over its own API. */
+export function sanAccess(at: Layout): { readonly url: string; readonly user: string; readonly password: string } {
+  const { user, password } = credentials(at.root, 'san')
+  return { url: `http://${at.listen.san}`, user, password }
+}
+
+/** How to reach the lab's host daemon over its own API. */
+export function hostdAccess(at: Layout): { readonly url: string; readonly user: string; readonly password: string } {
+  const { user, password } = credentials(at.root, 'hostd')
+  return { url: `http://${at.listen.hostd}`, user, password }
+}
+
+/** What to register with Moorage: the lab's SAN as a pool, its host daemon as a host. */
+export function groundOf(at: Layout, image: string | undefined): Ground {
+  const san = sanAccess(at)
+  const hostd = hostdAccess(at)
+  return {
+    pool: { provider: 'linux-san', url: `linux-san://${at.listen.san}/${SAN_POOL}`, user: san.user, password: san.password },
+    host: { url: `qemu://${at.listen.hostd}`, user: hostd.user, password: hostd.password, hypervisor: 'KVM' },
+    image,
+    capacityIops: CAPACITY_IOPS,
+  }
+}
+
+/** The guest of a VM in the lab. */
+export function labGuest(at: Layout, vm: string): Guest {
+  return guestOf(hostdAccess(at), vm)
+}
+
+/** A reader of the SAN's volumes beside Moorage. */
+export function labVerifier(at: Layout): Verifier {
+  return verifier({
+    san: sanAccess(at),
+    context: { pool: SAN_POOL, owner: 'lab' },
+    fence: () => lastFence(adminApi(at)),
+  })
+}

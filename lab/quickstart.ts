@@ -1,0 +1,81 @@
+import { layout, type Layout } from './layout.ts'
+import { whatIsMissing } from './probe.ts'
+import { groundOf, labGuest, labVerifier } from './parts.ts'
+import { admin, adminApi, buildGuest, startController, startHostd, startSan } from './stack.ts'
+import { terminal, type Terminal } from './terminal.ts'
+import { type Cloud, prepareGround } from './tour/ground.ts'
+import { simulatedTour } from './tour/simulated.ts'
+import { cleanUp, snapshotAndRevert, volumeFromSnapshot } from './tour/snapshot.ts'
+import { createAndAttach, measureQos, resize, type Tour, tryToBreakIn, writePattern } from './tour/volume.ts'
+
+/** The main job on a fresh machine: starts everything and takes the tour, on real parts where they can run. */
+async function quickstart(): Promise<void> {
+  const at = layout()
+  const out = terminal()
+  const missing = whatIsMissing()
+  out.heading('Moorage: the main job, end to end')
+  out.note(`everything below ${at.root}; make down ends what this starts`)
+  if (missing.length > 0) {
+    out.heading('The array and the hosts are SIMULATED on this machine, because:')
+    for (const reason of missing) out.note(reason)
+    await simulatedTour(at, out)
+  } else {
+    await realTour(at, out)
+  }
+  out.table()
+  farewell(at, missing.length === 0)
+}
+
+async function realTour(at: Layout, out: Terminal): Promise<void> {
+  out.heading('Starting')
+  await buildGuest(at, out)
+  await Promise.all([startSan(at, out), startHostd(at, out)])
+  await startController(at, out)
+  out.heading('Registering')
+  const cloud = await prepareGround(adminApi(at), groundOf(at, 'guest'), out)
+  out.heading('The tour')
+  await tourOf(at, cloud, out)
+}
+
+async function tourOf(at: Layout, cloud: Cloud, out: Terminal): Promise<void> {
+  const tour: Tour = { api: adminApi(at), out, cloud, guest: labGuest(at, cloud.vm), verifier: labVerifier(at) }
+  const volume = await createAndAttach(tour)
+  const digest = await writePattern(tour, volume)
+  await measureQos(tour, volume)
+  await tryToBreakIn(tour, volume)
+  const snapshot = await snapshotAndRevert(tour, volume, digest)
+  const clone = await volumeFromSnapshot(tour, volume, snapshot)
+  await resize(tour, volume)
+  await cleanUp(tour, [volume.id, clone.id], snapshot)
+}
+
+function farewell(at: Layout, real: boolean): void {
+  const { username, password, apiKey, secretKey } = admin(at)
+  const url = `http://${at.listen.api}`
+  const lines = [
+    '',
+    `  The controller stays up on ${url} (API: ${url}/client/api).`,
+    `  user       ${username} / ${password}`,
+    `  api key    ${apiKey}`,
+    `  secret key ${secretKey}`,
+    real ? `  iSCSI      ${at.listen.portal}` : '  iSCSI      none: the array is simulated',
+    '',
+    '  Three things to try:',
+    `    curl -s 'http://${at.listen.integration}/client/api?command=listVolumes&response=json'`,
+    `    export CLOUDSTACK_ENDPOINT=${url}/client/api CLOUDSTACK_KEY=${apiKey} CLOUDSTACK_SECRET=${secretKey}`,
+    '    cs listStoragePools          # apt-get install python3-cs',
+    '    cs runCensus; cs listCensusFindings',
+    '',
+    '  make down ends all of it.',
+    '',
+  ]
+  process.stdout.write(`${lines.join('\n')}\n`)
+}
+
+try {
+  await quickstart()
+} catch (error) {
+  process.stderr.write(`\nquickstart: ${error instanceof Error ? error.message : String(error)}\n`)
+  process.stderr.write(`logs: ${layout().root}/*.log; make down ends what was started\n`)
+  process.exitCode = 1
+}

@@ -1,0 +1,103 @@
+import { execFile } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { wireClient } from '@moorage/wire'
+import { apiClient, type Api } from './api.ts'
+import { labCall } from './guest.ts'
+import { credentials, type Layout, REPOSITORY } from './layout.ts'
+import { runningDaemon, startDaemon, stopDaemon } from './process.ts'
+import type { Terminal } from './terminal.ts'
+
+const run = promisify(execFile)
+
+/** The administrator that the controller's first start made. */
+export interface Admin {
+  readonly username: string
+  readonly password: string
+  readonly apiKey: string
+  readonly secretKey: string
+}
+
+/** Builds the guest image once; a second run finds it there. */
+export async function buildGuest(at: Layout, out: Terminal): Promise<void> {
+  await out.step('guest image', async () => {
+    const { stdout } = await run(process.execPath, [join(REPOSITORY, 'lab/guest/build.ts'), '--out', join(at.images, 'guest')])
+    return stdout.trim().split('\n').at(-1) ?? ''
+  })
+}
+
+/** Starts the SAN, or finds it running. */
+export async function startSan(at: Layout, out: Terminal): Promise<void> {
+  const { file } = credentials(at.root, 'san')
+  const argv = ['daemons/san/main.ts', '--data', at.san, '--listen', at.listen.san, '--portal', at.listen.portal]
+  await start(out, 'SAN: iSCSI, CHAP, QoS per volume', {
+    dir: at.san,
+    argv: [...argv, '--credentials', file, '--iops', '20000'],
+  })
+}
+
+/** Starts the host daemon, or finds it running. */
+export async function startHostd(at: Layout, out: Terminal): Promise<void> {
+  const { file } = credentials(at.root, 'hostd')
+  const argv = ['daemons/hostd/main.ts', '--data', at.hostd, '--listen', at.listen.hostd, '--credentials', file]
+  await start(out, 'host daemon: QEMU', {
+    dir: at.hostd,
+    argv: [...argv, '--initiator', 'iqn.2026-01.cloud.moorage:lab-host', '--images', at.images, '--name', 'lab-host'],
+  })
+}
+
+/** Starts the controller with its database, or finds it running. */
+export async function startController(at: Layout, out: Terminal, more: readonly string[] = []): Promise<void> {
+  const { api, integration } = at.listen
+  const argv = ['controller/main.ts', 'serve', '--data', at.controller, '--listen', api, '--integration-listen', integration]
+  await start(out, 'controller and database', { dir: at.controller, argv: [...argv, ...more] })
+}
+
+async function start(out: Terminal, name: string, how: { readonly dir: string; readonly argv: readonly string[] }): Promise<void> {
+  await out.step(name, async () => {
+    const [script = '', ...rest] = how.argv
+    const daemon = { name, dir: how.dir, argv: [join(REPOSITORY, script), ...rest] }
+    const { ready, adopted } = await startDaemon(daemon, { withinMs: 90_000 })
+    return `${adopted ? 'runs already' : 'started'}, pid ${ready.pid}, ${String(ready['url'] ?? '')}`
+  })
+}
+
+/** The administrator's credentials. */
+export function admin(at: Layout): Admin {
+  return JSON.parse(readFileSync(join(at.controller, 'admin.json'), 'utf8')) as Admin // Written by the controller.
+}
+
+/** A client as the administrator. */
+export function adminApi(at: Layout): Api {
+  return apiClient({ url: `http://${at.listen.api}/client/api`, ...admin(at) })
+}
+
+/**
+ * Ends everything that the lab started, in the order in which nothing is pulled away under another: VMs, controller with
+ * its database, host daemon, SAN, simulator. Data stays. Answers what was done.
+ */
+export async function stopAll(at: Layout): Promise<readonly string[]> {
+  const done: string[] = []
+  if (runningDaemon(at.hostd)) {
+    const { user, password } = credentials(at.root, 'hostd')
+    const hostd = wireClient({ url: `http://${at.listen.hostd}`, user, password })
+    await hostd('host/shutdown', {}, labCall(30_000))
+    done.push('VMs: stopped')
+  }
+  for (const [name, dir] of [
+    ['controller', at.controller],
+    ['host daemon', at.hostd],
+    ['SAN', at.san],
+    ['simulator', at.simulator],
+  ] as const) {
+    const how = await stopDaemon(dir, 30_000)
+    if (how !== 'absent') done.push(`${name}: ${how}`)
+  }
+  return done
+}
+
+/** Whether a lab was ever set up here. */
+export function labExists(at: Layout): boolean {
+  return existsSync(at.root)
+}

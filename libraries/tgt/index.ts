@@ -1,0 +1,3 @@
+export * from './client.ts'
+export * from './errors.ts'
+export type { TgtConnection, TgtCounters, TgtLun, TgtSession, TgtTarget } from './listings.ts'

@@ -1,0 +1,29 @@
+import { writeFileSync } from 'node:fs'
+import { cpus } from 'node:os'
+import { parseArgs } from 'node:util'
+import { lists } from './lists.ts'
+import { operations } from './operations.ts'
+import { type BenchRow, printRows } from './report.ts'
+import { sanLife } from './san-life.ts'
+
+const BENCHES = [sanLife, operations, lists]
+
+const { values, positionals } = parseArgs({ options: { json: { type: 'string' } }, allowPositionals: true })
+const unknown = positionals.filter((name) => !BENCHES.some((bench) => bench.name === name))
+if (unknown.length > 0) {
+  process.stderr.write(`bench: there is no ${unknown.join(', ')}; there are ${BENCHES.map((bench) => bench.name).join(', ')}\n`)
+  process.exit(2)
+}
+
+const rows: BenchRow[] = []
+for (const bench of BENCHES) {
+  if (positionals.length > 0 && !positionals.includes(bench.name)) continue
+  process.stdout.write(`\n${bench.name}: ${bench.about}\n`)
+  const measured = await bench.run()
+  printRows(measured)
+  rows.push(...measured)
+}
+if (values.json !== undefined) {
+  const head = { node: process.version, cpu: cpus()[0]?.model, cores: cpus().length, at: new Date().toISOString() }
+  writeFileSync(values.json, `${JSON.stringify({ ...head, rows }, undefined, 2)}\n`)
+}

@@ -1,0 +1,127 @@
+import { randomUUID } from 'node:crypto'
+import { setTimeout as pause } from 'node:timers/promises'
+import { ApiError, type Api, type Entity, type Params } from '../../lab/api.ts'
+
+/** What one life needs of the zone it runs in. */
+export interface Ground {
+  readonly zone: string
+  readonly offering: string
+  readonly vms: readonly string[]
+}
+
+/** What came of the lives: every job id that was ever given, and each life that did not end as it should. */
+export interface Outcome {
+  readonly jobs: readonly string[]
+  readonly completed: number
+  readonly failures: readonly string[]
+}
+
+const RETRY_MS = 25
+const LIFE_MS = 240_000
+
+/**
+ * Runs `count` volume lives at once: create, attach, snapshot, detach, revert, resize, delete the snapshot, delete. The
+ * controller may be killed under them: a lost answer is settled by asking what is there, as a careful client would.
+ */
+export async function runLives(api: Api, ground: Ground, count: number): Promise<Outcome> {
+  const jobs: string[] = []
+  const failures: string[] = []
+  const lives = Array.from({ length: count }, async (_, index) => {
+    try {
+      await life({ api, jobs, until: Date.now() + LIFE_MS }, ground, index)
+      return 1
+    } catch (error) {
+      failures.push(`life ${index}: ${error instanceof Error ? error.message : String(error)}`)
+      return 0
+    }
+  })
+  const completed = (await Promise.all(lives)).reduce<number>((sum, one) => sum + one, 0)
+  return { jobs, completed, failures }
+}
+
+interface Client {
+  readonly api: Api
+  readonly jobs: string[]
+  readonly until: number
+}
+
+async function life(client: Client, ground: Ground, index: number): Promise<void> {
+  const id = randomUUID()
+  const vm = ground.vms[index % ground.vms.length] ?? ''
+  const volume = { id }
+  const create = { name: `life-${index}`, zoneid: ground.zone, diskofferingid: ground.offering, size: 1, customid: id }
+  await reach(client, 'createVolume', create, async () => (await find(client, 'listVolumes', { id })) !== undefined)
+  await reach(client, 'attachVolume', { ...volume, virtualmachineid: vm }, () => attached(client, id))
+  const snapshot = await snapshotOf(client, id)
+  await reach(client, 'detachVolume', volume, async () => !(await attached(client, id)))
+  await reach(client, 'revertSnapshot', { id: snapshot }, undefined)
+  await reach(client, 'resizeVolume', { ...volume, size: 2 }, async () => {
+    return (await find(client, 'listVolumes', { id }))?.['size'] === 2 * 1024 ** 3
+  })
+  await reach(client, 'deleteSnapshot', { id: snapshot }, async () => !(await find(client, 'listSnapshots', { id: snapshot })))
+  await reach(client, 'destroyVolume', { ...volume, expunge: true }, async () => !(await find(client, 'listVolumes', { id })))
+}
+
+/**
+ * Brings about what a command is for: sends it; when the answer was lost, looks whether it happened all the same, and
+ * sends it again if not. `happened` absent: the command may be repeated without harm.
+ */
+async function reach(
+  client: Client,
+  command: string,
+  params: Params,
+  happened: (() => Promise<boolean>) | undefined,
+): Promise<void> {
+  for (;;) {
+    try {
+      const { job } = await client.api.submit(command, params)
+      client.jobs.push(job)
+      await jobEnds(client, job)
+      return
+    } catch (error) {
+      if (Date.now() > client.until) throw new Error(`${command} did not come about`, { cause: error })
+      const lost = !(error instanceof ApiError)
+      if (happened && (await happened())) return
+      if (!lost) throw new Error(`${command}: ${error.message}`, { cause: error })
+      await pause(RETRY_MS)
+    }
+  }
+}
+
+/** Waits for a job across restarts: a job id once given answers after any crash. */
+async function jobEnds(client: Client, job: string): Promise<void> {
+  for (;;) {
+    try {
+      await client.api.job(job)
+      return
+    } catch (error) {
+      if (error instanceof ApiError || Date.now() > client.until) throw error
+      await pause(RETRY_MS)
+    }
+  }
+}
+
+async function snapshotOf(client: Client, volume: string): Promise<string> {
+  const ready = () => find(client, 'listSnapshots', { volumeid: volume })
+  await reach(client, 'createSnapshot', { volumeid: volume, locationtype: 'primary' }, async () => {
+    return (await ready())?.['state'] === 'BackedUp'
+  })
+  const found = await ready()
+  if (typeof found?.['id'] !== 'string') throw new Error(`no snapshot of ${volume}`)
+  return found['id']
+}
+
+async function attached(client: Client, id: string): Promise<boolean> {
+  return (await find(client, 'listVolumes', { id }))?.['virtualmachineid'] !== undefined
+}
+
+async function find(client: Client, command: string, params: Params): Promise<Entity | undefined> {
+  for (;;) {
+    try {
+      return (await client.api.list(command, params))[0]
+    } catch (error) {
+      if (error instanceof ApiError || Date.now() > client.until) throw error
+      await pause(RETRY_MS)
+    }
+  }
+}
