@@ -10,7 +10,7 @@ install: node_modules/.installed ## Debian packages (as root) and node_modules, 
 
 # Without lifecycle scripts nothing of a package runs while it is installed. The stamp falls with node_modules.
 node_modules/.installed: package-lock.json
-	npm ci --ignore-scripts
+	npm ci --ignore-scripts --loglevel=error
 	@touch $@
 
 check: node_modules/.installed ## format, lint, types, unused code, unit tests: under two minutes, no root

@@ -34,14 +34,20 @@ type Ended = (name: string, outcome: { readonly result: unknown } | { readonly e
 
 function watched<Target extends object>(target: Target, path: string, ended: Ended): Target {
   return new Proxy(target, {
-    get(from, property, receiver): unknown {
-      const value: unknown = Reflect.get(from, property, receiver)
+    get(from, property): unknown {
+      const value: unknown = Reflect.get(from, property, from)
       const name = path === '' ? String(property) : `${path}.${String(property)}`
-      if (typeof value === 'function') return (...args: unknown[]) => call(() => Reflect.apply(value, from, args), name, ended)
-      if (path === '' && isObject(value) && property !== 'limits') return watched(value, name, ended)
+      if (typeof value === 'function')
+        return (...args: unknown[]) => call(() => Reflect.apply(value, from, args), name, ended)
+      if (path === '' && property !== 'limits' && isFacet(value)) return watched(value, name, ended)
       return value
     },
   })
+}
+
+/** Limits and lists are data. A facet may be an instance of a class, so that its own properties tell nothing. */
+function isFacet(value: unknown): value is object {
+  return isObject(value) && !Array.isArray(value)
 }
 
 async function call(run: () => unknown, name: string, ended: Ended): Promise<unknown> {

@@ -43,7 +43,9 @@ export async function ioRefused(io: Promise<unknown>, what: string): Promise<voi
 }
 
 /** All items of a paged listing. Fails when a page comes again or the listing does not end. */
-export async function allPages<Item>(list: (cursor: string | undefined) => Promise<Page<Item>>): Promise<readonly Item[]> {
+export async function allPages<Item>(
+  list: (cursor: string | undefined) => Promise<Page<Item>>,
+): Promise<readonly Item[]> {
   const items: Item[] = []
   const seen = new Set<string>()
   let cursor: string | undefined

@@ -1,6 +1,7 @@
 import { execFile, spawn } from 'node:child_process'
 import { createHash, randomUUID } from 'node:crypto'
 import { createReadStream, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -17,6 +18,8 @@ export interface Verifier {
   digest(volume: string): Promise<string>
   /** SHA-256 of one file in the ext4 file system on the volume, read by debugfs from a copy. */
   fileDigest(volume: string, path: string): Promise<string>
+  /** The first bytes of the volume. */
+  head(volume: string, bytes: number): Promise<Buffer>
   /** Logs in with a wrong secret, and under a name that is not admitted; answers what the target said to each. */
   refusals(volume: string): Promise<{ readonly wrongSecret: string; readonly foreignInitiator: string }>
 }
@@ -51,6 +54,8 @@ export function verifier(options: VerifierOptions): Verifier {
   return {
     digest: (volume) => withAccess(volume, (target) => withCopy(target, digestOfFile)),
     fileDigest: (volume, path) => withAccess(volume, (target) => withCopy(target, (copy) => digestOfExt4File(copy, path))),
+    head: (volume, bytes) =>
+      withAccess(volume, (target) => withCopy(target, async (copy) => (await readFile(copy)).subarray(0, bytes))),
     refusals: (volume) =>
       withAccess(volume, async (target) => ({
         wrongSecret: await refusal({ ...target, chap: { ...target.chap, secret: 'wrongsecret12' } }, VERIFIER),

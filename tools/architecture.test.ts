@@ -59,7 +59,7 @@ const RULES: readonly TreeRule[] = [
       { 'controller/sagas/a.ts': "import { b } from '../operations/b.ts'" },
       { 'controller/api/a.ts': "import { b } from '../domain/b.ts'" },
       { 'controller/api/a.ts': "import type { b } from '../store/b.ts'" },
-      { 'controller/store/a.ts': "import { b } from '../jobs/journal.ts'" },
+      { 'controller/store/a.ts': "import { b } from '../jobs/runner.ts'" },
       { 'controller/store/a.ts': "import type { b } from '../jobs/jobs.ts'" },
       { 'controller/sagas/a.ts': "const b = await import('@moorage/storage-simulator')" },
       { 'plugins/storage/linux-san/a.ts': "import { b } from '@moorage/storage-simulator'" },
@@ -71,7 +71,7 @@ const RULES: readonly TreeRule[] = [
       { 'controller/domain/a.ts': "import { b } from '@moorage/contract'\nimport { c } from './c.ts'" },
       { 'controller/api/a.ts': "import type { b } from '../domain/b.ts'\nimport { c } from '../store/queries/c.ts'" },
       { 'controller/api/a.ts': "import { c } from '../store/queries.ts'" },
-      { 'controller/store/a.ts': "import type { Journal } from '../jobs/journal.ts'" },
+      { 'controller/store/a.ts': "import { LostLease } from '../jobs/journal.ts'" },
       { 'controller/main.ts': "import { b } from '@moorage/storage-simulator'" },
       { 'plugins/storage/linux-san/a.test.ts': "import { b } from '@moorage/simulator/testing'" },
       { 'test/e2e/a.test.ts': "import { b } from '@moorage/controller/store/b.ts'" },
@@ -162,13 +162,13 @@ const architectureOfFiles = (files: Files) =>
 const real = architectureOf(readTree(fileURLToPath(new URL('..', import.meta.url))))
 
 describe('each rule of the layout is kept by the whole tree', () => {
-  test.each(RULES)('$name', (rule) => {
+  test.each(RULES.map((rule) => [rule.name, rule] as const))('%s', (_, rule) => {
     expectNone(rule.check(real), rule.instead)
   })
 })
 
 describe('each rule of the layout can fail, and does not fail where it should not', () => {
-  test.each(RULES)('$name', (rule) => {
+  test.each(RULES.map((rule) => [rule.name, rule] as const))('%s', (_, rule) => {
     for (const files of rule.broken) {
       expect(rule.check(architectureOfFiles(files)), `found nothing in ${JSON.stringify(files)}`).not.toEqual([])
     }

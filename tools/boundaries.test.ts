@@ -7,7 +7,7 @@ import { expectNone } from './testing.ts'
 const tree = readTree(fileURLToPath(new URL('..', import.meta.url)))
 
 describe('each rule of the house is kept by the whole tree', () => {
-  test.each(RULES)('$name', (rule) => {
+  test.each(RULES.map((rule) => [rule.name, rule] as const))('%s', (_, rule) => {
     expectNone(
       tree.flatMap((file) => rule.check(file)),
       rule.instead,
@@ -16,7 +16,7 @@ describe('each rule of the house is kept by the whole tree', () => {
 })
 
 describe('each rule of the house can fail, and does not fail where it should not', () => {
-  test.each(RULES)('$name', (rule) => {
+  test.each(RULES.map((rule) => [rule.name, rule] as const))('%s', (_, rule) => {
     for (const { path, text } of rule.broken) {
       expect(rule.check(sourceOf(path, text)), `found nothing in: ${text}`).not.toEqual([])
     }

@@ -2,7 +2,7 @@ import { posix } from 'node:path'
 import type { Finding, SourceFile } from './source.ts'
 
 /** The rows of every table of a Markdown text: the cells' texts, without the header and its line. */
-export function tableRows(text: string): readonly (readonly string[])[] {
+function tableRows(text: string): readonly (readonly string[])[] {
   const lines = text.split('\n')
   return lines
     .filter((line, at) => {
@@ -18,7 +18,7 @@ export function tableRows(text: string): readonly (readonly string[])[] {
 }
 
 /** The text in the first pair of backticks; the whole cell where there is none. */
-export function codeOf(cell: string): string {
+function codeOf(cell: string): string {
   return /`([^`]+)`/.exec(cell)?.[1] ?? cell
 }
 

@@ -9,7 +9,7 @@ import { openStore } from '@moorage/controller/store/open.ts'
 export const SCHEMA_FILE = join(import.meta.dirname, '../controller/store/generated/schema.ts')
 
 /** Tables that only the migrations themselves use. */
-const OWN_TABLES = ['migration', 'migration_lock']
+const OWN_TABLES = new Set(['migration', 'migration_lock'])
 
 const TYPES: Readonly<Record<string, string>> = {
   uuid: 'string',
@@ -72,7 +72,7 @@ async function readColumns(reader: Reader): Promise<readonly Column[]> {
     from pg_class c join pg_attribute a on a.attrelid = c.oid
     where c.relnamespace = 'public'::regnamespace and c.relkind = 'r' and a.attnum > 0 and not a.attisdropped
     order by c.oid, a.attnum`.execute(reader)
-  return rows.filter(({ table }) => !OWN_TABLES.includes(table))
+  return rows.filter(({ table }) => !OWN_TABLES.has(table))
 }
 
 function tableSource(table: string, columns: readonly Column[]): string {
@@ -107,7 +107,9 @@ async function main(): Promise<void> {
   const log = { info: () => {}, warn: () => {}, error: () => {} }
   try {
     const store = await openStore({ dataDir, masterKey: Buffer.alloc(32), log, durable: false })
-    writeFileSync(SCHEMA_FILE, await schemaSource(store.reader).finally(() => store.close()))
+    const source = await schemaSource(store.reader)
+    await store.close()
+    writeFileSync(SCHEMA_FILE, source)
   } finally {
     rmSync(dataDir, { recursive: true, force: true })
   }

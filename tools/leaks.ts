@@ -26,7 +26,7 @@ export async function lastingLeaks(run: string, folder: string): Promise<readonl
  * Processes that carry `run` in their environment, and mounts, loop devices and files under `folder`. Empty when the run
  * cleaned up after itself. Sees other users' processes only as root.
  */
-function leaksOf(run: string, folder: string): readonly Leak[] {
+export function leaksOf(run: string, folder: string): readonly Leak[] {
   return [...processesOf(run), ...mountsUnder(folder), ...loopsUnder(folder), ...filesIn(folder)]
 }
 

@@ -5,11 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { lastingLeaks, RUN_VARIABLE } from './leaks.ts'
 import { type Report, ROOT, type Suite, SUITES } from './suites.ts'
-
-interface Outcome extends Report {
-  readonly suite: string
-  readonly seconds: number
-}
+import { countLine, type Outcome, summaryOf } from './summary.ts'
 
 const USAGE = `usage: test-all.ts check|all|NAME...   (names: ${SUITES.map(({ name }) => name).join(', ')})`
 
@@ -21,10 +17,10 @@ async function main(args: readonly string[]): Promise<void> {
   }
   const outcomes: Outcome[] = []
   for (const suite of chosen) outcomes.push(await run(suite))
-  const line = summary(outcomes)
+  const line = countLine(outcomes)
   mkdirSync(`${ROOT}/.moorage`, { recursive: true })
   writeFileSync(`${ROOT}/.moorage/test-count`, `${line}\n`)
-  console.log(`\n${line}`)
+  console.log(`\n${summaryOf(outcomes)}\n\n${line}`)
   process.exitCode = outcomes.some(({ failures }) => failures.length > 0) ? 1 : 0
 }
 
@@ -102,29 +98,6 @@ function endProcess(pid: number): void {
   } catch {
     // It ended on its own meanwhile.
   }
-}
-
-function summary(outcomes: readonly Outcome[]): string {
-  const cell = (value: string | number) => String(value).padStart(9)
-  console.log(`\n${'suite'.padEnd(14)}${['passed', 'failed', 'skipped', 'seconds'].map(cell).join('')}`)
-  for (const { suite, passed, failures, skips, seconds } of outcomes) {
-    console.log(`${suite.padEnd(14)}${[passed, failures.length, skips.length, seconds.toFixed(1)].map(cell).join('')}`)
-  }
-  const list = (title: string, lines: readonly string[]) => {
-    if (lines.length > 0) console.log(`\n${title}\n${lines.map((line) => `  ${line}`).join('\n')}`)
-  }
-  list(
-    'skipped:',
-    outcomes.flatMap(({ suite, skips }) => skips.map(({ name, reason }) => `${suite}: ${name}: ${reason}`)),
-  )
-  list(
-    'failed:',
-    outcomes.flatMap(({ suite, failures }) => failures.map((name) => `${suite}: ${name}`)),
-  )
-  const sum = (count: (outcome: Outcome) => number) => outcomes.reduce((total, outcome) => total + count(outcome), 0)
-  const passed = sum((outcome) => outcome.passed)
-  const failed = sum((outcome) => outcome.failures.length)
-  return `${passed} passed, ${failed} failed, ${sum((outcome) => outcome.skips.length)} skipped`
 }
 
 await main(process.argv.slice(2))

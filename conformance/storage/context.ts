@@ -3,7 +3,6 @@ import type {
   AccessMode,
   BackendSnapshot,
   BackendVolume,
-  Call,
   Connection,
   Consumer,
   Exposure,
@@ -16,37 +15,31 @@ import type {
   VolumeId,
 } from '@moorage/contract'
 import type { Audit } from '../audit.ts'
+import { CaseCalls } from '../calls.ts'
 import { allPages, newId } from '../check.ts'
-import { type ConformanceCase, NotApplicable } from '../runner.ts'
+import type { ConformanceCase } from '../runner.ts'
 import type { OpenDisk, StorageAbility, StorageBench } from './subject.ts'
 
 /** One promise of a storage provider. */
 export type StorageCase = ConformanceCase<StorageAbility, StorageContext>
 
-/** Options of `StorageContext.call`. */
-export interface CallOptions {
-  /** Default: one more than any call before. */
-  readonly fence?: number
-  /** Milliseconds from now; may be 0 or less. Default 60,000. */
-  readonly withinMs?: number
-  readonly signal?: AbortSignal
+/** The host of an id: every consumer of the kit logs in under a name that follows from its id. */
+export function consumerOf(id: Consumer['id']): Consumer {
+  return { kind: 'host', id, initiator: `iqn.2025-01.io.moorage.conformance:${id}` }
 }
-
-const DEADLINE_MS = 60_000
 
 /**
  * What a case works with. Objects made through it are taken away after the case, in reverse order; whatever of ours is
  * still on the back end then is a leak and fails the case.
  */
-export class StorageContext {
+export class StorageContext extends CaseCalls {
   /** The provider under test, watched. */
   readonly provider: StorageProvider
   readonly audit: Audit
   readonly bench: StorageBench
-  #fence = 1000
-  #cleanups: (() => Promise<void>)[] = []
 
   constructor(bench: StorageBench, audit: Audit) {
+    super()
     this.bench = bench
     this.audit = audit
     this.provider = audit.watch(bench.provider)
@@ -72,24 +65,6 @@ export class StorageContext {
     const facet = this.provider[name]
     assert.ok(facet, `the provider has no facet ${name}`)
     return facet
-  }
-
-  /** A call with a key of its own. */
-  call(options: CallOptions = {}): Call {
-    const fence = options.fence ?? this.#fence + 1
-    this.#fence = Math.max(this.#fence, fence)
-    const signal = options.signal ?? new AbortController().signal
-    return { key: newId(), fence, deadline: Date.now() + (options.withinMs ?? DEADLINE_MS), signal }
-  }
-
-  /** Ends the case: what it tries does not exist here. */
-  skip(reason: string): never {
-    throw new NotApplicable(reason)
-  }
-
-  /** Registers what undoes a thing that the case is about to make. */
-  defer(cleanup: () => Promise<void>): void {
-    this.#cleanups.push(cleanup)
   }
 
   /** An id whose volume is deleted after the case, whether or not it comes into being. */
@@ -119,8 +94,7 @@ export class StorageContext {
 
   /** A host that has never been seen before. */
   consumer(): Consumer {
-    const id: Consumer['id'] = newId()
-    return { kind: 'host', id, initiator: `iqn.2025-01.io.moorage.conformance:${id}` }
+    return consumerOf(newId())
   }
 
   /** An exposure that is withdrawn after the case, whether or not it comes into being. */
@@ -162,15 +136,5 @@ export class StorageContext {
   async ours(): Promise<readonly Extract<InventoryItem, { readonly owner: 'ours' }>[]> {
     const items = await allPages((cursor) => this.provider.inventory.list(cursor, this.call()))
     return items.filter((item) => item.owner === 'ours')
-  }
-
-  /** Takes away what the case made, the last thing first; goes on after a failure and throws the first. */
-  async cleanUp(): Promise<void> {
-    const failures: unknown[] = []
-    for (const cleanup of this.#cleanups.reverse()) {
-      await cleanup().catch((error: unknown) => failures.push(error))
-    }
-    this.#cleanups = []
-    if (failures.length > 0) throw failures[0]
   }
 }

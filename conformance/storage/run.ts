@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { type InventoryItem, STORAGE_CAPABILITIES } from '@moorage/contract'
 import { newAudit } from '../audit.ts'
-import { type StorageCase, StorageContext } from './context.ts'
+import { everyStep } from '../calls.ts'
+import { consumerOf, type StorageCase, StorageContext } from './context.ts'
 import type { StorageBench, StorageSubject } from './subject.ts'
 
 /**
@@ -16,7 +17,7 @@ export async function runStorageCase(each: StorageCase, subject: StorageSubject)
     const audit = newAudit()
     const context = new StorageContext(bench, audit)
     const before = new Set((await context.ours()).map(keyOf))
-    await inTurn([
+    await everyStep([
       () => each.run(context),
       () => context.cleanUp(),
       async () => {
@@ -31,21 +32,22 @@ export async function runStorageCase(each: StorageCase, subject: StorageSubject)
   }
 }
 
-/** Runs every step, whatever the ones before did, and throws the first failure. */
-async function inTurn(steps: readonly (() => Promise<void>)[]): Promise<void> {
-  const failures: unknown[] = []
-  for (const step of steps) await step().catch((error: unknown) => failures.push(error))
-  if (failures.length > 0) throw failures[0]
-}
-
 function refuseUndeclared(bench: StorageBench, subject: StorageSubject): void {
   for (const name of STORAGE_CAPABILITIES) {
     const [there, lacked] = [bench.provider[name] !== undefined, subject.lacks[name] !== undefined]
-    assert.notEqual(there, lacked, `facet ${name} is ${there ? 'there' : 'absent'}, and the subject declares the opposite`)
+    assert.notEqual(
+      there,
+      lacked,
+      `facet ${name} is ${there ? 'there' : 'absent'}, and the subject declares the opposite`,
+    )
   }
   for (const name of ['connect', 'stranger', 'plugin'] as const) {
     const [there, lacked] = [bench[name] !== undefined, subject.lacks[name] !== undefined]
-    assert.notEqual(there, lacked, `the bench ${there ? 'has' : 'has no'} ${name}, and the subject declares the opposite`)
+    assert.notEqual(
+      there,
+      lacked,
+      `the bench ${there ? 'has' : 'has no'} ${name}, and the subject declares the opposite`,
+    )
   }
 }
 
@@ -60,8 +62,7 @@ async function sweep(context: StorageContext, items: Awaited<ReturnType<StorageC
   const { access, volumes, snapshots } = context.provider
   const tries = items.map((item) => async () => {
     if (item.kind === 'exposure') {
-      const consumer = { kind: 'host', id: item.consumer, initiator: '' } as const
-      await access.withdraw({ source: item.source, consumer }, context.call())
+      await access.withdraw({ source: item.source, consumer: consumerOf(item.consumer) }, context.call())
     } else if (item.kind === 'snapshot') await snapshots?.delete(item.id, context.call())
     else if (item.kind === 'volume') await volumes.delete(item.id, context.call())
   })

@@ -21,7 +21,7 @@ export interface StorageBench {
   /** On the same pool, with another `owner`. */
   readonly stranger?: StorageProvider
   /** Logs in exactly as the connection says, initiator name and CHAP included; rejects when it is not let in. */
-  connect?(connection: Connection): Promise<OpenDisk>
+  readonly connect?: (connection: Connection) => Promise<OpenDisk>
   /** The plug-in, and the endpoint under which `provider` was opened. */
   readonly plugin?: { readonly plugin: StoragePlugin; readonly endpoint: Endpoint }
   /** Called after each case, failed or not. */

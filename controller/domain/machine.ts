@@ -12,7 +12,7 @@ export type Machine<State extends string, Event extends string> = {
 export function next<State extends string, Event extends string>(
   machine: Machine<State, Event>,
   state: string,
-  step: { readonly event: Event; readonly of: string },
+  step: { readonly event: NoInfer<Event>; readonly of: string },
 ): State {
   const to = peek(machine, state, step.event)
   if (to === undefined) throw new Refusal('INVALID', `${step.of} is in state ${state}, which does not allow ${step.event}`)
@@ -23,7 +23,7 @@ export function next<State extends string, Event extends string>(
 export function peek<State extends string, Event extends string>(
   machine: Machine<State, Event>,
   state: string,
-  event: Event,
+  event: NoInfer<Event>,
 ): State | undefined {
   const row = Object.entries<Machine<State, Event>[State]>(machine).find(([name]) => name === state)
   return row?.[1][event]

@@ -19,7 +19,7 @@ export const POOL_EVENTS = [
 export type PoolEvent = (typeof POOL_EVENTS)[number]
 
 /** As CloudStack: removal only from Maintenance; maintenance can be cancelled from every state of it. */
-export const POOL_MACHINE = {
+export const POOL_MACHINE: Machine<PoolState, PoolEvent> = {
   Up: { Disable: 'Disabled', MaintenanceRequested: 'PrepareForMaintenance' },
   Disabled: { Enable: 'Up', MaintenanceRequested: 'PrepareForMaintenance', Remove: 'Removed' },
   PrepareForMaintenance: {
@@ -30,4 +30,4 @@ export const POOL_MACHINE = {
   Maintenance: { MaintenanceCancelled: 'Up', Remove: 'Removed' },
   ErrorInMaintenance: { MaintenanceRequested: 'PrepareForMaintenance', MaintenanceCancelled: 'Up' },
   Removed: {},
-} as const satisfies Machine<PoolState, PoolEvent>
+}

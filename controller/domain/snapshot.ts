@@ -20,7 +20,7 @@ export type SnapshotEvent = (typeof SNAPSHOT_EVENTS)[number]
  * CloudStack 4.20's `Snapshot.State` without archiving. `OperationNotPerformed` is its name for a snapshot that stays on
  * the array. Unlike there, every state but Destroyed can be left: one that failed or was never taken can be deleted.
  */
-export const SNAPSHOT_MACHINE = {
+export const SNAPSHOT_MACHINE: Machine<SnapshotState, SnapshotEvent> = {
   Allocated: { CreateRequested: 'Creating', OperationFailed: 'Error', DestroyRequested: 'Destroying' },
   Creating: { OperationSucceeded: 'CreatedOnPrimary', OperationFailed: 'Error', DestroyRequested: 'Destroying' },
   CreatedOnPrimary: { OperationNotPerformed: 'BackedUp', OperationFailed: 'Error', DestroyRequested: 'Destroying' },
@@ -28,4 +28,4 @@ export const SNAPSHOT_MACHINE = {
   Destroying: { OperationSucceeded: 'Destroyed', OperationFailed: 'BackedUp', DestroyRequested: 'Destroying' },
   Destroyed: {},
   Error: { DestroyRequested: 'Destroying' },
-} as const satisfies Machine<SnapshotState, SnapshotEvent>
+}

@@ -22,7 +22,7 @@ export type VmEvent = (typeof VM_EVENTS)[number]
  * CloudStack's `VirtualMachine.State` without migration. Stopping comes from every state in which a machine may be there.
  * An expunged VM keeps the state Expunging and is removed, as there.
  */
-export const VM_MACHINE = {
+export const VM_MACHINE: Machine<VmState, VmEvent> = {
   Stopped: { StartRequested: 'Starting', DestroyRequested: 'Destroyed', ExpungeOperation: 'Expunging' },
   Starting: { OperationSucceeded: 'Running', OperationFailed: 'Stopped', StopRequested: 'Stopping' },
   Running: { StopRequested: 'Stopping', ExpungeOperation: 'Expunging' },
@@ -30,4 +30,4 @@ export const VM_MACHINE = {
   Destroyed: { RecoveryRequested: 'Stopped', ExpungeOperation: 'Expunging' },
   Expunging: { OperationFailed: 'Expunging', ExpungeOperation: 'Expunging' },
   Error: { DestroyRequested: 'Destroyed', ExpungeOperation: 'Expunging' },
-} as const satisfies Machine<VmState, VmEvent>
+}

@@ -38,7 +38,7 @@ export type VolumeEvent = (typeof VOLUME_EVENTS)[number]
  * Expunging, since the bytes may be gone: it can be asked again, never recovered. A volume that was never made recovers
  * to Allocated, which is why Destroy has two ways back.
  */
-export const VOLUME_MACHINE = {
+export const VOLUME_MACHINE: Machine<VolumeState, VolumeEvent> = {
   Allocated: { CreateRequested: 'Creating', DestroyRequested: 'Destroy', ExpungingRequested: 'Expunging' },
   Creating: { OperationSucceeded: 'Ready', OperationFailed: 'Allocated', ExpungingRequested: 'Expunging' },
   Ready: {
@@ -56,11 +56,11 @@ export const VOLUME_MACHINE = {
   Destroy: { ExpungingRequested: 'Expunging', RecoverRequested: 'Ready' },
   Expunging: { OperationSucceeded: 'Expunged', OperationFailed: 'Expunging', ExpungingRequested: 'Expunging' },
   Expunged: {},
-} as const satisfies Machine<VolumeState, VolumeEvent>
+}
 
 /** The state that a destroyed volume recovers to: Ready when it lives on an array, else Allocated. */
 export function recovered(located: boolean): VolumeState {
-  return located ? VOLUME_MACHINE.Destroy.RecoverRequested : 'Allocated'
+  return located ? 'Ready' : 'Allocated'
 }
 
 /** Device id of the root disk. */

@@ -103,9 +103,13 @@ export interface NamedStep<Tx> {
 
 /** Builds a saga so that a step cannot read what no earlier step produced, nor repeat a name. */
 export interface SagaBuilder<Seen, Tx> {
+  step<Name extends string, Out>(
+    name: Name extends keyof Seen ? never : Name,
+    step: LocalStep<Seen, Out, Tx>,
+  ): SagaBuilder<Seen & { readonly [N in Name]: Out }, Tx>
   step<Name extends string, Out, Found>(
     name: Name extends keyof Seen ? never : Name,
-    step: Step<Seen, Out, Tx, Found>,
+    step: OuterStep<Seen, Out, Tx, Found>,
   ): SagaBuilder<Seen & { readonly [N in Name]: Out }, Tx>
   build(ends?: {
     readonly succeeded?: (tx: Tx, seen: Seen, under: Under) => Promise<void>
@@ -132,7 +136,7 @@ function builder<Seen, Tx>(
   steps: readonly NamedStep<Tx>[],
 ): SagaBuilder<Seen, Tx> {
   return {
-    step(name, step) {
+    step<Name extends string, Out>(name: Name, step: Step<Seen, Out, Tx>) {
       // The journal hands each step exactly the results that its `Seen` lists, so erasing the type here loses nothing.
       const erased = { name, step } as unknown as NamedStep<Tx>
       return builder(head, [...steps, erased])

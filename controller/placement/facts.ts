@@ -1,4 +1,4 @@
-import type { HypervisorLimits, Protocol, Qos, StorageCapability, StorageLimits } from '@moorage/contract'
+import type { HypervisorCapability, HypervisorLimits, Protocol, Qos, StorageCapability, StorageLimits } from '@moorage/contract'
 import type { WantedTier } from '../domain/qos.ts'
 
 /** A pool as placement sees it: its row, and what its provider says of itself. Bytes and IOPS. */
@@ -36,6 +36,7 @@ export interface HostFacts {
   readonly hypervisor: string
   readonly accepts: readonly Protocol[]
   readonly limits: HypervisorLimits
+  readonly can: ReadonlySet<HypervisorCapability>
 }
 
 /** Where a volume should be put. */

@@ -1,5 +1,6 @@
 import { CamelCasePlugin, Kysely, PostgresDialect } from 'kysely'
-import pg from 'pg'
+import { Pool, types } from 'pg'
+import type { ClientConfig } from 'pg'
 import type { Database } from './generated/schema.ts'
 import type { Reader } from './store.ts'
 
@@ -8,15 +9,14 @@ export type Address =
   | { readonly connectionString: string }
   | { readonly host: string; readonly port: number; readonly user: string; readonly database: string }
 
-/** Types of `pg_type` that are parsed otherwise than `pg` does. */
-const INT8 = 20
-const NUMERIC = 1700
+/** Object ids in `pg_type` of the types that are parsed otherwise than `pg` does: int8, numeric. */
+const READ_AS_NUMBER: ReadonlySet<number> = new Set([20, 1700])
 
 /**
  * Settings of every connection. A transaction that its controller left open (paused, or cut off) is ended by the server
  * after 15 s, so that its row locks do not outlive the leases.
  */
-export function connectionConfig(address: Address, name: string): pg.ClientConfig {
+export function connectionConfig(address: Address, name: string): ClientConfig {
   const isolation = process.env['MOORAGE_TEST_ISOLATION']
   return {
     ...address,
@@ -32,18 +32,18 @@ export function connectionConfig(address: Address, name: string): pg.ClientConfi
 
 /** Bytes, operations and counts stay below 2^53, so bigint and the numeric that sums of bigint yield are read as numbers. */
 function getTypeParser(
-  ...[oid, format]: Parameters<typeof pg.types.getTypeParser>
-): ReturnType<typeof pg.types.getTypeParser> {
-  if ((oid === INT8 || oid === NUMERIC) && format !== 'binary') return Number
-  return pg.types.getTypeParser(oid, format)
+  ...[oid, format]: Parameters<typeof types.getTypeParser>
+): ReturnType<typeof types.getTypeParser> {
+  if (READ_AS_NUMBER.has(oid) && format !== 'binary') return Number
+  return types.getTypeParser(oid, format)
 }
 
 /** A pool of connections behind Kysely. `failed` hears of idle connections that broke: the pool replaces them. */
 export function connect(
   address: Address,
   options: { readonly name: string; readonly connections: number; readonly failed: (error: Error) => void },
-): { readonly reader: Reader; readonly pool: pg.Pool } {
-  const pool = new pg.Pool({
+): { readonly reader: Reader; readonly pool: Pool } {
+  const pool = new Pool({
     ...connectionConfig(address, options.name),
     max: options.connections,
     idleTimeoutMillis: 30_000,

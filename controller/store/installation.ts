@@ -20,7 +20,7 @@ export async function openInstallation(reader: Reader, sealer: Sealer): Promise<
       .values({ id, keyCheck })
       .onConflict((oc) => oc.doNothing())
       .execute()
-    return await tx.selectFrom('installation').selectAll().executeTakeFirstOrThrow()
+    return tx.selectFrom('installation').selectAll().executeTakeFirstOrThrow()
   })
   if (row.keyCheck && opens(sealer, row)) return row.id
   throw new Error(

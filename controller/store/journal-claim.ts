@@ -45,8 +45,9 @@ export async function claimOperations(
   const seen = await lookAround(reader, limit.max)
   const over = seen.expired.length > 0 ? await takeOver(reader, who, seen.expired.slice(0, limit.max)) : []
   const room = limit.max - over.length
+  const access = seen.candidates.filter(({ lane }) => lane === 0)
   const background = seen.candidates.filter(({ lane }) => lane > 0).slice(0, limit.background)
-  const chosen = seen.candidates.filter((one) => one.lane === 0 || background.includes(one)).slice(0, room)
+  const chosen = [...access, ...background].slice(0, room)
   const fresh = chosen.length > 0 ? await takeUp(reader, who, chosen) : []
   return [...over, ...fresh]
 }
@@ -111,7 +112,10 @@ function takeOver(reader: Reader, who: Claimant, ids: readonly string[]): Promis
       detail: { from: row.from },
     }))
     await writeLog(tx, entries)
-    const steps = await journaledSteps(tx, rows.map(({ id }) => id))
+    const steps = await journaledSteps(
+      tx,
+      rows.map(({ id }) => id),
+    )
     return rows.map((row) => claimOf(row, { firstRun: false, steps: steps.get(row.id) ?? [] }))
   })
 }
@@ -162,19 +166,31 @@ async function lock(tx: Tx, chosen: readonly Candidate[]): Promise<ReadonlyMap<s
 }
 
 async function journaledSteps(tx: Tx, ids: readonly string[]): Promise<ReadonlyMap<string, readonly JournaledStep[]>> {
+  if (ids.length === 0) return new Map()
   const rows = await tx
     .selectFrom('operationStep')
     .select(['operationId', 'name', 'state', 'result'])
-    .where('operationId', 'in', ids.length > 0 ? ids : [''])
+    .where('operationId', 'in', ids)
     .orderBy('ordinal')
     .execute()
   return Map.groupBy(rows, ({ operationId }) => operationId)
 }
 
-function claimOf(row: ClaimedRow, run: { readonly firstRun: boolean; readonly steps: readonly JournaledStep[] }): Claim {
+function claimOf(
+  row: ClaimedRow,
+  run: { readonly firstRun: boolean; readonly steps: readonly JournaledStep[] },
+): Claim {
   const { id, saga, version, state, input, fence, abortAsked, failure, undoFrom } = row
   return {
-    ...{ id, saga, version, state, input, fence, abortAsked, account: row.accountId ?? '', ...run },
+    ...run,
+    id,
+    saga,
+    version,
+    state,
+    input,
+    fence,
+    abortAsked,
+    account: row.accountId ?? '',
     ...(failure ? { failure } : {}),
     ...(undoFrom === null ? {} : { undoFrom }),
   }

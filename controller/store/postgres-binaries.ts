@@ -1,8 +1,10 @@
 import {
   accessSync,
+  chmodSync,
   constants,
   cpSync,
   existsSync,
+  mkdirSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -82,6 +84,11 @@ export function reachableBinaries(
 }
 
 function copyNative(from: string, to: string): void {
+  // Whatever the umask: another user runs what is in it.
+  if (!existsSync(dirname(to))) {
+    mkdirSync(dirname(to), { recursive: true })
+    chmodSync(dirname(to), 0o755)
+  }
   const half = `${to}.${process.pid}`
   rmSync(half, { recursive: true, force: true })
   cpSync(from, half, { recursive: true })

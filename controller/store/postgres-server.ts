@@ -16,7 +16,7 @@ import {
 } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import pg from 'pg'
+import { Client } from 'pg'
 import { OLDEST_POSTGRES, postgresBinaries, reachableBinaries } from './postgres-binaries.ts'
 import type { PostgresBinaries } from './postgres-binaries.ts'
 import { alive, gone, livePostmaster, removeStaleLocks, SOCKET_PORT } from './postmaster.ts'
@@ -218,7 +218,7 @@ function launch(options: ClusterOptions, run: { readonly bin: string; readonly u
 async function answering(cluster: string, running: () => boolean, until = Date.now() + START_MS): Promise<void> {
   const host = socketDirectory(cluster)
   for (;;) {
-    const client = new pg.Client({ host, port: SOCKET_PORT, user: CLUSTER_USER, database: 'postgres', ssl: false })
+    const client = new Client({ host, port: SOCKET_PORT, user: CLUSTER_USER, database: 'postgres', ssl: false })
     try {
       await client.connect()
       await client.end()

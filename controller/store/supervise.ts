@@ -1,6 +1,6 @@
 import { dirname } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import pg from 'pg'
+import { Client } from 'pg'
 import { withClusterLock } from './cluster-lock.ts'
 import type { Address } from './connect.ts'
 import { connectionConfig } from './connect.ts'
@@ -36,7 +36,7 @@ export async function supervise(
 class Supervisor implements SupervisedServer {
   readonly #options: ClusterOptions & { readonly name: string; readonly log: StoreLog }
   #server: RunningServer | undefined
-  #presence: pg.Client | undefined
+  #presence: Client | undefined
   #closing = false
   #recovery: Promise<void> | undefined
 
@@ -62,9 +62,9 @@ class Supervisor implements SupervisedServer {
     })
   }
 
-  async #connectPresence(): Promise<pg.Client> {
+  async #connectPresence(): Promise<Client> {
     const name = `${this.#options.name} ${PRESENCE}`
-    const client = new pg.Client({ ...connectionConfig({ ...this.#at, database: 'postgres' }, name), options: '' })
+    const client = new Client({ ...connectionConfig({ ...this.#at, database: 'postgres' }, name), options: '' })
     // The reason does not matter: whatever ends the presence is looked into by starting the server again.
     client.on('error', () => {})
     await client.connect()
@@ -106,14 +106,14 @@ class Supervisor implements SupervisedServer {
   }
 }
 
-async function createDatabase(client: pg.Client): Promise<void> {
+async function createDatabase(client: Client): Promise<void> {
   const found = await client.query('select 1 from pg_database where datname = $1', [DATABASE])
   if (found.rows.length > 0) return
   await client.query(`create database ${DATABASE}`)
 }
 
 /** Other controllers on this server; none when it does not answer any more. */
-async function otherPresences(presence: pg.Client): Promise<number> {
+async function otherPresences(presence: Client): Promise<number> {
   try {
     const { rows } = await presence.query<{ count: number }>(
       `select count(*) from pg_stat_activity where application_name like 'moorage % ${PRESENCE}' and pid <> pg_backend_pid()`,

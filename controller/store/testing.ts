@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { isMainThread } from 'node:worker_threads'
-import pg from 'pg'
+import { Client } from 'pg'
 import { withClusterLock } from './cluster-lock.ts'
 import { connect } from './connect.ts'
 import { migrate } from './migrate.ts'
@@ -61,7 +61,7 @@ function urlOf(cluster: string, database: string): string {
 }
 
 async function administer(cluster: string, statement: string): Promise<void> {
-  const client = new pg.Client({ connectionString: urlOf(cluster, 'postgres'), ssl: false })
+  const client = new Client({ connectionString: urlOf(cluster, 'postgres'), ssl: false })
   await client.connect()
   try {
     await client.query(statement)
@@ -90,7 +90,7 @@ function startTime(pid: number): string {
 }
 
 async function makeTemplate(cluster: string): Promise<void> {
-  const client = new pg.Client({ connectionString: urlOf(cluster, 'postgres'), ssl: false })
+  const client = new Client({ connectionString: urlOf(cluster, 'postgres'), ssl: false })
   await client.connect()
   try {
     const found = await client.query('select 1 from pg_database where datname = $1', [TEMPLATE])
@@ -100,7 +100,11 @@ async function makeTemplate(cluster: string): Promise<void> {
     await client.query(`create database ${draft} template template0`)
     const address = { connectionString: urlOf(cluster, draft) }
     const { reader } = connect(address, { name: 'moorage test template', connections: 1, failed: () => {} })
-    await migrate(reader).finally(() => reader.destroy())
+    try {
+      await migrate(reader)
+    } finally {
+      await reader.destroy()
+    }
     await client.query(`alter database ${draft} rename to ${TEMPLATE}`)
   } finally {
     await client.end()

@@ -19,7 +19,11 @@ export class Agents {
   readonly #sessions = new Map<Machine, SharedSession>()
 
   /** Runs `work` with the machine's agent. Throws `UNAVAILABLE`, effect `none`, when no agent answers. */
-  async use<Result>(machine: Machine, call: Pick<Call, 'deadline'>, work: (agent: GuestAgent) => Promise<Result>): Promise<Result> {
+  async use<Result>(
+    machine: Machine,
+    call: Pick<Call, 'deadline'>,
+    work: (agent: GuestAgent) => Promise<Result>,
+  ): Promise<Result> {
     const session = this.#sessions.get(machine) ?? this.#open(machine, call)
     session.users += 1
     try {

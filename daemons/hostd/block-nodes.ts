@@ -39,10 +39,10 @@ export function openPlan(names: DiskNames, connection: Connection, mode: AccessM
       const server = nbdServer(connection.uri)
       const source = { driver: 'nbd', server, export: connection.export, 'reconnect-delay': NBD_RECONNECT_SECONDS }
       const nodes = [{ ...protocol, ...source }, format('raw')]
-      return server.type === 'inet' ? { nodes, portal: `${server.host}:${server.port}` } : { nodes }
+      return server.type === 'inet' ? { nodes, portal: portalOf(server) } : { nodes }
     }
-    case 'rbd':
-      throw new PluginError('UNSUPPORTED', 'this host does not attach disks over rbd', 'none')
+    default:
+      throw new PluginError('UNSUPPORTED', `this host does not attach disks over ${connection.via}`, 'none')
   }
 }
 
@@ -59,6 +59,10 @@ function nbdServer(uri: string): NbdServer {
     return { type: 'inet', host: url.hostname.replace(/^\[(.*)\]$/, '$1'), port: url.port || NBD_PORT }
   }
   throw new PluginError('INVALID', `'${uri}' is no NBD address: nbd://host:port or nbd+unix:///?socket=path`, 'none')
+}
+
+function portalOf({ host, port }: { readonly host: string; readonly port: string }): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }
 
 /** Reads `host:port` with an IPv6 host in brackets. Throws `INVALID`, effect `none`. */

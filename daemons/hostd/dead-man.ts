@@ -11,7 +11,8 @@ const CONNECT_TIMEOUT_MS = 30_000
 
 const { values } = parseArgs({ options: { agent: { type: 'string' }, at: { type: 'string' } } })
 const at = Number(values.at)
-if (values.agent === undefined || !Number.isFinite(at)) throw new Error('usage: dead-man.ts --agent SOCKET --at EPOCH_MS')
+if (values.agent === undefined || !Number.isFinite(at))
+  throw new Error('usage: dead-man.ts --agent SOCKET --at EPOCH_MS')
 
 process.stdout.write('armed\n')
 await new Promise((resolve) => {

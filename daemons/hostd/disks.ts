@@ -74,7 +74,11 @@ async function reach(portal: string, call: Call): Promise<void> {
   }
 }
 
-async function open(machine: Machine, plan: OpenPlan, options: { readonly call: Call; readonly key: string }): Promise<void> {
+async function open(
+  machine: Machine,
+  plan: OpenPlan,
+  options: { readonly call: Call; readonly key: string },
+): Promise<void> {
   const { call, key } = options
   const { qmp } = machine
   try {
@@ -89,7 +93,8 @@ async function open(machine: Machine, plan: OpenPlan, options: { readonly call: 
 
 /** libiscsi's own words and status numbers (RFC 7143 §11.13.5: 0x0201 authentication failure, 0x0203 not found). */
 function openFailure(error: QmpError): PluginError {
-  if (/Authentication failure|\(513\)/.test(error.message)) return new PluginError('DENIED', error.message, 'none', error)
+  if (/Authentication failure|\(513\)/.test(error.message))
+    return new PluginError('DENIED', error.message, 'none', error)
   if (/Target not found|\(515\)/.test(error.message)) {
     const text = `${error.message} (the target is not there, or does not admit this initiator)`
     return new PluginError('UNAVAILABLE', text, 'none', error)
@@ -101,11 +106,15 @@ function openFailure(error: QmpError): PluginError {
  * Takes the device out and closes what it was on; the session to the array is over when this resolves. A guest that does not
  * let go in time is `BUSY`, effect `possible`: it may do so later, and what is left is then closed by whoever hears of it.
  */
-export async function unplug(machine: Machine, disk: Attachment & { readonly device: string }, call: Call): Promise<void> {
+export async function unplug(
+  machine: Machine,
+  disk: Attachment & { readonly device: string },
+  call: Call,
+): Promise<void> {
   machine.unplugging.add(disk.device)
   await unplugDevice(machine, disk.device, call)
-  await removeRemains(machine, remainsKey(disk), call)
   machine.unplugging.delete(disk.device)
+  await removeRemains(machine, remainsKey(disk), call)
 }
 
 async function unplugDevice(machine: Machine, device: string, call: Call): Promise<void> {
@@ -147,7 +156,11 @@ export async function removeRemains(machine: Machine, key: string, call: Pick<Ca
   await remove(machine, { command: 'object-del', args: { id: `s-${key}` } }, call)
 }
 
-async function remove(machine: Machine, request: { command: string; args: object }, call: Pick<Call, 'deadline'>): Promise<void> {
+async function remove(
+  machine: Machine,
+  request: { command: string; args: object },
+  call: Pick<Call, 'deadline'>,
+): Promise<void> {
   for (;;) {
     try {
       await machine.qmp.execute(request.command, request.args, { timeoutMs: timeLeft(call) })

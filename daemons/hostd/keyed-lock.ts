@@ -19,9 +19,9 @@ export class KeyedLock {
     }
   }
 
-  /** True while work on the key runs or waits. */
-  isHeld(key: string): boolean {
-    return this.#tails.has(key)
+  /** Keys on which work runs or waits. */
+  heldKeys(): readonly string[] {
+    return [...this.#tails.keys()]
   }
 }
 

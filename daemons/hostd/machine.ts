@@ -23,7 +23,7 @@ export class Machine {
   readonly bare: boolean
   readonly process: ProcessRef
   readonly files: MachineFiles
-  /** Devices whose unplugging was asked for and is not over. */
+  /** Devices that a guest was asked to let go of and has not; device names are never used twice while one is there. */
   readonly unplugging = new Set<string>()
   readonly #listener: MachineListener
   #session: QmpClient | undefined
@@ -68,6 +68,11 @@ export class Machine {
   get qmp(): QmpClient {
     if (this.#session) return this.#session
     throw new PluginError('UNAVAILABLE', `QEMU of VM ${this.id} does not answer`, 'none')
+  }
+
+  /** True while QEMU answers. */
+  get connected(): boolean {
+    return this.#session !== undefined
   }
 
   /** What the machine is and has. Throws `PluginError` with effect `none`: looking changes nothing. */

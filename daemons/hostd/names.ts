@@ -38,7 +38,12 @@ export function namesOf(attachment: Attachment): DiskNames {
 
 /** What nodes and secrets of one attachment have in common; shorter than the volume's id. */
 export function remainsKey({ volume, generation }: Attachment): string {
-  return `${volume.replaceAll('-', '').slice(0, 20)}-${generation.toString(36)}`
+  return `${volumeKey(volume)}-${generation.toString(36)}`
+}
+
+/** What the remains of all generations of one volume have in common: it begins `remainsKey`, up to the dash. */
+export function volumeKey(volume: VolumeId): string {
+  return volume.replaceAll('-', '').slice(0, 20)
 }
 
 /** Reads a device name, or the QOM path of the device or its back end; `undefined` when it is none of ours. */

@@ -52,16 +52,25 @@ export function qemuArguments(id: string, files: MachineFiles, shape: MachineSha
   const confined = ['-sandbox', 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny']
   const control = ['-S', '-qmp', `unix:${escaped(files.qmp)},server=on,wait=off`]
   const machine = [...common, ...confined, ...control]
-  if (shape.kind === 'bare') return [...machine, '-accel', 'tcg,tb-size=1', '-m', '16', '-device', 'virtio-scsi-pci,id=scsi']
+  if (shape.kind === 'bare')
+    return [...machine, '-accel', 'tcg,tb-size=1', '-m', '16', '-device', 'virtio-scsi-pci,id=scsi']
   const mib = Math.max(LEAST_GUEST_MIB, Math.ceil(shape.memoryBytes / MIB))
-  return [
-    ...machine,
-    ...['-accel', 'tcg,tb-size=32', '-cpu', 'qemu64,+rdrand', '-smp', String(shape.cpus), '-m', String(mib)],
-    ...['-kernel', join(shape.image, 'vmlinux'), '-initrd', join(shape.image, 'initrd.cpio'), '-append', KERNEL_ARGUMENTS],
-    ...['-serial', `file:${files.console}`, '-device', 'virtio-serial'],
-    ...['-chardev', `socket,path=${escaped(files.agent)},server=on,wait=off,id=agent`],
-    ...['-device', 'virtserialport,chardev=agent,name=org.qemu.guest_agent.0'],
+  const processor = [
+    '-accel',
+    'tcg,tb-size=32',
+    '-cpu',
+    'qemu64,+rdrand',
+    '-smp',
+    String(shape.cpus),
+    '-m',
+    String(mib),
   ]
+  const [kernel, initrd] = [join(shape.image, 'vmlinux'), join(shape.image, 'initrd.cpio')]
+  const boot = ['-kernel', kernel, '-initrd', initrd, '-append', KERNEL_ARGUMENTS]
+  const console = ['-serial', `file:${files.console}`, '-device', 'virtio-serial']
+  const line = ['-chardev', `socket,path=${escaped(files.agent)},server=on,wait=off,id=agent`]
+  const agent = [...line, '-device', 'virtserialport,chardev=agent,name=org.qemu.guest_agent.0']
+  return [...machine, ...processor, ...boot, ...console, ...agent]
 }
 
 /** In QEMU's option syntax a comma in a value is written twice. */

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { type Call, PluginError, type VmId } from '@moorage/contract'
@@ -6,7 +6,7 @@ import type { GuestAgent } from '@moorage/qmp'
 import type { Agents } from './agents.ts'
 import { forUndo, qmpFailure, timeLeft } from './deadline.ts'
 import type { Machine } from './machine.ts'
-import { refOf, signal } from './qemu-process.ts'
+import { type ProcessRef, refOf, signal } from './qemu-process.ts'
 import type { FreezeRecord, VmRecord, VmRecords } from './records.ts'
 
 const DEAD_MAN = join(import.meta.dirname, 'dead-man.ts')
@@ -39,12 +39,16 @@ export class Quiescer {
       if (held.key === call.key && held.filesystems !== undefined) return { filesystems: held.filesystems }
       throw new PluginError('BUSY', `VM ${machine.id} is frozen by another call`, 'none')
     }
-    if (machine.bare) return this.#begin(machine, { key: call.key, withinMs, deadManPid: 0 }).then(() => ({ filesystems: 0 }))
+    // Counted from before the dead-man is armed: it is a bound, and that only makes the window shorter.
+    const until = Date.now() + withinMs
+    if (machine.bare) {
+      await this.#begin(machine.id, { key: call.key, since: Date.now(), until, filesystems: 0 })
+      return { filesystems: 0 }
+    }
     return this.#agents.use(machine, call, async (agent) => {
-      // The window is counted from before the process is started: it is a bound, and that only makes it shorter.
-      const until = Date.now() + withinMs
-      const deadManPid = await armDeadMan(machine, until)
-      const freeze = await this.#begin(machine, { key: call.key, withinMs: until - Date.now(), deadManPid })
+      const deadMan = await armDeadMan(machine, until)
+      const freeze = { key: call.key, since: Date.now(), until, deadMan }
+      await this.#begin(machine.id, freeze)
       this.#armTimer(machine, freeze)
       return this.#freezeNow(machine, { agent, freeze }, call)
     })
@@ -86,12 +90,8 @@ export class Quiescer {
     this.#timers.clear()
   }
 
-  async #begin(machine: Machine, how: { key: string; withinMs: number; deadManPid: number }): Promise<FreezeRecord> {
-    const since = Date.now()
-    const base = { key: how.key, since, until: since + how.withinMs, deadManPid: how.deadManPid }
-    const freeze: FreezeRecord = machine.bare ? { ...base, filesystems: 0 } : base
-    await this.#records.update(machine.id, (record) => ({ ...known(record), freeze }))
-    return freeze
+  async #begin(id: VmId, freeze: FreezeRecord): Promise<void> {
+    await this.#records.update(id, (record) => ({ ...known(record), freeze }))
   }
 
   async #freezeNow(
@@ -103,13 +103,14 @@ export class Quiescer {
     try {
       const timeoutMs = Math.min(timeLeft(call), Math.max(1, freeze.until - Date.now()))
       const filesystems = await agent.execute<number>('guest-fsfreeze-freeze', undefined, { timeoutMs })
-      await this.#records.update(machine.id, (record) => ({ ...known(record), freeze: { ...freeze, filesystems } }))
+      await this.#begin(machine.id, { ...freeze, filesystems })
       return { filesystems }
     } catch (error) {
       // Queued behind the freeze in the agent, so it undoes one that is still under way.
       await thawNow(agent, timeLeft(forUndo(call)))
       await this.#end(machine.id, (record) => record)
-      throw qmpFailure(error, 'none')
+      const { code, message } = qmpFailure(error)
+      throw new PluginError(code, message, 'none', error)
     }
   }
 
@@ -154,23 +155,30 @@ function thawNow(agent: GuestAgent, timeoutMs: number): Promise<number> {
 }
 
 /** Starts the process and waits until it says that it is armed. */
-async function armDeadMan(machine: Machine, at: number): Promise<number> {
+async function armDeadMan(machine: Machine, at: number): Promise<ProcessRef> {
   const args = [DEAD_MAN, '--agent', machine.files.agent, '--at', String(at)]
   const child = spawn(process.execPath, args, { detached: true, stdio: ['ignore', 'pipe', 'ignore'] })
+  child.unref()
   try {
-    await once(child.stdout, 'data', { signal: AbortSignal.timeout(ARM_TIMEOUT_MS) })
+    await Promise.race([once(child.stdout, 'data', { signal: AbortSignal.timeout(ARM_TIMEOUT_MS) }), failureOf(child)])
+    const deadMan = refOf(child.pid ?? 0)
+    if (deadMan) return deadMan
+    throw new Error('the dead-man is gone')
   } catch (error) {
     child.kill('SIGKILL')
     throw new PluginError('UNAVAILABLE', `VM ${machine.id}: the thaw could not be armed`, 'none', error)
+  } finally {
+    child.stdout.destroy()
   }
-  child.stdout.destroy()
-  child.unref()
-  return child.pid ?? 0
+}
+
+async function failureOf(child: ChildProcess): Promise<never> {
+  await once(child, 'exit')
+  throw new Error('the dead-man ended at once')
 }
 
 function disarm(freeze: FreezeRecord): void {
-  const deadMan = refOf(freeze.deadManPid)
-  if (deadMan) signal(deadMan, 'SIGTERM')
+  if (freeze.deadMan) signal(freeze.deadMan, 'SIGTERM')
 }
 
 /** Only machines that were started are frozen, and those have a record. */

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { PluginError, type VmId, type VolumeId } from '@moorage/contract'
 import { readIfThere, syncDirectory, writeDurably } from './durable-file.ts'
 import { HIGHEST_GENERATION } from './names.ts'
+import type { ProcessRef } from './qemu-process.ts'
 
 /** The highest generation and fence seen for one volume on one VM. */
 export interface DiskRecord {
@@ -18,8 +19,8 @@ export interface FreezeRecord {
   readonly since: number
   /** Epoch milliseconds at which the dead-man thaws. */
   readonly until: number
-  /** Process that thaws when this one no longer can. */
-  readonly deadManPid: number
+  /** Process that thaws when this one no longer can; absent where there is no guest to thaw. */
+  readonly deadMan?: ProcessRef
   /** How many file systems hold; absent until the guest has answered. */
   readonly filesystems?: number
   /** Epoch milliseconds at which the dead-man thawed. */
@@ -77,7 +78,8 @@ export class VmRecords {
       if (text === undefined) continue
       const record = JSON.parse(text) as VmRecord // Only `write` below makes these files.
       const { mtimeMs } = await stat(path)
-      if (record.phase === 'stopped' && Date.now() - mtimeMs > FORGET_AFTER_MS) await rm(this.folder(record.id), { recursive: true })
+      if (record.phase === 'stopped' && Date.now() - mtimeMs > FORGET_AFTER_MS)
+        await rm(this.folder(record.id), { recursive: true })
       else this.#records.set(record.id, record)
     }
   }

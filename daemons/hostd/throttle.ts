@@ -79,13 +79,21 @@ export function appliedThrottle(asked: Qos, applied: Qos): AppliedQos {
   return { applied, clamped: differingAxes(asked, applied) }
 }
 
-function bucketLength(rate: { readonly max: number; readonly burst: number; readonly seconds: number | undefined }): number {
+function bucketLength(rate: {
+  readonly max: number
+  readonly burst: number
+  readonly seconds: number | undefined
+}): number {
   const { max, burst, seconds = 0 } = rate
   return Math.max(1, Math.round((seconds * (burst - max)) / burst))
 }
 
 /** `undefined` for QEMU's default bucket: the shortest burst that it knows, which is what no `burstSeconds` asks for. */
-function secondsOf(rate: { readonly max: number; readonly burst: number; readonly length: number }): number | undefined {
+function secondsOf(rate: {
+  readonly max: number
+  readonly burst: number
+  readonly length: number
+}): number | undefined {
   const { max, burst, length } = rate
   if (length <= 1 || burst <= max) return undefined
   return Math.round(((length * burst) / (burst - max)) * SECOND_PARTS) / SECOND_PARTS
@@ -108,7 +116,8 @@ function checked(axis: QosAxis, rate: QosRate): { readonly max: number; readonly
   const range = IOPS_AXES.has(axis) ? IOPS_RANGE : { min: 1, max: HIGHEST_BYTES }
   for (const value of burst === undefined ? [max] : [max, burst]) {
     if (!Number.isSafeInteger(value)) refuse('INVALID', `${axis}: ${value} is no whole number`)
-    if (value < range.min || value > range.max) refuse('LIMIT', `${axis}: ${value} is outside ${range.min}..${range.max}`)
+    if (value < range.min || value > range.max)
+      refuse('LIMIT', `${axis}: ${value} is outside ${range.min}..${range.max}`)
   }
   if (burst === undefined) return { max }
   if (burst < max) refuse('INVALID', `${axis}: burst ${burst} is below max ${max}`)

@@ -57,7 +57,9 @@ async function programs(): Promise<readonly CpioEntry[]> {
   const libraries = await Promise.all(wanted.map((program) => librariesOf(program.from)))
   const files = [...wanted, ...[...new Set(libraries.flat())].map((from) => ({ from, to: from.slice(1) }))]
   return Promise.all(
-    files.map(async ({ from, to }) => ({ path: to, kind: 'file', data: await readFile(from), executable: true }) as const),
+    files.map(
+      async ({ from, to }) => ({ path: to, kind: 'file', data: await readFile(from), executable: true }) as const,
+    ),
   )
 }
 

@@ -51,9 +51,12 @@ function unpackBlock(block: Buffer): Buffer {
 }
 
 /** A match may reach into what it is writing: then it repeats, so it is copied in steps of its distance. */
-function copyMatch(out: Buffer, match: { readonly to: number; readonly distance: number; readonly length: number }): void {
+function copyMatch(
+  out: Buffer,
+  match: { readonly to: number; readonly distance: number; readonly length: number },
+): void {
   const { to, distance, length } = match
-  for (let done = 0; done < length; ) {
+  for (let done = 0; done < length;) {
     const step = Math.min(length - done, distance + done)
     out.copyWithin(to + done, to - distance, to - distance + step)
     done += step

@@ -100,8 +100,8 @@ async function runScript(
   const start = { path: '/bin/sh', arg: ['-c', script], 'capture-output': true }
   const { pid } = await execute<{ readonly pid: number }>('guest-exec', start, left())
   for (let pauseMs = FIRST_POLL_MS; ; pauseMs = Math.min(LONGEST_POLL_MS, pauseMs * 2)) {
-    const status = await execute<ExecStatus>('guest-exec-status', { pid }, left())
-    if (status.exited) {
+    const status = await statusOf(execute, pid, left())
+    if (status?.exited) {
       const exitCode = status.exitcode ?? 128 + (status.signal ?? 0)
       return { exitCode, stdout: decode(status['out-data']), stderr: decode(status['err-data']) }
     }
@@ -112,11 +112,20 @@ async function runScript(
   }
 }
 
-function decode(data: string | undefined): string {
-  return Buffer.from(data ?? '', 'base64').toString()
+/** `undefined` while the guest's file systems are frozen: the agent then answers nothing about scripts, which may run on. */
+async function statusOf(
+  execute: GuestAgent['execute'],
+  pid: number,
+  options: ExecuteOptions,
+): Promise<ExecStatus | undefined> {
+  try {
+    return await execute<ExecStatus>('guest-exec-status', { pid }, options)
+  } catch (error) {
+    if (error instanceof QmpError && /frozen/.test(error.message)) return undefined
+    throw error
+  }
 }
 
-/** True when the agent refuses because the guest's file systems are frozen. */
-export function isFrozenRefusal(error: unknown): boolean {
-  return error instanceof QmpError && /frozen/.test(error.message)
+function decode(data: string | undefined): string {
+  return Buffer.from(data ?? '', 'base64').toString()
 }

@@ -5,7 +5,7 @@ import { type Rule, snippets } from './rule.ts'
 const code = 'controller/domain/volume.ts'
 
 /** `any` switches the compiler off for everything it touches. */
-export const noAny: Rule = {
+const noAny: Rule = {
   name: 'no any',
   instead:
     'Use `unknown` and narrow it, or name the type: what is `any` is not checked, and neither is what it touches.',
@@ -19,7 +19,7 @@ export const noAny: Rule = {
 }
 
 /** Node strips types and nothing else. */
-export const onlyErasable: Rule = {
+const onlyErasable: Rule = {
   name: 'only syntax that type stripping erases, and no modifiers',
   instead:
     'Use a union of literals for an enum, a module for a namespace, plain fields for parameter properties, a function for ' +
@@ -32,7 +32,10 @@ export const onlyErasable: Rule = {
       TSModuleDeclaration: (node) => add(node.start, 'namespace'),
       TSParameterProperty: (node) => add(node.start, 'parameter property'),
       Decorator: (node) => add(node.start, 'decorator'),
-      MethodDefinition: (node) => void (node.accessibility && add(node.start, node.accessibility)),
+      MethodDefinition: (node) => {
+        // A constructor cannot be `#private`, and the modifier is erased.
+        if (node.accessibility && node.kind !== 'constructor') add(node.start, node.accessibility)
+      },
       PropertyDefinition: (node) => void (node.accessibility && add(node.start, node.accessibility)),
     })
     return found
@@ -46,11 +49,16 @@ export const onlyErasable: Rule = {
     'class A { protected f() {} }',
     '@sealed class A {}',
   ),
-  kept: snippets(code, "type State = 'a' | 'b'", 'class A { #x = 1; readonly y = 2 }'),
+  kept: snippets(
+    code,
+    "type State = 'a' | 'b'",
+    'class A { #x = 1; readonly y = 2 }',
+    'class A { private constructor() {} }',
+  ),
 }
 
 /** One name for one thing, everywhere it is imported. */
-export const noDefaultExport: Rule = {
+const noDefaultExport: Rule = {
   name: 'no default exports',
   instead:
     'Export by name, so that a thing has one name wherever it is imported. Only `*.config.ts` may, for its tool.',
@@ -75,7 +83,7 @@ export const noDefaultExport: Rule = {
 }
 
 /** Extensions are what Node resolves by; a barrel hides where a name lives and loads what nobody asked for. */
-export const plainImports: Rule = {
+const plainImports: Rule = {
   name: 'relative imports name the file, and no barrels',
   instead:
     'Write the `.ts` extension (Node runs the file as it stands), and import from the file that declares the name; ' +
@@ -108,7 +116,7 @@ export const plainImports: Rule = {
 const MOST_PARAMETERS = 3
 
 /** Arguments without names are mixed up; four of them surely. */
-export const fewParameters: Rule = {
+const fewParameters: Rule = {
   name: 'at most three parameters',
   instead:
     'Take an options object from the third parameter on: four positional arguments are mixed up at the call. A trailing ' +

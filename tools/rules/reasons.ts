@@ -22,7 +22,7 @@ function standsAlone(text: string, comment: Comment): boolean {
 const code = 'controller/domain/volume.ts'
 
 /** An assertion is a claim that the compiler cannot check, so that a reader must. */
-export const explainedAssertions: Rule = {
+const explainedAssertions: Rule = {
   name: 'every as and ! says why it holds',
   instead:
     'Use `satisfies`, a type guard or a schema; where the claim cannot be checked, say in a comment on the same line or ' +
@@ -76,7 +76,7 @@ export const explainedAssertions: Rule = {
 }
 
 /** A name that leaves its file is a promise to readers who will not read its body. */
-export const documentedExports: Rule = {
+const documentedExports: Rule = {
   name: 'every exported name has a doc comment',
   instead:
     'Put a `/** ... */` above the declaration that states its contract: units, what may be absent, errors, whether ' +

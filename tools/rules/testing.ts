@@ -19,7 +19,7 @@ const MOCKING = new Set([
 ])
 
 /** A mock proves that the code calls what its writer thought of. */
-export const noMocks: Rule = {
+const noMocks: Rule = {
   name: 'no mocks',
   instead:
     'Use the real part, or the simulator of daemons/simulator, which keeps the contract; pass clocks and randomness in ' +
@@ -48,7 +48,7 @@ export const noMocks: Rule = {
 const PAUSES = new Set(['sleep', 'delay', 'pause'])
 
 /** Waiting for time to pass is a guess about how long something takes. */
-export const noSleeps: Rule = {
+const noSleeps: Rule = {
   name: 'no sleeps in tests',
   instead:
     'Wait for the thing itself: an event, or a condition polled until a deadline (expect.poll, vi.waitFor, or a loop that ' +
@@ -133,7 +133,7 @@ function loopDepth(depths: number[]): VisitorObject {
 }
 
 /** A test that does not run looks like one that passes. */
-export const reasonedSkips: Rule = {
+const reasonedSkips: Rule = {
   name: 'a skip carries its reason',
   instead:
     "Skip inside the test or its hook with context.skip('why') (the report prints it), or put the reason in a comment " +

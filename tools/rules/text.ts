@@ -5,7 +5,7 @@ const CONVENTIONAL = new Set(['README.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'L
 const KEBAB = /^\.?[a-z0-9]+(-[a-z0-9]+)*(\.[a-z0-9]+(-[a-z0-9]+)*)*$/
 
 /** One way to write names, so that nobody has to look which. */
-export const kebabNames: Rule = {
+const kebabNames: Rule = {
   name: 'files and folders are named in kebab-case',
   instead:
     'Use lower-case words joined by `-`, as `volume-attach.ts`: one way to write names is one thing less to look up.',
@@ -30,7 +30,7 @@ const LONGEST_FILE = 400
 const COUNTED = /\.(ts|tsx|mts|js|mjs|cjs|sh|sql|py|css)$/
 
 /** God files grow one method at a time; the limit stops them while it is still cheap. */
-export const shortFiles: Rule = {
+const shortFiles: Rule = {
   name: `no file over ${LONGEST_FILE} lines`,
   instead:
     'Split it by noun: what grows is the file to which every feature adds a function, and it never shrinks again.',
@@ -50,7 +50,7 @@ const LONGEST_FUNCTION = 60
 const LONGEST_COMPONENT = 120
 
 /** A function that does not fit on a screen is read by scrolling. */
-export const shortFunctions: Rule = {
+const shortFunctions: Rule = {
   name: `no function over ${LONGEST_FUNCTION} lines (${LONGEST_COMPONENT} for a JSX component)`,
   instead: 'Name its parts and move them out: a function that fits on a screen can be checked by reading it once.',
   check(file) {
@@ -102,7 +102,7 @@ const WORKPLACE: readonly RegExp[] = [
 const place = 'farm'
 
 /** A reader of the repository has the repository and nothing else. */
-export const noWorkplace: Rule = {
+const noWorkplace: Rule = {
   name: 'nothing refers to the place where it was written',
   instead:
     'State the fact itself, or cite what any reader can open: a file of this repository, a standard, a public page.',
@@ -118,7 +118,7 @@ export const noWorkplace: Rule = {
 }
 
 /** A stub with a promise is neither done nor visible as missing. */
-export const noStubs: Rule = {
+const noStubs: Rule = {
   name: 'no stubs with a promise',
   instead: 'Finish it, or leave it out whole and say so in an issue: a stub looks like something that works.',
   check: (file) => matches(file, [/\b(TODO|FIXME|XXX)\b/], (text) => text),
@@ -127,12 +127,34 @@ export const noStubs: Rule = {
 }
 
 /** Other programs of the same name run on the same machine. */
-export const noBroadKills: Rule = {
+const noBroadKills: Rule = {
   name: 'no process is ended by its name',
   instead: 'Keep the pid and end that: on the same machine run programs of the same name that are not ours.',
   check: (file) => (file.path.endsWith('.md') ? [] : matches(file, [/\b(pkill|killall)\b/], (text) => text)),
   broken: snippets('lab/down.sh', 'pkill tgtd', 'killall qemu'),
   kept: snippets('lab/down.sh', 'kill -TERM "$pid"'),
+}
+
+const LIFECYCLE = /^(pre|post)|^(install|prepare|publish|pack)/
+
+/** What runs by itself while something is installed runs as whoever installs. */
+const noLifecycleScripts: Rule = {
+  name: 'no npm lifecycle scripts',
+  instead:
+    'Make it a command that somebody calls: installing must not run anything, and npm 12 does not run it anyway.',
+  check(file) {
+    if (!/(^|\/)package\.json$/.test(file.path)) return []
+    // npm has read the same file as an object.
+    const { scripts = {} } = JSON.parse(file.text) as { readonly scripts?: Readonly<Record<string, string>> }
+    const names = Object.keys(scripts).filter((name) => LIFECYCLE.test(name))
+    return names.map((name) => ({ path: file.path, line: 1, what: `script ${name}` }))
+  },
+  broken: snippets(
+    'lab/package.json',
+    '{ "scripts": { "postinstall": "true" } }',
+    '{ "scripts": { "prepare": "true" } }',
+  ),
+  kept: snippets('lab/package.json', '{ "scripts": { "test": "true" } }', '{}'),
 }
 
 /** This file names what it forbids. */
@@ -150,4 +172,12 @@ function matches(file: SourceFile, patterns: readonly RegExp[], what: (text: str
 }
 
 /** The rules about names, sizes and words. */
-export const TEXT_RULES = [kebabNames, shortFiles, shortFunctions, noWorkplace, noStubs, noBroadKills] as const
+export const TEXT_RULES = [
+  kebabNames,
+  shortFiles,
+  shortFunctions,
+  noWorkplace,
+  noStubs,
+  noBroadKills,
+  noLifecycleScripts,
+] as const

@@ -396,7 +396,7 @@ export interface OperationTable {
   step: string | null
   attempt: Generated<number>
   retryAt: Date | null
-  waitingFor: string | null
+  undoFrom: string | null
   progress: unknown | null
   failure: unknown | null
   abortAsked: Generated<boolean>
@@ -409,6 +409,13 @@ export interface OperationTable {
 /** Row of table `operation_lock`. */
 export interface OperationLockTable {
   resource: string
+  operationId: string
+}
+
+/** Row of table `operation_wait`. */
+export interface OperationWaitTable {
+  resource: string
+  seq: number
   operationId: string
 }
 
@@ -470,6 +477,7 @@ export interface Database {
   censusFinding: CensusFindingTable
   operation: OperationTable
   operationLock: OperationLockTable
+  operationWait: OperationWaitTable
   operationStep: OperationStepTable
   operationLog: OperationLogTable
   node: NodeTable
@@ -527,6 +535,8 @@ export type CensusFindingRow = Selectable<CensusFindingTable>
 export type OperationRow = Selectable<OperationTable>
 /** `operation_lock` as selected. */
 export type OperationLockRow = Selectable<OperationLockTable>
+/** `operation_wait` as selected. */
+export type OperationWaitRow = Selectable<OperationWaitTable>
 /** `operation_step` as selected. */
 export type OperationStepRow = Selectable<OperationStepTable>
 /** `operation_log` as selected. */

@@ -1,3 +1,4 @@
+import type { Claim, OperationState } from '../../jobs/journal.ts'
 import type { Reader } from '../store.ts'
 
 /** An operation about an entity that has not ended: the oldest one, which runs before the others. */
@@ -48,4 +49,23 @@ export async function tagsOf(
     else list.push({ key, value })
   }
   return tags
+}
+
+type Failure = NonNullable<Claim['failure']>
+
+/** How an operation stands. `failure` is there when it failed or was aborted. */
+export interface Outcome {
+  readonly state: OperationState
+  readonly failure?: Failure
+}
+
+/** How an operation stands; `undefined` when there is none of this id. */
+export async function outcomeOf(reader: Reader, operation: string): Promise<Outcome | undefined> {
+  const row = await reader
+    .selectFrom('operation')
+    .select((eb) => ['state', eb.ref('failure').$castTo<Failure | null>().as('failure')])
+    .where('id', '=', operation)
+    .executeTakeFirst()
+  if (row === undefined) return undefined
+  return row.failure === null ? { state: row.state } : { state: row.state, failure: row.failure }
 }

@@ -1,13 +1,12 @@
-import { type ExpressionBuilder, sql, type SqlBool } from 'kysely'
-import type { Database } from '../generated/schema.ts'
+import { type RawBuilder, sql } from 'kysely'
 import type { Reader } from '../store.ts'
 
 /**
  * How a volume stands: its row, the VM it is (or is becoming) a disk of, and where it lives. `busy`: an open operation
  * holds or awaits it or that VM, so that nothing about its state is certain yet. `undefined` when there is no such row.
  */
-export async function volumeStanding(reader: Reader, id: string) {
-  return await reader
+export function volumeStanding(reader: Reader, id: string) {
+  return reader
     .selectFrom('volume')
     .leftJoin('attachment', 'attachment.volumeId', 'volume.id')
     .leftJoin('vm', 'vm.id', 'attachment.vmId')
@@ -17,13 +16,13 @@ export async function volumeStanding(reader: Reader, id: string) {
     .selectAll('volume')
     .select(['attachment.vmId', 'attachment.deviceId', 'vm.state as vmState', 'vm.name as vmName'])
     .select(['pool.id as poolId', 'pool.managed as poolManaged', 'pool.state as poolState'])
-    .select((eb) => openOn(eb, sql`array['volume:' || volume.id, 'vm:' || vm.id]`).as('busy'))
+    .select(openOn(sql`array['volume:' || volume.id, 'vm:' || vm.id]`).as('busy'))
     .executeTakeFirst()
 }
 
 /** How a snapshot stands: its row, the array copy's pool, and the VM that has its volume. `busy` as for volumes. */
-export async function snapshotStanding(reader: Reader, id: string) {
-  return await reader
+export function snapshotStanding(reader: Reader, id: string) {
+  return reader
     .selectFrom('snapshot')
     .innerJoin('volume', 'volume.id', 'snapshot.volumeId')
     .leftJoin('attachment', 'attachment.volumeId', 'volume.id')
@@ -39,15 +38,13 @@ export async function snapshotStanding(reader: Reader, id: string) {
     .select(['volume.name as volumeName', 'volume.state as volumeState', 'volume.offeringId as volumeOfferingId'])
     .select(['volume.bytes as volumeBytes', 'volume.removedAt as volumeRemovedAt'])
     .select(['attachment.vmId', 'vm.state as vmState', 'vm.name as vmName', 'snapshotCopy.poolId'])
-    .select((eb) =>
-      openOn(eb, sql`array['snapshot:' || snapshot.id, 'volume:' || volume.id, 'vm:' || vm.id]`).as('busy'),
-    )
+    .select(openOn(sql`array['snapshot:' || snapshot.id, 'volume:' || volume.id, 'vm:' || vm.id]`).as('busy'))
     .executeTakeFirst()
 }
 
 /** How a VM stands: its row, and the device ids that its disks take. `busy`: an open operation holds or awaits it. */
-export async function vmStanding(reader: Reader, id: string) {
-  return await reader
+export function vmStanding(reader: Reader, id: string) {
+  return reader
     .selectFrom('vm')
     .where('vm.id', '=', id)
     .selectAll('vm')
@@ -56,15 +53,17 @@ export async function vmStanding(reader: Reader, id: string) {
         .selectFrom('attachment')
         .whereRef('attachment.vmId', '=', 'vm.id')
         .select(sql<readonly number[]>`coalesce(array_agg(device_id), '{}')`.as('ids'))
+        .$asScalar()
+        .$notNull()
         .as('deviceIds'),
     )
-    .select((eb) => openOn(eb, sql`array['vm:' || vm.id]`).as('busy'))
+    .select(openOn(sql`array['vm:' || vm.id]`).as('busy'))
     .executeTakeFirst()
 }
 
 /** How a pool stands: its row, and what lives there: volumes (`destroyed` of them only await deletion) and snapshots. */
-export async function poolStanding(reader: Reader, id: string) {
-  return await reader
+export function poolStanding(reader: Reader, id: string) {
+  return reader
     .selectFrom('pool')
     .where('pool.id', '=', id)
     .where('pool.removedAt', 'is', null)
@@ -74,6 +73,8 @@ export async function poolStanding(reader: Reader, id: string) {
         .selectFrom('location')
         .whereRef('location.poolId', '=', 'pool.id')
         .select(({ fn }) => fn.countAll<number>().as('n'))
+        .$asScalar()
+        .$notNull()
         .as('volumes'),
       eb
         .selectFrom('location')
@@ -81,21 +82,25 @@ export async function poolStanding(reader: Reader, id: string) {
         .whereRef('location.poolId', '=', 'pool.id')
         .where('volume.state', '=', 'Destroy')
         .select(sql<readonly string[]>`coalesce(array_agg(volume.id), '{}')`.as('ids'))
+        .$asScalar()
+        .$notNull()
         .as('destroyed'),
       eb
         .selectFrom('snapshotCopy')
         .whereRef('snapshotCopy.poolId', '=', 'pool.id')
         .where('snapshotCopy.state', '!=', 'gone')
         .select(({ fn }) => fn.countAll<number>().as('n'))
+        .$asScalar()
+        .$notNull()
         .as('snapshots'),
     ])
-    .select((eb) => openOn(eb, sql`array['pool:' || pool.id]`).as('busy'))
+    .select(openOn(sql`array['pool:' || pool.id]`).as('busy'))
     .executeTakeFirst()
 }
 
 /** How a host stands: its row, the VMs on it, and the connections that it still has. */
-export async function hostStanding(reader: Reader, id: string) {
-  return await reader
+export function hostStanding(reader: Reader, id: string) {
+  return reader
     .selectFrom('host')
     .where('host.id', '=', id)
     .where('host.removedAt', 'is', null)
@@ -106,23 +111,34 @@ export async function hostStanding(reader: Reader, id: string) {
         .whereRef('vm.hostId', '=', 'host.id')
         .where('vm.removedAt', 'is', null)
         .select(({ fn }) => fn.countAll<number>().as('n'))
+        .$asScalar()
+        .$notNull()
         .as('vms'),
       eb
         .selectFrom('connection')
         .whereRef('connection.hostId', '=', 'host.id')
         .select(({ fn }) => fn.countAll<number>().as('n'))
+        .$asScalar()
+        .$notNull()
         .as('connections'),
     ])
     .executeTakeFirst()
 }
 
 /** True when an open operation names one of the resources; nulls in the array match nothing. */
-function openOn(eb: ExpressionBuilder<Database, never>, resources: ReturnType<typeof sql>) {
-  return eb.exists(
-    eb
-      .selectFrom('operation')
-      .select('operation.id')
-      .where('operation.state', 'in', ['queued', 'running', 'undoing'])
-      .where(sql<SqlBool>`operation.resources && ${resources}`),
-  )
+function openOn(resources: RawBuilder<unknown>) {
+  return sql<boolean>`exists (
+    select 1 from operation where state in ('queued', 'running', 'undoing') and resources && ${resources}
+  )`
+}
+
+/** The volume that is disk `deviceId` of the VM, if any. */
+export async function volumeOnDevice(reader: Reader, vm: string, deviceId: number): Promise<string | undefined> {
+  const row = await reader
+    .selectFrom('attachment')
+    .select('volumeId')
+    .where('vmId', '=', vm)
+    .where('deviceId', '=', deviceId)
+    .executeTakeFirst()
+  return row?.volumeId
 }

@@ -1,4 +1,4 @@
-import type { AppliedQos, Qos } from '@moorage/contract'
+import type { Qos } from '@moorage/contract'
 import { type ExpressionBuilder, sql } from 'kysely'
 import type { Database } from '../generated/schema.ts'
 import type { Reader } from '../store.ts'
@@ -125,7 +125,6 @@ function attachmentConditions(eb: ExpressionBuilder<Database, 'volume'>, filter:
   const attached = eb
     .selectFrom('attachment')
     .select('attachment.volumeId')
-    .where('attachment.desired', '=', 'attached')
   const ofVm = attached.innerJoin('vm', 'vm.id', 'attachment.vmId')
   const found = []
   if (filter.vm !== undefined) found.push(eb('volume.id', 'in', attached.where('attachment.vmId', '=', filter.vm)))
@@ -157,9 +156,7 @@ function selectVolumes(reader: Reader, ids: readonly string[]) {
     .leftJoin('pool', 'pool.id', 'location.poolId')
     .leftJoin('pod', 'pod.id', 'pool.podId')
     .leftJoin('cluster', 'cluster.id', 'pool.clusterId')
-    .leftJoin('attachment', (join) =>
-      join.onRef('attachment.volumeId', '=', 'volume.id').on('attachment.desired', '=', 'attached'),
-    )
+    .leftJoin('attachment', 'attachment.volumeId', 'volume.id')
     .leftJoin('vm', 'vm.id', 'attachment.vmId')
     .where('volume.id', 'in', ids)
     .select(['volume.id', 'volume.name', 'volume.type', 'volume.bytes', 'volume.state', 'volume.createdAt'])
@@ -167,7 +164,7 @@ function selectVolumes(reader: Reader, ids: readonly string[]) {
     .select(['volume.qosTier', 'volume.qosObservedAt', 'volume.zoneId', 'zone.name as zoneName'])
     .select((eb) => [
       eb.ref('volume.qosRequested').$castTo<Qos>().as('qosRequested'),
-      eb.ref('volume.qosApplied').$castTo<AppliedQos | null>().as('qosApplied'),
+      eb.ref('volume.qosApplied').$castTo<Qos | null>().as('qosApplied'),
       eb.ref('volume.qosObserved').$castTo<Qos | null>().as('qosObserved'),
     ])
     .select([
@@ -182,6 +179,8 @@ function selectVolumes(reader: Reader, ids: readonly string[]) {
       'location.name as path',
       'location.state as locationState',
       'location.usedBytes',
+      'location.bytes as locationBytes',
+      'location.qosTier as locationTier',
     ])
     .select(['pool.id as poolId', 'pool.name as poolName', 'pool.provider', 'pool.scope as poolScope'])
     .select(['pod.id as podId', 'pod.name as podName', 'cluster.id as clusterId', 'cluster.name as clusterName'])

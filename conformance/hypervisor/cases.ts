@@ -1,0 +1,22 @@
+import { type RegisterTest, registerCases } from '../runner.ts'
+import type { HypervisorCase } from './context.ts'
+import { diskCases } from './disks.ts'
+import { facetCases } from './facets.ts'
+import { runHypervisorCase } from './run.ts'
+import type { HypervisorSubject } from './subject.ts'
+import { vmCases } from './vms.ts'
+
+/** Everything that the contract asks of a hypervisor adapter. Names are unique. */
+export const hypervisorCases: readonly HypervisorCase[] = [...vmCases, ...diskCases, ...facetCases]
+
+/**
+ * Registers the kit for one hypervisor adapter with any test runner: one test per case. Cases must run one after the other
+ * when benches of the subject share a host.
+ */
+export function hypervisorConformance(options: {
+  readonly test: RegisterTest
+  readonly subject: HypervisorSubject
+}): void {
+  const { test, subject } = options
+  registerCases({ test, cases: hypervisorCases, lacks: subject.lacks, run: (each) => runHypervisorCase(each, subject) })
+}

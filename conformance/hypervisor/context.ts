@@ -1,0 +1,108 @@
+import assert from 'node:assert/strict'
+import {
+  type BackendVm,
+  type DiskSpec,
+  type HypervisorAdapter,
+  type HypervisorCapability,
+  type HypervisorInventoryItem,
+  serialOf,
+  type VmId,
+  type VmSpec,
+} from '@moorage/contract'
+import type { Audit } from '../audit.ts'
+import { CaseCalls } from '../calls.ts'
+import { allPages, newId } from '../check.ts'
+import type { ConformanceCase } from '../runner.ts'
+import type { GuestIo, HypervisorAbility, HypervisorBench, TestDisk } from './subject.ts'
+
+/** One promise of a hypervisor adapter. */
+export type HypervisorCase = ConformanceCase<HypervisorAbility, HypervisorContext>
+
+const DISK_BYTES = 4 * 1024 * 1024
+const MEMORY_BYTES = 128 * 1024 * 1024
+
+/**
+ * What a case works with. Machines made through it are stopped after the case; whatever of ours is still on the host
+ * then is a leak and fails the case.
+ */
+export class HypervisorContext extends CaseCalls {
+  /** The adapter under test, watched. */
+  readonly adapter: HypervisorAdapter
+  readonly audit: Audit
+  readonly bench: HypervisorBench
+  readonly #memoryBytes: number
+
+  constructor(bench: HypervisorBench, options: { readonly audit: Audit; readonly memoryBytes?: number | undefined }) {
+    super()
+    this.bench = bench
+    this.audit = options.audit
+    this.adapter = options.audit.watch(bench.adapter)
+    this.#memoryBytes = options.memoryBytes ?? MEMORY_BYTES
+    for (const setting of bench.plugin?.plugin.settings ?? []) {
+      if (setting.type === 'secret') this.audit.keepSecret(bench.plugin?.endpoint.settings[setting.name] ?? '')
+    }
+  }
+
+  /** The second adapter on the same host; only for cases that need `stranger`. */
+  get stranger(): HypervisorAdapter {
+    assert.ok(this.bench.stranger, 'the bench has no stranger')
+    return this.audit.watch(this.bench.stranger)
+  }
+
+  /** I/O inside machines; only for cases that need `guest`. */
+  get guest(): GuestIo {
+    assert.ok(this.bench.guest, 'the bench has no guest')
+    return this.bench.guest
+  }
+
+  /** A facet; only for cases that need it. */
+  facet<Name extends HypervisorCapability>(name: Name): NonNullable<HypervisorAdapter[Name]> {
+    const facet = this.adapter[name]
+    assert.ok(facet, `the adapter has no facet ${name}`)
+    return facet
+  }
+
+  /** What to run: one cpu, no image, no disks; stopped after the case, whether or not it is started. */
+  spec(disks: readonly DiskSpec[] = []): VmSpec {
+    const id: VmId = newId()
+    this.defer(() => this.adapter.vms.stop(id, { force: true }, this.call()))
+    return { id, name: `conformance-${id.slice(0, 8)}`, cpus: 1, memoryBytes: this.#memoryBytes, disks }
+  }
+
+  /** A machine that runs. */
+  async vm(disks: readonly DiskSpec[] = []): Promise<BackendVm> {
+    return this.adapter.vms.start(this.spec(disks), this.call())
+  }
+
+  /** A new disk of the bench. */
+  async disk(): Promise<TestDisk> {
+    const disk = await this.bench.disk(DISK_BYTES)
+    if (disk.connection.via === 'iscsi') this.audit.keepSecret(disk.connection.chap?.secret ?? '')
+    return disk
+  }
+
+  /** How to attach a disk: generation 1, device 1, for writing, without throttle unless it says otherwise. */
+  attachment(disk: TestDisk, options: Partial<DiskSpec> = {}): DiskSpec {
+    const { volume, connection } = disk
+    const serial = serialOf(volume)
+    return { volume, connection, serial, generation: 1, deviceId: 1, mode: 'rw', throttle: {}, ...options }
+  }
+
+  /** Everything on the host that carries our mark. */
+  async ours(): Promise<readonly Extract<HypervisorInventoryItem, { readonly owner: 'ours' }>[]> {
+    const items = await allPages((cursor) => this.adapter.inventory.list(cursor, this.call()))
+    return items.filter((item) => item.owner === 'ours')
+  }
+
+  /** Disks of ours on the host, as `vm volume generation`. */
+  async ourDisks(): Promise<readonly string[]> {
+    const items = await this.ours()
+    return items.flatMap((item) => (item.kind === 'disk' ? [`${item.vm} ${item.volume} ${item.generation}`] : []))
+  }
+}
+
+/** Sessions open to a disk; only for cases that need `sessions`. */
+export async function sessionsOf(disk: TestDisk): Promise<number> {
+  assert.ok(disk.sessions, 'the bench cannot count sessions')
+  return disk.sessions()
+}

@@ -1,0 +1,112 @@
+import assert from 'node:assert/strict'
+import type { BackendVolume, Source } from '@moorage/contract'
+import { newId, pattern, refused, sameBytes } from '../check.ts'
+import type { StorageCase, StorageContext } from './context.ts'
+
+/** Promises of `clones`. */
+export const cloneCases: readonly StorageCase[] = [
+  {
+    name: 'a clone and its source do not see each other’s writes',
+    needs: ['clones', 'connect'],
+    async run(c) {
+      const source = { kind: 'volume', id: (await c.volume()).id } as const
+      await c.withDisk(source, (disk) => disk.write(0, pattern(1, 131_072)))
+      const copy = { kind: 'volume', id: (await clone(c, source)).id } as const
+      await c.withDisk(copy, (disk) => disk.write(0, pattern(2, 4096)))
+      await c.withDisk(source, (disk) => disk.write(8192, pattern(3, 4096)))
+      const expected = pattern(1, 131_072)
+      const seen = await c.withDisk(source, (disk) => disk.read(0, 131_072))
+      sameBytes(seen.subarray(0, 8192), expected.subarray(0, 8192), 'the source where the clone was written')
+      sameBytes(seen.subarray(8192, 12_288), pattern(3, 4096), 'the source where it was written')
+      const cloned = await c.withDisk(copy, (disk) => disk.read(0, 131_072))
+      sameBytes(cloned.subarray(0, 4096), pattern(2, 4096), 'the clone where it was written')
+      sameBytes(cloned.subarray(4096), expected.subarray(4096), 'the clone where the source was written')
+    },
+  },
+  {
+    name: 'a clone of a snapshot has the bytes of the snapshot, not those of the volume now',
+    needs: ['clones', 'snapshots', 'connect'],
+    async run(c) {
+      const volume = await c.volume()
+      await c.withDisk({ kind: 'volume', id: volume.id }, (disk) => disk.write(0, pattern(1, 8192)))
+      const taken = await c.snapshot(volume.id)
+      await c.withDisk({ kind: 'volume', id: volume.id }, (disk) => disk.write(0, pattern(2, 8192)))
+      const copy = await clone(c, { kind: 'snapshot', id: taken.id })
+      const seen = await c.withDisk({ kind: 'volume', id: copy.id }, (disk) => disk.read(0, 8192))
+      sameBytes(seen, pattern(1, 8192), 'the clone')
+    },
+  },
+  {
+    name: 'cloning again gives the same volume, once',
+    needs: ['clones'],
+    async run(c) {
+      const source = { kind: 'volume', id: (await c.volume()).id } as const
+      const copy = await clone(c, source)
+      const spec = { id: copy.id, bytes: copy.bytes, qos: {}, settings: {} }
+      assert.equal((await c.facet('clones').clone(source, spec, c.call())).name, copy.name)
+      assert.equal((await c.ours()).filter((item) => item.kind === 'volume').length, 2)
+    },
+  },
+  {
+    name: 'the id of a clone asked from another source, or as a plain volume, is refused as CONFLICT',
+    needs: ['clones'],
+    async run(c) {
+      const [one, two] = [await c.volume(), await c.volume()]
+      const copy = await clone(c, { kind: 'volume', id: one.id })
+      const spec = { id: copy.id, bytes: copy.bytes, qos: {}, settings: {} }
+      await refused(c.facet('clones').clone({ kind: 'volume', id: two.id }, spec, c.call()), 'CONFLICT')
+      await refused(c.provider.volumes.create(spec, c.call()), 'CONFLICT')
+    },
+  },
+  {
+    name: 'a clone of what is not there is refused as NOT_FOUND, and nothing is made',
+    needs: ['clones'],
+    async run(c) {
+      const spec = { id: c.volumeId(), bytes: c.bytes, qos: {}, settings: {} }
+      await refused(c.facet('clones').clone({ kind: 'volume', id: newId() }, spec, c.call()), 'NOT_FOUND')
+      assert.equal(await c.provider.volumes.get(spec.id, c.call()), undefined)
+    },
+  },
+  {
+    name: 'a clone smaller than its source is refused as INVALID, and nothing is made',
+    needs: ['clones'],
+    async run(c) {
+      const source = await c.volume({ bytes: c.bytes * 2 })
+      const spec = { id: c.volumeId(), bytes: c.bytes, qos: {}, settings: {} }
+      await refused(c.facet('clones').clone({ kind: 'volume', id: source.id }, spec, c.call()), 'INVALID')
+      assert.equal(await c.provider.volumes.get(spec.id, c.call()), undefined)
+    },
+  },
+  {
+    name: 'a clone larger than its source has zeros where the source ends',
+    needs: ['clones', 'connect'],
+    async run(c) {
+      const source = { kind: 'volume', id: (await c.volume()).id } as const
+      await c.withDisk(source, (disk) => disk.write(c.bytes - 4096, pattern(1, 4096)))
+      const copy = await clone(c, source, c.bytes * 2)
+      assert.equal(copy.bytes, c.bytes * 2)
+      const seen = await c.withDisk({ kind: 'volume', id: copy.id }, (disk) => disk.read(c.bytes - 4096, 8192))
+      sameBytes(seen.subarray(0, 4096), pattern(1, 4096), 'the end of the source')
+      sameBytes(seen.subarray(4096), new Uint8Array(4096), 'beyond the end of the source')
+    },
+  },
+  {
+    name: 'a source can be deleted before its clone exactly when the limits say so, and the clone keeps its bytes',
+    needs: ['clones', 'connect'],
+    async run(c) {
+      const source = { kind: 'volume', id: (await c.volume()).id } as const
+      await c.withDisk(source, (disk) => disk.write(0, pattern(1, 8192)))
+      const copy = await clone(c, source)
+      const deleted = c.provider.volumes.delete(source.id, c.call())
+      if (c.provider.limits.cloneDependsOnParent) await refused(deleted, 'IN_USE')
+      else await deleted
+      const seen = await c.withDisk({ kind: 'volume', id: copy.id }, (disk) => disk.read(0, 8192))
+      sameBytes(seen, pattern(1, 8192), 'the clone')
+    },
+  },
+]
+
+async function clone(c: StorageContext, from: Source, bytes: number = c.bytes): Promise<BackendVolume> {
+  const id = c.volumeId()
+  return c.facet('clones').clone(from, { id, bytes, qos: {}, settings: {} }, c.call())
+}

@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict'
+import { newId, pattern, refused, sameBytes } from '../check.ts'
+import type { StorageCase } from './context.ts'
+
+/** Promises of `resize`. */
+export const resizeCases: readonly StorageCase[] = [
+  {
+    name: 'a volume grows, keeps its bytes, and shows zeros in what is new',
+    needs: ['resize', 'connect'],
+    async run(c) {
+      const source = { kind: 'volume', id: (await c.volume()).id } as const
+      await c.withDisk(source, (disk) => disk.write(c.bytes - 8192, pattern(1, 8192)))
+      const grown = await c.facet('resize').grow(source.id, c.bytes * 2, c.call())
+      assert.equal(grown.bytes, c.bytes * 2)
+      await c.withDisk(source, async (disk) => {
+        const seen = await disk.read(c.bytes - 8192, 16_384)
+        sameBytes(seen.subarray(0, 8192), pattern(1, 8192), 'what was there')
+        sameBytes(seen.subarray(8192), new Uint8Array(8192), 'what is new')
+        await disk.write(c.bytes * 2 - 4096, pattern(2, 4096))
+        sameBytes(await disk.read(c.bytes * 2 - 4096, 4096), pattern(2, 4096), 'the new end')
+      })
+    },
+  },
+  {
+    name: 'growing again to the same size changes nothing, and the size is found by get and inventory',
+    needs: ['resize'],
+    async run(c) {
+      const volume = await c.volume()
+      for (let times = 0; times < 2; times++) {
+        assert.equal((await c.facet('resize').grow(volume.id, c.bytes * 2, c.call())).bytes, c.bytes * 2)
+      }
+      assert.equal((await c.provider.volumes.get(volume.id, c.call()))?.bytes, c.bytes * 2)
+      assert.deepEqual(
+        (await c.ours()).flatMap((item) => (item.kind === 'volume' ? [item.bytes] : [])),
+        [c.bytes * 2],
+      )
+    },
+  },
+  {
+    name: 'a volume never shrinks: INVALID, and it keeps its size and bytes',
+    needs: ['resize', 'connect'],
+    async run(c) {
+      const volume = await c.volume({ bytes: c.bytes * 2 })
+      const source = { kind: 'volume', id: volume.id } as const
+      await c.withDisk(source, (disk) => disk.write(c.bytes, pattern(1, 4096)))
+      await refused(c.facet('resize').grow(volume.id, c.bytes, c.call()), 'INVALID')
+      assert.equal((await c.provider.volumes.get(volume.id, c.call()))?.bytes, c.bytes * 2)
+      sameBytes(
+        await c.withDisk(source, (disk) => disk.read(c.bytes, 4096)),
+        pattern(1, 4096),
+        'beyond the smaller size',
+      )
+    },
+  },
+  {
+    name: 'growing beyond the largest size is refused as LIMIT and changes nothing',
+    needs: ['resize'],
+    async run(c) {
+      const volume = await c.volume()
+      const { maxVolumeBytes, granularityBytes } = c.provider.limits
+      await refused(c.facet('resize').grow(volume.id, maxVolumeBytes + granularityBytes, c.call()), 'LIMIT')
+      assert.equal((await c.provider.volumes.get(volume.id, c.call()))?.bytes, volume.bytes)
+    },
+  },
+  {
+    name: 'growing a volume that is not there is refused as NOT_FOUND',
+    needs: ['resize'],
+    async run(c) {
+      await refused(c.facet('resize').grow(newId(), c.bytes, c.call()), 'NOT_FOUND')
+    },
+  },
+]

@@ -1,0 +1,90 @@
+import { newId, pattern, refused, sameBytes } from '../check.ts'
+import type { StorageCase, StorageContext } from './context.ts'
+
+const BYTES = 131_072
+
+/** Promises of `revert`. */
+export const revertCases: readonly StorageCase[] = [
+  {
+    name: 'a revert brings the bytes of the snapshot back exactly, whatever was written since',
+    needs: ['revert', 'snapshots', 'connect'],
+    async run(c) {
+      const { volume, snapshot } = await written(c)
+      await c.facet('revert').revert(volume.id, snapshot, c.call())
+      sameBytes(await c.withDisk(volume, (disk) => disk.read(0, BYTES)), pattern(1, BYTES), 'where it was written over')
+      const beyond = await c.withDisk(volume, (disk) => disk.read(BYTES, BYTES))
+      sameBytes(beyond, new Uint8Array(BYTES), 'where it was written anew')
+    },
+  },
+  {
+    name: 'a volume can be written and reverted again after a revert',
+    needs: ['revert', 'snapshots', 'connect'],
+    async run(c) {
+      const { volume, snapshot } = await written(c)
+      for (const seed of [5, 6]) {
+        await c.facet('revert').revert(volume.id, snapshot, c.call())
+        await c.withDisk(volume, (disk) => disk.write(4096, pattern(seed, 4096)))
+        const seen = await c.withDisk(volume, (disk) => disk.read(0, 12_288))
+        sameBytes(seen.subarray(4096, 8192), pattern(seed, 4096), 'written after the revert')
+        sameBytes(seen.subarray(8192), pattern(1, BYTES).subarray(8192, 12_288), 'beside it')
+      }
+    },
+  },
+  {
+    name: 'a revert leaves every snapshot as it was',
+    needs: ['revert', 'snapshots', 'connect'],
+    async run(c) {
+      const { volume, snapshot } = await written(c)
+      const later = await c.snapshot(volume.id)
+      await c.facet('revert').revert(volume.id, snapshot, c.call())
+      const read = (id: typeof snapshot) => c.withDisk({ kind: 'snapshot', id }, (view) => view.read(0, BYTES))
+      sameBytes(await read(snapshot), pattern(1, BYTES), 'the snapshot')
+      sameBytes(await read(later.id), pattern(2, BYTES), 'a later snapshot')
+    },
+  },
+  {
+    name: 'an exposed volume is not reverted: IN_USE, and it keeps its bytes',
+    needs: ['revert', 'snapshots', 'connect'],
+    async run(c) {
+      const { volume, snapshot } = await written(c)
+      const access = await c.exposed(volume)
+      await refused(c.facet('revert').revert(volume.id, snapshot, c.call()), 'IN_USE')
+      const disk = await c.connect(access.connection)
+      sameBytes(await disk.read(0, BYTES), pattern(2, BYTES), 'the volume')
+    },
+  },
+  {
+    name: 'a late revert below the fence of a newer call is refused and changes nothing',
+    needs: ['revert', 'snapshots', 'connect'],
+    async run(c) {
+      const { volume, snapshot } = await written(c)
+      await c.facet('revert').revert(volume.id, snapshot, c.call({ fence: 2007 }))
+      await c.withDisk(volume, (disk) => disk.write(0, pattern(3, BYTES)))
+      await refused(c.facet('revert').revert(volume.id, snapshot, c.call({ fence: 2005 })), 'FENCED')
+      sameBytes(await c.withDisk(volume, (disk) => disk.read(0, BYTES)), pattern(3, BYTES), 'the volume')
+    },
+  },
+  {
+    name: 'a revert to what is not there, or to a snapshot of another volume, is refused and changes nothing',
+    needs: ['revert', 'snapshots', 'connect'],
+    async run(c) {
+      const { volume } = await written(c)
+      const other = await c.snapshot((await c.volume()).id)
+      await refused(c.facet('revert').revert(volume.id, newId(), c.call()), 'NOT_FOUND')
+      await refused(c.facet('revert').revert(volume.id, other.id, c.call()), ['INVALID', 'CONFLICT', 'NOT_FOUND'])
+      sameBytes(await c.withDisk(volume, (disk) => disk.read(0, BYTES)), pattern(2, BYTES), 'the volume')
+    },
+  },
+]
+
+/** A volume with a snapshot of pattern 1 that now holds pattern 2, and more of it than before. */
+async function written(c: StorageContext) {
+  const volume = { kind: 'volume', id: (await c.volume()).id } as const
+  await c.withDisk(volume, (disk) => disk.write(0, pattern(1, BYTES)))
+  const snapshot = await c.snapshot(volume.id)
+  await c.withDisk(volume, async (disk) => {
+    await disk.write(0, pattern(2, BYTES))
+    await disk.write(BYTES, pattern(4, BYTES))
+  })
+  return { volume, snapshot: snapshot.id }
+}

@@ -1,0 +1,239 @@
+import assert from 'node:assert/strict'
+import { type BackendVolume, type Call, PluginError } from '@moorage/contract'
+import { newId, pattern, refused, sameBytes } from '../check.ts'
+import { NotApplicable } from '../runner.ts'
+import type { StorageCase, StorageContext } from './context.ts'
+
+/** Promises of `volumes`. */
+export const volumeCases: readonly StorageCase[] = [
+  {
+    name: 'a volume is made with the size asked for and found again by its id',
+    needs: [],
+    async run(c) {
+      const made = await c.volume()
+      assert.equal(made.bytes, c.bytes)
+      assert.ok(made.name.length > 0)
+      const found = await c.provider.volumes.get(made.id, c.call())
+      assert.deepEqual([found?.id, found?.name, found?.bytes], [made.id, made.name, made.bytes])
+    },
+  },
+  {
+    name: 'creating a volume again gives the same volume, with the same key and with another',
+    needs: [],
+    async run(c) {
+      const spec = { id: c.volumeId(), bytes: c.bytes, qos: {}, settings: {} }
+      const call = c.call()
+      const answers = [
+        await c.provider.volumes.create(spec, call),
+        await c.provider.volumes.create(spec, call),
+        await c.provider.volumes.create(spec, c.call()),
+      ]
+      assert.deepEqual(answers.map(facts), Array(3).fill(facts(answers[0])))
+      await oneVolume(c, spec.id)
+    },
+  },
+  {
+    name: 'the same id with another size is refused as CONFLICT and changes nothing',
+    needs: [],
+    async run(c) {
+      const made = await c.volume()
+      const spec = { id: made.id, bytes: c.bytes * 2, qos: {}, settings: {} }
+      await refused(c.provider.volumes.create(spec, c.call()), 'CONFLICT')
+      assert.equal((await c.provider.volumes.get(made.id, c.call()))?.bytes, made.bytes)
+      await oneVolume(c, made.id)
+    },
+  },
+  {
+    name: 'sizes are rounded up to the granularity, and the same odd size asked again is the same volume',
+    needs: [],
+    async run(c) {
+      const { granularityBytes } = c.provider.limits
+      if (granularityBytes === 1) throw new NotApplicable('any size is kept as it is')
+      const spec = { id: c.volumeId(), bytes: c.bytes + 1, qos: {}, settings: {} }
+      const made = await c.provider.volumes.create(spec, c.call())
+      assert.equal(made.bytes, c.bytes + granularityBytes)
+      assert.deepEqual(facts(await c.provider.volumes.create(spec, c.call())), facts(made))
+    },
+  },
+  {
+    name: 'a size below the smallest is refused as LIMIT, and nothing is made',
+    needs: [],
+    run: (c) => limited(c, c.provider.limits.minVolumeBytes - 1),
+  },
+  {
+    name: 'a size above the largest is refused as LIMIT, and nothing is made',
+    needs: [],
+    run: (c) => limited(c, c.provider.limits.maxVolumeBytes + c.provider.limits.granularityBytes),
+  },
+  {
+    name: 'a volume larger than the whole pool is refused as NO_SPACE, and nothing is made',
+    needs: [],
+    async run(c) {
+      const { granularityBytes, maxVolumeBytes } = c.provider.limits
+      const { totalBytes } = await c.provider.pools.report(c.call())
+      const bytes = (Math.floor(totalBytes / granularityBytes) + 1) * granularityBytes
+      if (bytes > maxVolumeBytes) throw new NotApplicable('no volume may be as large as the pool')
+      const spec = { id: c.volumeId(), bytes, qos: {}, settings: {} }
+      await refused(c.provider.volumes.create(spec, c.call()), 'NO_SPACE')
+      assert.equal(await c.provider.volumes.get(spec.id, c.call()), undefined)
+    },
+  },
+  {
+    name: 'asking for a volume that is not there answers nothing',
+    needs: [],
+    async run(c) {
+      assert.equal(await c.provider.volumes.get(newId(), c.call()), undefined)
+    },
+  },
+  {
+    name: 'deleting a volume that is not there succeeds',
+    needs: [],
+    run: (c) => c.provider.volumes.delete(newId(), c.call()),
+  },
+  {
+    name: 'a deleted volume is gone, and deleting it again succeeds',
+    needs: [],
+    async run(c) {
+      const made = await c.volume()
+      await c.provider.volumes.delete(made.id, c.call())
+      assert.equal(await c.provider.volumes.get(made.id, c.call()), undefined)
+      assert.deepEqual(
+        (await c.ours()).filter((item) => item.name === made.name),
+        [],
+      )
+      await c.provider.volumes.delete(made.id, c.call())
+    },
+  },
+  {
+    name: 'twenty simultaneous creates of one id make one volume',
+    needs: [],
+    async run(c) {
+      const spec = { id: c.volumeId(), bytes: c.bytes, qos: {}, settings: {} }
+      const call = c.call()
+      const answers = await Promise.all(Array.from({ length: 20 }, () => c.provider.volumes.create(spec, call)))
+      assert.equal(new Set(answers.map((answer) => answer.name)).size, 1)
+      await oneVolume(c, spec.id)
+    },
+  },
+  {
+    name: 'simultaneous creates of one id in two sizes make one of them and refuse the other',
+    needs: [],
+    async run(c) {
+      const id = c.volumeId()
+      const call = c.call()
+      const tries = Array.from({ length: 10 }, (_, index) => {
+        return sizeOrCode(c, { id, bytes: c.bytes * (1 + (index % 2)), call })
+      })
+      const outcomes = await Promise.all(tries)
+      const sizes = new Set(outcomes.filter((outcome) => outcome !== 'CONFLICT'))
+      assert.equal(sizes.size, 1, `outcomes: ${outcomes.join(', ')}`)
+      assert.equal(outcomes.filter((outcome) => outcome === 'CONFLICT').length, 5)
+      await oneVolume(c, id)
+    },
+  },
+  {
+    name: 'a late create is refused after a delete with a higher fence, and brings nothing back',
+    needs: [],
+    async run(c) {
+      const spec = { id: c.volumeId(), bytes: c.bytes, qos: {}, settings: {} }
+      await c.provider.volumes.create(spec, c.call({ fence: 5 }))
+      await c.provider.volumes.delete(spec.id, c.call({ fence: 7 }))
+      await refused(c.provider.volumes.create(spec, c.call({ fence: 5 })), 'FENCED')
+      assert.equal(await c.provider.volumes.get(spec.id, c.call()), undefined)
+    },
+  },
+  {
+    name: 'a create that arrives after the delete that undid it is refused although nothing was ever made',
+    needs: [],
+    async run(c) {
+      const spec = { id: c.volumeId(), bytes: c.bytes, qos: {}, settings: {} }
+      await c.provider.volumes.delete(spec.id, c.call({ fence: 7 }))
+      await refused(c.provider.volumes.create(spec, c.call({ fence: 5 })), 'FENCED')
+      assert.equal(await c.provider.volumes.get(spec.id, c.call()), undefined)
+    },
+  },
+  {
+    name: 'a late delete below the fence of a newer call is refused and deletes nothing',
+    needs: [],
+    async run(c) {
+      const spec = { id: c.volumeId(), bytes: c.bytes, qos: {}, settings: {} }
+      await c.provider.volumes.create(spec, c.call({ fence: 7 }))
+      await refused(c.provider.volumes.delete(spec.id, c.call({ fence: 5 })), 'FENCED')
+      assert.ok(await c.provider.volumes.get(spec.id, c.call()))
+    },
+  },
+  {
+    name: 'calls with the same fence follow each other',
+    needs: [],
+    async run(c) {
+      const spec = { id: c.volumeId(), bytes: c.bytes, qos: {}, settings: {} }
+      await c.provider.volumes.create(spec, c.call({ fence: 7 }))
+      await c.provider.volumes.create(spec, c.call({ fence: 7 }))
+      await c.provider.volumes.delete(spec.id, c.call({ fence: 7 }))
+      assert.equal(await c.provider.volumes.get(spec.id, c.call()), undefined)
+    },
+  },
+  {
+    name: 'a fence of one volume does not bind another',
+    needs: [],
+    async run(c) {
+      await c.provider.volumes.delete(newId(), c.call({ fence: 1_000_000 }))
+      const spec = { id: c.volumeId(), bytes: c.bytes, qos: {}, settings: {} }
+      await c.provider.volumes.create(spec, c.call({ fence: 5 }))
+    },
+  },
+  {
+    name: 'a new volume shows zeros, never the bytes of a deleted one',
+    needs: ['connect'],
+    async run(c) {
+      const first = await c.volume()
+      const data = pattern(1, 256 * 1024)
+      await c.withDisk({ kind: 'volume', id: first.id }, (disk) => disk.write(0, data))
+      await c.provider.volumes.delete(first.id, c.call())
+      const second = await c.volume()
+      const seen = await c.withDisk({ kind: 'volume', id: second.id }, (disk) => disk.read(0, data.length))
+      sameBytes(seen, new Uint8Array(data.length), 'a new volume')
+    },
+  },
+  {
+    name: 'bytes of two volumes do not mix',
+    needs: ['connect'],
+    async run(c) {
+      const [one, two] = [await c.volume(), await c.volume()]
+      await c.withDisk({ kind: 'volume', id: one.id }, (disk) => disk.write(4096, pattern(1, 8192)))
+      await c.withDisk({ kind: 'volume', id: two.id }, (disk) => disk.write(4096, pattern(2, 8192)))
+      const read = (id: BackendVolume['id']) => c.withDisk({ kind: 'volume', id }, (disk) => disk.read(4096, 8192))
+      sameBytes(await read(one.id), pattern(1, 8192), 'the first volume')
+      sameBytes(await read(two.id), pattern(2, 8192), 'the second volume')
+    },
+  },
+]
+
+function facts(volume: BackendVolume | undefined): readonly unknown[] {
+  return [volume?.id, volume?.name, volume?.bytes]
+}
+
+async function oneVolume(c: StorageContext, id: BackendVolume['id']): Promise<void> {
+  const volumes = (await c.ours()).filter((item) => item.kind === 'volume')
+  assert.equal(volumes.filter((item) => item.id === id).length, 1, 'times that the volume is in the inventory')
+  assert.equal(volumes.length, 1, 'volumes on the back end')
+}
+
+async function limited(c: StorageContext, bytes: number): Promise<void> {
+  const spec = { id: c.volumeId(), bytes, qos: {}, settings: {} }
+  await refused(c.provider.volumes.create(spec, c.call()), 'LIMIT')
+  assert.equal(await c.provider.volumes.get(spec.id, c.call()), undefined)
+}
+
+async function sizeOrCode(
+  c: StorageContext,
+  wanted: { readonly id: BackendVolume['id']; readonly bytes: number; readonly call: Call },
+): Promise<number | string> {
+  try {
+    const spec = { id: wanted.id, bytes: wanted.bytes, qos: {}, settings: {} }
+    return (await c.provider.volumes.create(spec, wanted.call)).bytes
+  } catch (error) {
+    if (error instanceof PluginError) return error.code
+    throw error
+  }
+}

@@ -1,0 +1,106 @@
+import { randomUUID } from 'node:crypto'
+import type { Call, Connection, StorageProvider, VolumeId } from '@moorage/contract'
+import { simulatorHypervisor } from '@moorage/hypervisor-simulator'
+import type { TestSimulator } from '@moorage/simulator/testing'
+import { simulatorStorage } from '@moorage/storage-simulator'
+import { newId } from '../check.ts'
+import type { GuestIo, HypervisorSubject, TestDisk } from '../hypervisor/subject.ts'
+import type { OpenDisk, StorageSubject } from '../storage/subject.ts'
+
+/** The simulated array as a subject: an array of its own for each case, with small pages so that paging is tried. */
+export function simulatorStorageSubject(simulator: () => TestSimulator): StorageSubject {
+  return {
+    lacks: {},
+    async make() {
+      const array = `array-${randomUUID()}`
+      const totalBytes = 1024 ** 4
+      await simulator().send('arrays/define', { array, totalBytes, limits: { pageItems: 7 } })
+      const endpoint = simulator().storageEndpoint(array)
+      return {
+        provider: simulatorStorage.open(endpoint),
+        stranger: simulatorStorage.open(simulator().storageEndpoint(array, 'another-installation')),
+        connect: (connection) => openDisk(simulator(), connection),
+        plugin: { plugin: simulatorStorage, endpoint },
+        dispose: async () => undefined,
+      }
+    },
+  }
+}
+
+/** Logs in to a simulated array as any initiator would. */
+async function openDisk(simulator: TestSimulator, connection: Connection): Promise<OpenDisk> {
+  const { session } = await simulator.send<{ session: string }>('io/session', { connection })
+  return {
+    write: (offset, bytes) =>
+      simulator.send('io/session-write', { session, offset, data: Buffer.from(bytes).toString('base64') }),
+    async read(offset, length) {
+      const answer = await simulator.send<{ data: string }>('io/session-read', { session, offset, length })
+      return Buffer.from(answer.data, 'base64')
+    },
+    close: () => simulator.send('io/session-close', { session }),
+  }
+}
+
+/** The simulated host as a subject: a host of its own for each case, with disks on a simulated array. */
+export function simulatorHypervisorSubject(simulator: () => TestSimulator): HypervisorSubject {
+  return {
+    lacks: {},
+    async make() {
+      const name = `host-${randomUUID()}`
+      const endpoint = simulator().hostEndpoint(name)
+      const adapter = simulatorHypervisor.open(endpoint)
+      const { initiator } = await adapter.hosts.report(newCall())
+      const array = simulatorStorage.open(simulator().storageEndpoint(`array-of-${name.slice(0, 20)}`))
+      const made: (() => Promise<void>)[] = []
+      return {
+        adapter,
+        stranger: simulatorHypervisor.open(simulator().hostEndpoint(name, 'another-installation')),
+        plugin: { plugin: simulatorHypervisor, endpoint },
+        guest: guestIo(simulator(), name),
+        disk: (bytes) => newDisk({ simulator: simulator(), array, initiator, bytes, made }),
+        async dispose() {
+          for (const remove of made.toReversed()) await remove()
+        },
+      }
+    },
+  }
+}
+
+function guestIo(simulator: TestSimulator, host: string): GuestIo {
+  return {
+    write: (at, bytes) => simulator.send('io/write', { ...at, host, data: Buffer.from(bytes).toString('base64') }),
+    async read(at, length) {
+      const { data } = await simulator.send<{ data: string }>('io/read', { ...at, host, length })
+      return Buffer.from(data, 'base64')
+    },
+  }
+}
+
+async function newDisk(options: {
+  readonly simulator: TestSimulator
+  readonly array: StorageProvider
+  readonly initiator: string
+  readonly bytes: number
+  /** Told how to take the disk away. */
+  readonly made: (() => Promise<void>)[]
+}): Promise<TestDisk> {
+  const { simulator, array, initiator, bytes, made } = options
+  const id: VolumeId = newId()
+  const source = { kind: 'volume', id } as const
+  const consumer = { kind: 'host', id: newId<'host'>(), initiator } as const
+  await array.volumes.create({ id, bytes, qos: {}, settings: {} }, newCall())
+  made.push(() => array.volumes.delete(id, newCall()))
+  const connection = await array.access.expose({ source, consumer, mode: 'rw', account: 'conformance' }, newCall())
+  made.push(() => array.access.withdraw({ source, consumer }, newCall()))
+  return {
+    volume: id,
+    connection,
+    bytes,
+    sessions: async () => (await simulator.send<{ sessions: number }>('io/sessions', { connection })).sessions,
+    grow: async (wanted) => void (await array.resize?.grow(id, wanted, newCall())),
+  }
+}
+
+function newCall(): Call {
+  return { key: randomUUID(), fence: 0, deadline: Date.now() + 30_000, signal: new AbortController().signal }
+}

@@ -1,0 +1,34 @@
+import { REFUSALS, Refusal, type RefusalCode } from '../domain/failures.ts'
+import { outcomeOf } from '../store/queries/pending.ts'
+import type { System } from './context.ts'
+
+/** How long a command that answers at once, as CloudStack's does, waits for the operation behind it. */
+export const PATIENCE_MS = 60_000
+
+/**
+ * Waits until operations have ended well. Throws `Refusal`: their own when one failed; `UNAVAILABLE`, naming the job, when
+ * one still runs after `PATIENCE_MS`: it goes on, and its job id answers.
+ */
+export async function endedWell(system: System, operations: readonly string[]): Promise<void> {
+  const until = Date.now() + PATIENCE_MS
+  for (const operation of operations) {
+    const ended = await system.jobs.ended(operation, Math.max(0, until - Date.now()))
+    if (!ended)
+      throw new Refusal(
+        'UNAVAILABLE',
+        `This takes longer than ${PATIENCE_MS / 1000} seconds and goes on: its job is ${operation}`,
+      )
+    const outcome = await outcomeOf(system.store.reader, operation)
+    if (outcome?.state === 'succeeded') continue
+    const { code, text, internal } = outcome?.failure ?? {
+      code: 'INTERNAL',
+      text: 'The operation was aborted',
+      internal: undefined,
+    }
+    throw new Refusal(isRefusalCode(code) ? code : 'INTERNAL', text, internal === undefined ? {} : { internal })
+  }
+}
+
+function isRefusalCode(code: string): code is RefusalCode {
+  return Object.hasOwn(REFUSALS, code)
+}

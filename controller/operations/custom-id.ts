@@ -1,0 +1,15 @@
+import { randomUUID } from 'node:crypto'
+import { Refusal } from '../domain/failures.ts'
+
+/**
+ * The id of something new: the UUID that an administrator chose, in lower case, or a random one. Throws `Refusal`
+ * `INVALID` for what is no UUID, and for one that is `taken`, now or in the past: ids name objects on back ends for ever.
+ */
+export async function freshId(customId: string | undefined, taken: (id: string) => Promise<boolean>): Promise<string> {
+  if (customId === undefined) return randomUUID()
+  const id = customId.toLowerCase()
+  if (!/^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/.test(id))
+    throw new Refusal('INVALID', 'Invalid parameter customid: it must be a UUID')
+  if (await taken(id)) throw new Refusal('INVALID', 'Invalid parameter customid: this id is, or was, in use')
+  return id
+}

@@ -1,0 +1,135 @@
+import { randomUUID } from 'node:crypto'
+import type { StoragePlugin } from '@moorage/contract'
+import { Refusal } from '../domain/failures.ts'
+import { jsonb } from '../store/json.ts'
+import { insertPool } from '../store/pools.ts'
+import { clusterNow, podNow, poolOfIdentity, zoneNow } from '../store/queries/places.ts'
+import { sealSettings } from '../store/registrations.ts'
+import type { Tx } from '../store/store.ts'
+import type { System } from './context.ts'
+import { probe } from './probe.ts'
+import { readRegistration } from './settings.ts'
+import { type By, note } from './submit.ts'
+
+/** A pool to register. Bytes, IOPS per second. `provider` absent: found by the scheme of the url. */
+export interface PoolRequest {
+  readonly name: string
+  readonly zone: string
+  readonly pod?: string
+  readonly cluster?: string
+  readonly provider?: string
+  readonly url: string
+  readonly scope?: string
+  readonly managed?: boolean
+  readonly capacityBytes?: number
+  readonly capacityIops?: number
+  readonly hypervisor?: string
+  readonly tags: readonly string[]
+  readonly details: Readonly<Record<string, string>>
+}
+
+/**
+ * Registers a pool that has just proven who it is, and answers its id. Refuses, with nothing stored: an unknown provider,
+ * a setting that is wrong, a place that does not fit together, an array that does not answer or denies, a pool that is
+ * registered already. Callers are operators.
+ */
+export async function registerPool(by: By, request: PoolRequest): Promise<string> {
+  const plugin = pluginOf(by.system, request)
+  const registration = readRegistration(plugin, request)
+  checkCapacity(request)
+  const scope = scopeOf(request)
+  const endpoint = {
+    url: registration.url,
+    settings: { ...registration.settings, ...registration.secrets },
+    owner: by.system.installation,
+  }
+  await by.system.store.transact((tx) => checkPlace(tx, request, scope))
+  const report = await probe('The array', (call) => by.system.plugins.probePool(plugin.name, endpoint, call))
+  const id = randomUUID()
+  await by.system.store.transact(async (tx) => {
+    await checkPlace(tx, request, scope)
+    const known = await poolOfIdentity(tx, plugin.name, report.identity)
+    if (known !== undefined)
+      throw new Refusal('INVALID', `The pool that parameter url names is registered already, as ${known}`)
+    await insertPool(tx, {
+      id,
+      zoneId: request.zone,
+      podId: scope === 'CLUSTER' ? (request.pod ?? null) : null,
+      clusterId: scope === 'CLUSTER' ? (request.cluster ?? null) : null,
+      scope,
+      name: request.name,
+      provider: plugin.name,
+      url: registration.url,
+      managed: plugin.managed === 'always' || request.managed === true,
+      hypervisor: request.hypervisor ?? null,
+      settings: jsonb(registration.settings),
+      sealedSettings: sealSettings(by.system.store, { kind: 'pool', id }, registration.secrets),
+      identity: report.identity,
+      state: 'Up',
+      tags: [...request.tags],
+      totalBytes: report.totalBytes,
+      usedBytes: report.usedBytes,
+      totalIops: report.iops ?? null,
+      capacityBytes: request.capacityBytes ?? null,
+      capacityIops: request.capacityIops ?? null,
+    })
+    await note(tx, by, {
+      type: 'STORAGE.POOL.CREATE',
+      description: `Registered storage pool ${request.name} with provider ${plugin.name}`,
+      resource: { kind: 'StoragePool', id },
+    })
+  })
+  return id
+}
+
+function pluginOf(system: System, request: Pick<PoolRequest, 'provider' | 'url'>): StoragePlugin {
+  const known = [...system.plugins.storage.values()]
+  const names = known.map((plugin) => plugin.name).join(', ')
+  if (request.provider !== undefined) {
+    const wanted = request.provider.toLowerCase()
+    const plugin = known.find((one) => one.name.toLowerCase() === wanted)
+    if (plugin) return plugin
+    throw new Refusal(
+      'INVALID',
+      `Invalid parameter provider: there is no storage provider ${request.provider}; known are ${names}`,
+    )
+  }
+  const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(request.url)?.[1]?.toLowerCase() ?? ''
+  const [plugin, ...others] = known.filter((one) => one.schemes.includes(scheme))
+  if (plugin && others.length === 0) return plugin
+  throw new Refusal('INVALID', `Parameter provider is needed, as the url does not tell it; known are ${names}`)
+}
+
+function checkCapacity(request: PoolRequest): void {
+  for (const [parameter, value] of [
+    ['capacitybytes', request.capacityBytes],
+    ['capacityiops', request.capacityIops],
+  ] as const)
+    if (value !== undefined && value <= 0)
+      throw new Refusal('INVALID', `Invalid parameter ${parameter}: it must be above 0`)
+}
+
+function scopeOf(request: PoolRequest): 'ZONE' | 'CLUSTER' {
+  const scope = request.scope?.toUpperCase() ?? (request.cluster === undefined ? 'ZONE' : 'CLUSTER')
+  if (scope !== 'ZONE' && scope !== 'CLUSTER')
+    throw new Refusal('INVALID', 'Invalid parameter scope: it must be ZONE or CLUSTER')
+  if (scope === 'CLUSTER' && request.cluster === undefined)
+    throw new Refusal('INVALID', 'Parameter clusterid is needed with scope CLUSTER')
+  if (scope === 'ZONE' && request.cluster !== undefined)
+    throw new Refusal('INVALID', 'Parameter clusterid does not go with scope ZONE')
+  return scope
+}
+
+async function checkPlace(tx: Tx, request: PoolRequest, scope: 'ZONE' | 'CLUSTER'): Promise<void> {
+  const zone = await zoneNow(tx, request.zone)
+  if (!zone) throw new Refusal('NOT_FOUND', 'Unable to find the zone that parameter zoneid names')
+  const pod = request.pod === undefined ? undefined : await podNow(tx, request.pod)
+  if (request.pod !== undefined && pod?.zoneId !== zone.id)
+    throw new Refusal('INVALID', 'Invalid parameter podid: the pod is not in the zone')
+  if (scope === 'ZONE' || request.cluster === undefined) return
+  const cluster = await clusterNow(tx, request.cluster)
+  if (cluster?.zoneId !== zone.id)
+    throw new Refusal('INVALID', 'Invalid parameter clusterid: the cluster is not in the zone')
+  if (pod !== undefined && cluster.podId !== pod.id)
+    throw new Refusal('INVALID', 'Invalid parameter clusterid: the cluster is not in the pod')
+}

@@ -1,0 +1,56 @@
+import { Refusal } from '../domain/failures.ts'
+import { GIB, inWords } from '../domain/size.ts'
+import type { Reader } from '../store/store.ts'
+import { poolsOfZone } from '../store/pools.ts'
+import { poolRegistration } from '../store/registrations.ts'
+import type { System } from './context.ts'
+
+/** Bytes of a size that a caller gave in GiB. Throws `Refusal` `INVALID` unless it is above 0 and can be counted exactly. */
+export function bytesOf(gib: number): number {
+  if (!(gib > 0)) throw new Refusal('INVALID', 'Invalid parameter size: it must be above 0 (GiB)')
+  const bytes = gib * GIB
+  if (!Number.isSafeInteger(bytes)) throw new Refusal('INVALID', 'Invalid parameter size: no storage is that large')
+  return bytes
+}
+
+/**
+ * Refuses a size that no pool of the zone could ever make, however empty. Pools whose plug-in is not loaded are left out; a
+ * zone without pools refuses nothing, since one may come before the volume is attached. No I/O.
+ */
+export async function checkLargest(
+  system: System,
+  reader: Reader,
+  want: { readonly zone: string; readonly bytes: number },
+): Promise<void> {
+  const limits = (await poolsOfZone(reader, want.zone))
+    .filter((row) => system.plugins.storage.has(row.provider))
+    .map((row) => system.plugins.openPool(poolRegistration(system.store, row)).limits.maxVolumeBytes)
+  if (limits.length === 0) return
+  const largest = Math.max(...limits)
+  if (want.bytes > largest)
+    throw new Refusal(
+      'INVALID',
+      `Invalid parameter size: ${inWords(want.bytes)} is above the largest volume that any storage here makes, ${inWords(largest)}`,
+    )
+}
+
+/**
+ * Bytes of a new volume of an offering: its fixed size, or what the caller chose in GiB. Throws `Refusal` `INVALID` when
+ * both are there and differ, or neither is.
+ */
+export function offeredBytes(
+  offering: { readonly bytes: number | null; readonly customized: boolean },
+  sizeGib: number | undefined,
+): number {
+  const asked = sizeGib === undefined ? undefined : bytesOf(sizeGib)
+  if (offering.bytes !== null && !offering.customized) {
+    if (asked !== undefined && asked !== offering.bytes)
+      throw new Refusal(
+        'INVALID',
+        `Invalid parameter size: the disk offering has the fixed size of ${inWords(offering.bytes)}`,
+      )
+    return offering.bytes
+  }
+  if (asked === undefined) throw new Refusal('INVALID', 'Parameter size is needed: the disk offering leaves it to you')
+  return asked
+}

@@ -1,0 +1,162 @@
+import { randomUUID } from 'node:crypto'
+import { Refusal } from '../domain/failures.ts'
+import { type AskedQos, readQos, volumeQos } from '../domain/qos.ts'
+import { nextDeviceId } from '../domain/volume.ts'
+import { vmCreate } from '../sagas/vm-create.ts'
+import { vmStart } from '../sagas/vm-start.ts'
+import { insertAttachment } from '../store/attachments.ts'
+import type { OfferingRow, TemplateRow } from '../store/generated/schema.ts'
+import { hostById } from '../store/hosts.ts'
+import { jsonb } from '../store/json.ts'
+import { templateNow, zoneNow } from '../store/queries/places.ts'
+import type { Tx } from '../store/store.ts'
+import { insertVm, vmById } from '../store/vms.ts'
+import { insertVolume, offeringById } from '../store/volumes.ts'
+import { certain } from './certain.ts'
+import type { Submitted } from './context.ts'
+import { freshId } from './custom-id.ts'
+import { checkLargest, offeredBytes } from './size.ts'
+import { type By, carriedOut, submit } from './submit.ts'
+
+/** A VM to make, for `account`. */
+export interface VmRequest {
+  readonly account: string
+  readonly zone: string
+  readonly offering: string
+  readonly template: string
+  /** Absent: made from the id. */
+  readonly name?: string
+  readonly displayName?: string
+  readonly hypervisor?: string
+  /** A data disk to go with it; `sizeGib` in GiB. */
+  readonly disk?: { readonly offering: string; readonly sizeGib?: number; readonly qos: AskedQos }
+  /** Only this host will do: for administrators. */
+  readonly host?: string
+  readonly start: boolean
+  readonly userData?: string
+  readonly customId?: string
+}
+
+/**
+ * Records a VM, with its data disk if there is to be one, and submits its start. The VM stays when the start fails: Stopped,
+ * to be started again or destroyed.
+ */
+export async function deployVm(by: By, request: VmRequest): Promise<Submitted> {
+  return await carriedOut(by, async (tx) => {
+    const zone = certain(await zoneNow(tx, request.zone), 'zoneid')
+    const offering = await serviceOfferingOf(tx, request.offering)
+    const template = await templateOf(tx, request, zone.id)
+    await checkHost(by, tx, request)
+    const id = await freshId(request.customId, async (id) => (await vmById(tx, id)) !== undefined)
+    const name = nameOf(request.name, id)
+    await insertVm(tx, {
+      id,
+      accountId: request.account,
+      zoneId: zone.id,
+      name,
+      displayName: request.displayName ?? name,
+      offeringId: offering.id,
+      templateId: template.id,
+      hypervisor: template.hypervisor,
+      state: 'Stopped',
+      cpus: offering.cpus,
+      memoryBytes: offering.memoryBytes,
+      userData: request.userData ?? null,
+    })
+    if (request.disk) await addDisk(by, tx, { request, disk: request.disk, vm: id, name })
+    const common = {
+      command: 'deployVirtualMachine',
+      event: {
+        type: 'VM.CREATE',
+        description: `Deploying virtual machine ${name}`,
+        account: request.account,
+        resource: { kind: 'UserVm', id },
+      },
+    }
+    const host = request.host === undefined ? {} : { host: request.host }
+    const operation = request.start
+      ? await submit(tx, by, { ...common, head: vmStart, input: { vm: id, ...host } })
+      : await submit(tx, by, { ...common, head: vmCreate, input: { vm: id } })
+    return { operation, id }
+  })
+}
+
+async function serviceOfferingOf(
+  tx: Tx,
+  id: string,
+): Promise<OfferingRow & { readonly cpus: number; readonly memoryBytes: number }> {
+  const offering = certain(await offeringById(tx, id), 'serviceofferingid')
+  const { cpus, memoryBytes } = offering
+  if (offering.kind !== 'service' || cpus === null || memoryBytes === null)
+    throw new Refusal('INVALID', 'Invalid parameter serviceofferingid: it names no offering of CPU and memory')
+  return { ...offering, cpus, memoryBytes }
+}
+
+async function templateOf(tx: Tx, request: VmRequest, zone: string): Promise<TemplateRow> {
+  const template = certain(await templateNow(tx, request.template), 'templateid')
+  if (template.zoneId !== null && template.zoneId !== zone)
+    throw new Refusal('INVALID', 'Invalid parameter templateid: the template is not in the zone')
+  if (request.hypervisor !== undefined && request.hypervisor.toLowerCase() !== template.hypervisor.toLowerCase())
+    throw new Refusal('INVALID', `Invalid parameter hypervisor: the template is for ${template.hypervisor}`)
+  return template
+}
+
+async function checkHost(by: By, tx: Tx, request: VmRequest): Promise<void> {
+  if (request.host === undefined) return
+  if (by.caller.role !== 'admin') throw new Refusal('DENIED', 'Parameter hostid is for administrators')
+  const host = certain(await hostById(tx, request.host), 'hostid')
+  if (host.zoneId !== request.zone)
+    throw new Refusal('INVALID', 'Invalid parameter hostid: the host is not in the zone')
+}
+
+/** The name of a VM is a host name: letters, digits and hyphens, as RFC 1123 and CloudStack ask. */
+export function nameOf(name: string | undefined, id: string): string {
+  if (name === undefined) return `VM-${id}`
+  if (/^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$/i.test(name)) return name
+  throw new Refusal(
+    'INVALID',
+    'Invalid parameter name: 1 to 63 letters, digits and hyphens; it begins with a letter and does not end with a hyphen',
+  )
+}
+
+async function addDisk(
+  by: By,
+  tx: Tx,
+  what: {
+    readonly request: VmRequest
+    readonly disk: NonNullable<VmRequest['disk']>
+    readonly vm: string
+    readonly name: string
+  },
+): Promise<void> {
+  const { disk, request } = what
+  const offering = certain(await offeringById(tx, disk.offering), 'diskofferingid')
+  if (offering.kind !== 'disk')
+    throw new Refusal('INVALID', 'Invalid parameter diskofferingid: it names a service offering')
+  const bytes = offeredBytes(offering, disk.sizeGib)
+  await checkLargest(by.system, tx, { zone: request.zone, bytes })
+  const volumeId = randomUUID()
+  const offered = { kind: offering.qosKind, tier: offering.qosTier, qos: readQos(offering.qos) }
+  await insertVolume(tx, {
+    id: volumeId,
+    accountId: request.account,
+    zoneId: request.zone,
+    name: `DATA-${what.name}`,
+    type: 'DATADISK',
+    offeringId: offering.id,
+    bytes,
+    qosTier: offering.qosTier,
+    qosRequested: jsonb(volumeQos(offered, disk.qos)),
+    settings: jsonb(offering.settings),
+    state: 'Allocated',
+    generation: 1,
+  })
+  await insertAttachment(tx, {
+    volumeId,
+    vmId: what.vm,
+    deviceId: nextDeviceId(new Set()),
+    generation: 1,
+    desired: 'attached',
+    actual: 'detached',
+  })
+}

@@ -1,0 +1,56 @@
+import { Refusal } from '../domain/failures.ts'
+import { peek } from '../domain/machine.ts'
+import { VM_MACHINE } from '../domain/vm.ts'
+import { vmStanding } from '../store/queries/standing.ts'
+import { lockVm, updateVm } from '../store/vms.ts'
+import { certain } from './certain.ts'
+import { type By, note } from './submit.ts'
+import { nameOf } from './vm-deploy.ts'
+
+/** What to change of a VM's record; absent means as it is. */
+export interface VmChange {
+  readonly vm: string
+  readonly name?: string
+  readonly displayName?: string
+  readonly userData?: string
+}
+
+/** Changes how a VM is called, at once. A guest that runs keeps what it was started with. */
+export async function changeVm(by: By, change: VmChange): Promise<void> {
+  const { vm: id, name, displayName, userData } = change
+  await by.system.store.transact(async (tx) => {
+    const vm = certain(await lockVm(tx, id), 'id')
+    const changes = {
+      ...(name === undefined ? {} : { name: nameOf(name, id) }),
+      ...(displayName === undefined ? {} : { displayName }),
+      ...(userData === undefined ? {} : { userData }),
+    }
+    if (Object.keys(changes).length > 0) await updateVm(tx, id, changes)
+    await note(tx, by, {
+      type: 'VM.UPDATE',
+      description: `Changed virtual machine ${vm.name}`,
+      account: vm.accountId,
+      resource: { kind: 'UserVm', id },
+    })
+  })
+}
+
+/** Takes a destroyed VM back, at once: it is Stopped then. Refused in any other state, and while an operation is open on it. */
+export async function recoverVm(by: By, id: string): Promise<void> {
+  await by.system.store.transact(async (tx) => {
+    certain(await lockVm(tx, id), 'id')
+    const vm = certain(await vmStanding(tx, id), 'id')
+    if (vm.busy)
+      throw new Refusal('INVALID', 'The virtual machine cannot be recovered while an operation on it is open')
+    const state = peek(VM_MACHINE, vm.state, 'RecoveryRequested')
+    if (state === undefined)
+      throw new Refusal('INVALID', `A virtual machine in state ${vm.state} cannot be recovered: it must be Destroyed`)
+    await updateVm(tx, id, { state })
+    await note(tx, by, {
+      type: 'VM.RECOVER',
+      description: `Recovered virtual machine ${vm.name}`,
+      account: vm.accountId,
+      resource: { kind: 'UserVm', id },
+    })
+  })
+}

@@ -1,0 +1,153 @@
+import { Refusal } from '../domain/failures.ts'
+import { type AskedQos, readQos, volumeQos } from '../domain/qos.ts'
+import { inWords } from '../domain/size.ts'
+import { volumeAttach } from '../sagas/volume-attach.ts'
+import { volumeCreate } from '../sagas/volume-create.ts'
+import { volumeFromSnapshot } from '../sagas/volume-from-snapshot.ts'
+import type { OfferingRow } from '../store/generated/schema.ts'
+import { jsonb } from '../store/json.ts'
+import { zoneNow } from '../store/queries/places.ts'
+import { snapshotStanding, vmStanding } from '../store/queries/standing.ts'
+import { arrayCopyOf } from '../store/snapshots.ts'
+import type { Tx } from '../store/store.ts'
+import { insertVolume, offeringById, volumeById } from '../store/volumes.ts'
+import { certain } from './certain.ts'
+import type { Submitted } from './context.ts'
+import { freshId } from './custom-id.ts'
+import { bytesOf, checkLargest, offeredBytes } from './size.ts'
+import { type By, carriedOut, submit } from './submit.ts'
+
+/** A volume to create, for `account`. `sizeGib` in GiB. One of `offering` and `snapshot` is needed. */
+export interface VolumeRequest {
+  readonly account: string
+  readonly zone?: string
+  readonly name?: string
+  readonly sizeGib?: number
+  readonly offering?: string
+  readonly snapshot?: string
+  /** Attach it to this VM in the same operation. */
+  readonly vm?: string
+  /** The id it shall have: a UUID chosen by an administrator. */
+  readonly customId?: string
+  readonly qos: AskedQos
+  readonly display?: boolean
+}
+
+/**
+ * Records the volume and submits what makes it: nothing for a volume that is to live somewhere at its first attach; the
+ * copy of a snapshot; or the attachment. Refuses what cannot come about, naming the parameter.
+ */
+export async function createVolume(by: By, request: VolumeRequest): Promise<Submitted> {
+  return await carriedOut(by, async (tx) => {
+    const source = await sourceOf(tx, request.snapshot)
+    const vm = request.vm === undefined ? undefined : certain(await vmStanding(tx, request.vm), 'virtualmachineid')
+    const zone = await zoneOf(tx, request.zone ?? source?.zone ?? vm?.zoneId)
+    if (source !== undefined && source.zone !== zone)
+      throw new Refusal('INVALID', 'Invalid parameter zoneid: the snapshot is in another zone')
+    if (vm !== undefined && vm.zoneId !== zone)
+      throw new Refusal('INVALID', 'The volume and the virtual machine are in different zones')
+    if (vm !== undefined && vm.accountId !== request.account && by.caller.role !== 'admin')
+      throw new Refusal('DENIED', 'The volume and the virtual machine belong to different accounts')
+    const offering = await offeringOf(tx, request.offering, source?.offering)
+    const bytes = sizeOf(request, { offering, source })
+    await checkLargest(by.system, tx, { zone, bytes })
+    const id = await freshId(request.customId, async (id) => (await volumeById(tx, id)) !== undefined)
+    const name = request.name ?? id
+    await insertVolume(tx, {
+      id,
+      accountId: request.account,
+      zoneId: zone,
+      name,
+      type: 'DATADISK',
+      offeringId: offering.id,
+      bytes,
+      qosTier: offering.qosTier,
+      qosRequested: jsonb(qosOf(offering, request.qos)),
+      settings: jsonb(offering.settings),
+      state: 'Allocated',
+      sourceSnapshotId: request.snapshot ?? null,
+      customId: request.customId !== undefined,
+      display: request.display ?? true,
+    })
+    const operation = await submitMaking(tx, by, { id, name, request })
+    return { operation, id }
+  })
+}
+
+function submitMaking(
+  tx: Tx,
+  by: By,
+  made: { readonly id: string; readonly name: string; readonly request: VolumeRequest },
+): Promise<string> {
+  const { id: volume, name, request } = made
+  const common = {
+    command: 'createVolume',
+    event: {
+      type: 'VOLUME.CREATE',
+      description: `Creating volume ${name}`,
+      account: request.account,
+      resource: { kind: 'Volume', id: volume },
+    },
+  }
+  if (request.vm !== undefined)
+    return submit(tx, by, { ...common, head: volumeAttach, input: { volume, vm: request.vm } })
+  if (request.snapshot === undefined) return submit(tx, by, { ...common, head: volumeCreate, input: { volume } })
+  return submit(tx, by, { ...common, head: volumeFromSnapshot, input: { volume, snapshot: request.snapshot } })
+}
+
+interface Source {
+  readonly zone: string
+  readonly bytes: number
+  readonly offering: string | null
+}
+
+async function sourceOf(tx: Tx, snapshot: string | undefined): Promise<Source | undefined> {
+  if (snapshot === undefined) return undefined
+  const row = certain(await snapshotStanding(tx, snapshot), 'snapshotid')
+  if (!row.busy && (row.state !== 'BackedUp' || (await arrayCopyOf(tx, snapshot)) === undefined))
+    throw new Refusal('INVALID', `A volume cannot be made from a snapshot in state ${row.state}: it must be BackedUp`)
+  return { zone: row.zoneId, bytes: row.bytes, offering: row.volumeOfferingId }
+}
+
+async function zoneOf(tx: Tx, id: string | undefined): Promise<string> {
+  if (id === undefined)
+    throw new Refusal('INVALID', 'Unable to execute API command createvolume due to missing parameter zoneid')
+  const zone = certain(await zoneNow(tx, id), 'zoneid')
+  return zone.id
+}
+
+async function offeringOf(
+  tx: Tx,
+  asked: string | undefined,
+  ofSource: string | null | undefined,
+): Promise<OfferingRow> {
+  const offering = await offeringById(tx, asked ?? ofSource ?? null)
+  // The terms of the snapshot's volume hold on for its copies, also when the offering is not sold any more.
+  const found = asked === undefined ? offering : certain(offering, 'diskofferingid')
+  if (found === undefined)
+    throw new Refusal('INVALID', 'Either parameter diskofferingid or parameter snapshotid is needed')
+  if (asked !== undefined && found.kind !== 'disk')
+    throw new Refusal('INVALID', 'Invalid parameter diskofferingid: it names a service offering')
+  return found
+}
+
+function sizeOf(
+  request: VolumeRequest,
+  from: { readonly offering: OfferingRow; readonly source: Source | undefined },
+): number {
+  const { offering, source } = from
+  if (source !== undefined) {
+    const asked = request.sizeGib === undefined ? undefined : bytesOf(request.sizeGib)
+    if (asked !== undefined && asked < source.bytes)
+      throw new Refusal(
+        'INVALID',
+        `Invalid parameter size: it is below the size of the snapshot, ${inWords(source.bytes)}`,
+      )
+    return asked ?? source.bytes
+  }
+  return offeredBytes(offering, request.sizeGib)
+}
+
+function qosOf(offering: OfferingRow, asked: AskedQos) {
+  return volumeQos({ kind: offering.qosKind, tier: offering.qosTier, qos: readQos(offering.qos) }, asked)
+}

@@ -1,0 +1,116 @@
+import type { Qos } from '@moorage/contract'
+import { Refusal } from '../domain/failures.ts'
+import { readQos, type Tier, unkept } from '../domain/qos.ts'
+import { nextDeviceId, ROOT_DEVICE } from '../domain/volume.ts'
+import type { HostFacts } from '../placement/facts.ts'
+import { reaches, speaks } from '../placement/filters.ts'
+import { attachmentOf, attachmentsOfVm } from '../store/attachments.ts'
+import type { LocationRow, VmRow, VolumeRow } from '../store/generated/schema.ts'
+import { allHosts, hostById } from '../store/hosts.ts'
+import { locationsOf } from '../store/locations.ts'
+import { pinPools } from '../store/pools.ts'
+import type { Tx } from '../store/store.ts'
+import type { SagaDeps } from './deps.ts'
+import { hostFacts, poolFacts } from './facts.ts'
+
+type Opening = Pick<SagaDeps, 'store' | 'plugins'>
+
+/** A host with the name under which it logs in. */
+export interface Reader {
+  readonly facts: HostFacts
+  readonly initiator: string
+}
+
+/** Throws `Refusal` `INVALID` when the volume cannot be given to the VM, whatever the storage. */
+export async function checkAttachable(tx: Tx, volume: VolumeRow, vm: VmRow): Promise<void> {
+  if (volume.state !== 'Allocated' && volume.state !== 'Ready') {
+    throw new Refusal('INVALID', `Volume state must be in Allocated or Ready state, volume ${volume.id} is in ${volume.state}`)
+  }
+  if (vm.state !== 'Running' && vm.state !== 'Stopped') {
+    throw new Refusal('INVALID', `Please specify a VM that is either running or stopped, VM ${vm.id} is ${vm.state}`)
+  }
+  if (vm.zoneId !== volume.zoneId) {
+    throw new Refusal('INVALID', `Volume ${volume.id} and virtual machine ${vm.id} are in different zones`)
+  }
+  const attachment = await attachmentOf(tx, volume.id)
+  if (attachment) {
+    throw new Refusal('INVALID', `Volume ${volume.id} is already attached to the virtual machine ${attachment.vmId}`)
+  }
+}
+
+/** The device id for one more data disk: the one asked for when it is free, else the lowest free one. */
+export async function deviceIdFor(tx: Tx, vm: VmRow, asked: number | undefined): Promise<number> {
+  const taken = new Set((await attachmentsOfVm(tx, vm.id)).map(({ deviceId }) => deviceId))
+  if (asked === undefined) return nextDeviceId(taken)
+  if (asked === ROOT_DEVICE) throw new Refusal('INVALID', `deviceId ${ROOT_DEVICE} is kept for the root disk`)
+  if (taken.has(asked)) throw new Refusal('INVALID', `deviceId ${asked} is used by VM ${vm.id}`)
+  return asked
+}
+
+/** The host that a running VM is on. Throws `Refusal` `UNAVAILABLE` when it is registered no more. */
+export async function hostOf(deps: Opening, tx: Tx, vm: VmRow): Promise<Reader> {
+  const row = vm.hostId === null ? undefined : await hostById(tx, vm.hostId)
+  if (!row) throw new Refusal('UNAVAILABLE', `The host of virtual machine ${vm.id} is not available`)
+  return { facts: hostFacts(deps, row), initiator: row.initiator }
+}
+
+/** Hosts on which a stopped VM could start, as far as its volumes decide. */
+export async function possibleHosts(deps: Opening, tx: Tx, vm: VmRow): Promise<readonly HostFacts[]> {
+  const attachments = await attachmentsOfVm(tx, vm.id)
+  const locations = await locationsOf(
+    tx,
+    attachments.map(({ volumeId }) => volumeId),
+  )
+  const rows = await pinPools(tx, [...new Set([...locations.values()].map(({ poolId }) => poolId))])
+  const pools = rows.map((row) => poolFacts(deps, row, 0))
+  return (await allHosts(tx, vm.zoneId))
+    .filter(({ hypervisor }) => hypervisor.toLowerCase() === vm.hypervisor.toLowerCase())
+    .map((row) => hostFacts(deps, row))
+    .filter((host) => pools.every((pool) => reaches(host, pool) && speaks(host, pool)))
+}
+
+/** Throws `Refusal` `INVALID` when no host takes one more disk than the VM has. */
+export async function checkDiskLimit(tx: Tx, vm: VmRow, hosts: readonly HostFacts[]): Promise<void> {
+  const disks = (await attachmentsOfVm(tx, vm.id)).length + (vm.templateId === null ? 0 : 1)
+  const limit = Math.max(0, ...hosts.map(({ limits }) => limits.maxDisksPerVm))
+  if (hosts.length > 0 && disks + 1 > limit) {
+    throw new Refusal('INVALID', `Virtual machine ${vm.id} has ${disks} disks, its hypervisor takes ${limit}`)
+  }
+}
+
+/**
+ * Checks that one of the hosts reaches the pool where a volume lives, speaks its protocol and can throttle it where that is
+ * the hypervisor's to do. Throws `Refusal` that says what is in the way, and when the pool is out of service.
+ */
+export async function checkReachable(
+  deps: Opening,
+  tx: Tx,
+  what: { readonly volume: VolumeRow; readonly location: LocationRow; readonly hosts: readonly HostFacts[] },
+): Promise<void> {
+  const { volume, location, hosts } = what
+  const [row] = await pinPools(tx, [location.poolId])
+  if (location.state !== 'present') throw new Refusal('INVALID', `Volume ${volume.id} is being deleted`)
+  if (!row || row.state !== 'Up') {
+    throw new Refusal('UNAVAILABLE', `The storage pool of volume ${volume.id} is not in service`, {
+      internal: `pool ${location.poolId} is ${row?.state ?? 'removed'}`,
+    })
+  }
+  const pool = poolFacts(deps, row, 0)
+  const near = hosts.filter((host) => reaches(host, pool))
+  if (near.length === 0) throw new Refusal('INVALID', `The storage pool of volume ${volume.id} is out of reach of the virtual machine`)
+  if (!near.some((host) => speaks(host, pool))) {
+    throw new Refusal('INVALID', `The hypervisor does not speak the protocol of the storage pool of volume ${volume.id}`, {
+      internal: `pool ${pool.name} offers ${pool.protocols.join(', ')}`,
+    })
+  }
+  if (location.qosTier !== 'hypervisor') return
+  const faults = near.map((host) => unkept(readQos(volume.qosRequested), host.limits.qos, 'the hypervisor'))
+  if (faults.every((reasons) => reasons.length > 0)) {
+    throw new Refusal('INVALID', `The QoS of volume ${volume.id} cannot be kept: ${faults[0]?.join('; ')}`)
+  }
+}
+
+/** What the hypervisor is to enforce on a disk: the volume's vector where that is its tier, else nothing. */
+export function throttleOf(volume: Pick<VolumeRow, 'qosRequested'>, tier: Tier): Qos {
+  return tier === 'hypervisor' ? readQos(volume.qosRequested) : {}
+}

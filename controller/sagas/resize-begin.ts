@@ -1,0 +1,196 @@
+import type { Qos } from '@moorage/contract'
+import { Refusal } from '../domain/failures.ts'
+import { next } from '../domain/machine.ts'
+import { guaranteedIops, readQos, type Tier, type WantedTier } from '../domain/qos.ts'
+import { inWords, sizeOn } from '../domain/size.ts'
+import { VOLUME_MACHINE } from '../domain/volume.ts'
+import type { Under } from '../jobs/saga.ts'
+import type { HostFacts, PoolFacts } from '../placement/facts.ts'
+import { chooseTier } from '../placement/qos-tier.ts'
+import { attachmentOf } from '../store/attachments.ts'
+import type { AttachmentRow, LocationRow, OfferingRow, VolumeRow } from '../store/generated/schema.ts'
+import { hold } from '../store/held.ts'
+import { hostById } from '../store/hosts.ts'
+import { locationOf } from '../store/locations.ts'
+import { poolById } from '../store/pools.ts'
+import { changeReservation } from '../store/reservations.ts'
+import type { Tx } from '../store/store.ts'
+import { lockVm } from '../store/vms.ts'
+import { lockVolume, offeringById, updateVolume } from '../store/volumes.ts'
+import type { SagaDeps } from './deps.ts'
+import { hostFacts, poolFacts } from './facts.ts'
+import { throttleOf } from './attaching.ts'
+import type { VolumeResizeInput } from './volume-resize.ts'
+
+/** How a volume is, and how it is to be. Bytes; `locationBytes` as on the array. */
+export interface Resizing {
+  readonly volume: string
+  /** Absent when the volume lives nowhere yet: then only its record changes. */
+  readonly pool?: string
+  /** Machine that has the disk now, and its host. */
+  readonly plugged?: { readonly vm: string; readonly host: string }
+  readonly before: { readonly locationBytes: number; readonly arrayQos: Qos; readonly throttle: Qos }
+  readonly after: {
+    readonly bytes: number
+    readonly locationBytes: number
+    readonly qos: Qos
+    readonly wantedTier: WantedTier
+    readonly tier: Tier
+    readonly arrayQos: Qos
+    readonly throttle: Qos
+    readonly offering: string | null
+  }
+}
+
+interface Wanted {
+  readonly bytes: number
+  readonly qos: Qos
+  readonly wantedTier: WantedTier
+  readonly offering: OfferingRow | undefined
+}
+
+/** Checks a change of size or QoS, charges the ledger with the difference, and holds the volume. */
+export async function beginResize(
+  deps: Pick<SagaDeps, 'store' | 'plugins'>,
+  tx: Tx,
+  { input, under }: { readonly input: VolumeResizeInput; readonly under: Under },
+): Promise<Resizing> {
+  const volume = await lockVolume(tx, input.volume)
+  if (!volume || volume.removedAt) throw new Refusal('NOT_FOUND', `There is no volume ${input.volume}`)
+  if (volume.state !== 'Allocated' && volume.state !== 'Ready') {
+    throw new Refusal('INVALID', `Volume ${volume.id} is in ${volume.state}, it must be in Ready or Allocated to be resized`)
+  }
+  const wanted = await wantedOf(tx, volume, input)
+  if (wanted.bytes < volume.bytes) {
+    throw new Refusal('INVALID', `Shrinking is not possible: volume ${volume.id} has ${inWords(volume.bytes)}`)
+  }
+  await hold(tx, 'volume', { id: volume.id, operation: under.operation })
+  const location = await locationOf(tx, volume.id)
+  const common = { bytes: wanted.bytes, qos: wanted.qos, wantedTier: wanted.wantedTier, offering: wanted.offering?.id ?? null }
+  if (!location) {
+    const none = { locationBytes: 0, arrayQos: {}, throttle: {} }
+    return { volume: volume.id, before: none, after: { ...common, ...none, tier: 'none' } }
+  }
+  const state = next(VOLUME_MACHINE, volume.state, { event: 'ResizeRequested', of: `Volume ${volume.id}` })
+  await updateVolume(tx, volume.id, { state })
+  return { ...(await planChange(deps, tx, { volume, location, wanted })), volume: volume.id, pool: location.poolId }
+}
+
+/** The ledger as it must be when the change did not happen: what the volume asks for now, in the size the array has now. */
+export async function putReservationBack(tx: Tx, id: string): Promise<void> {
+  const volume = await lockVolume(tx, id)
+  const location = await locationOf(tx, id)
+  if (!volume || !location) return
+  const iops = location.qosTier === 'storage' ? guaranteedIops(readQos(volume.qosRequested)) : 0
+  const fits = await changeReservation(tx, id, { bytes: location.bytes, iops })
+  if (!fits) throw new Error(`the ledger refuses volume ${id} what it held before`)
+  await updateVolume(tx, id, { state: 'Ready' })
+}
+
+async function wantedOf(tx: Tx, volume: VolumeRow, input: VolumeResizeInput): Promise<Wanted> {
+  const offering = await offeringById(tx, input.offering ?? volume.offeringId)
+  const changes = input.offering !== undefined
+  if (changes && (!offering || offering.removedAt || offering.kind !== 'disk')) {
+    throw new Refusal('INVALID', `There is no disk offering ${input.offering}`)
+  }
+  const current = readQos(volume.qosRequested)
+  return {
+    bytes: input.bytes ?? volume.bytes,
+    qos: input.qos ?? (changes && offering ? readQos(offering.qos) : current),
+    wantedTier: changes && offering ? offering.qosTier : volume.qosTier,
+    offering,
+  }
+}
+
+async function planChange(
+  deps: Pick<SagaDeps, 'store' | 'plugins'>,
+  tx: Tx,
+  what: { readonly volume: VolumeRow; readonly location: LocationRow; readonly wanted: Wanted },
+): Promise<Pick<Resizing, 'plugged' | 'before' | 'after'>> {
+  const { volume, location, wanted } = what
+  const row = await poolById(tx, location.poolId)
+  if (!row) throw new Error(`volume ${volume.id} lives in a pool that is not registered`)
+  const pool = poolFacts(deps, row, 0)
+  const host = await hostOfDisk(deps, tx, await attachmentOf(tx, volume.id))
+  const tier = checkChange({ volume: volume.id, wanted, pool, host: host?.facts })
+  // Never fewer than the array has: an array may round up beyond its own granularity.
+  const locationBytes = wanted.bytes > volume.bytes ? Math.max(location.bytes, sizeOn(pool.limits, wanted.bytes)) : location.bytes
+  if (locationBytes > location.bytes) checkGrowth({ volume: volume.id, bytes: locationBytes, pool, host })
+  const iops = tier === 'storage' ? guaranteedIops(wanted.qos) : 0
+  if (!(await changeReservation(tx, volume.id, { bytes: locationBytes, iops }))) {
+    throw new Refusal('NO_CAPACITY', `The storage pool of volume ${volume.id} has no room for ${inWords(locationBytes)} and ${iops} guaranteed IOPS`, {
+      internal: `${pool.name}: ${pool.reservedBytes} of ${pool.capBytes * pool.bytesFactor} bytes and ${pool.reservedIops} of ${pool.capIops ?? 'unlimited'} IOPS are reserved`,
+    })
+  }
+  const { bytes, qos, wantedTier, offering } = wanted
+  return {
+    ...(host ? { plugged: { vm: host.vm, host: host.facts.id } } : {}),
+    before: {
+      locationBytes: location.bytes,
+      arrayQos: location.qosTier === 'storage' ? readQos(volume.qosRequested) : {},
+      throttle: throttleOf(volume, location.qosTier),
+    },
+    after: {
+      bytes,
+      locationBytes,
+      qos,
+      wantedTier,
+      tier,
+      arrayQos: tier === 'storage' ? qos : {},
+      throttle: tier === 'hypervisor' ? qos : {},
+      offering: offering?.id ?? null,
+    },
+  }
+}
+
+interface DiskHost {
+  readonly vm: string
+  readonly facts: HostFacts
+  readonly canRefresh: boolean
+}
+
+/** The host whose machine has the disk; none while the VM does not run. */
+async function hostOfDisk(
+  deps: Pick<SagaDeps, 'store' | 'plugins'>,
+  tx: Tx,
+  attachment: AttachmentRow | undefined,
+): Promise<DiskHost | undefined> {
+  const vm = attachment && (await lockVm(tx, attachment.vmId))
+  if (!vm || vm.state !== 'Running' || vm.hostId === null) return undefined
+  const row = await hostById(tx, vm.hostId)
+  if (!row) throw new Refusal('UNAVAILABLE', `The host of virtual machine ${vm.id} is not available`)
+  const facts = hostFacts(deps, row)
+  return { vm: vm.id, facts, canRefresh: facts.can.has('resize') }
+}
+
+function checkChange(what: {
+  readonly volume: string
+  readonly wanted: Wanted
+  readonly pool: PoolFacts
+  readonly host: HostFacts | undefined
+}): Tier {
+  const { volume, wanted, pool, host } = what
+  const missing = (wanted.offering?.tags ?? []).filter((tag) => !pool.tags.includes(tag))
+  if (missing.length > 0) {
+    throw new Refusal('INVALID', `The storage pool of volume ${volume} does not carry the tags of the disk offering: ${missing.join(', ')}`)
+  }
+  const choice = chooseTier(wanted, pool, host ? [host] : [])
+  if ('refused' in choice) throw new Refusal('INVALID', `The QoS asked for volume ${volume} cannot be kept: ${choice.refused}`)
+  return choice.tier
+}
+
+function checkGrowth(what: {
+  readonly volume: string
+  readonly bytes: number
+  readonly pool: PoolFacts
+  readonly host: DiskHost | undefined
+}): void {
+  const { volume, bytes, pool, host } = what
+  if (!pool.can.has('resize')) throw new Refusal('INVALID', `The storage of volume ${volume} cannot grow volumes`)
+  if (bytes > pool.limits.maxVolumeBytes) {
+    throw new Refusal('INVALID', `${inWords(bytes)} is above the limit of the storage of volume ${volume}, which is ${inWords(pool.limits.maxVolumeBytes)}`)
+  }
+  if (host && !host.canRefresh) {
+    throw new Refusal('INVALID', `The hypervisor cannot show a grown volume to a running virtual machine: stop ${host.vm} first`)
+  }
+}

@@ -1,0 +1,55 @@
+import { type Insertable, sql, type Updateable } from 'kysely'
+import type { AttachmentRow, AttachmentTable } from './generated/schema.ts'
+import type { Reader, Tx } from './store.ts'
+
+/** Records that a volume is to be a disk of a VM. Throws when it is one already, or the device id is taken. */
+export async function insertAttachment(tx: Tx, attachment: Insertable<AttachmentTable>): Promise<void> {
+  await tx.insertInto('attachment').values(attachment).execute()
+}
+
+/** What the volume is attached to, if anything. */
+export async function attachmentOf(reader: Reader, volume: string): Promise<AttachmentRow | undefined> {
+  return reader.selectFrom('attachment').selectAll().where('volumeId', '=', volume).executeTakeFirst()
+}
+
+/** The disks of a VM in the order of their device ids. */
+export async function attachmentsOfVm(reader: Reader, vm: string): Promise<readonly AttachmentRow[]> {
+  return reader.selectFrom('attachment').selectAll().where('vmId', '=', vm).orderBy('deviceId').execute()
+}
+
+/** Changes columns of an attachment. */
+export async function updateAttachment(tx: Tx, volume: string, changes: Updateable<AttachmentTable>): Promise<void> {
+  await tx.updateTable('attachment').set(changes).where('volumeId', '=', volume).execute()
+}
+
+/** The machine has the disk, under this name. */
+export async function plugged(tx: Tx, volume: string, device: string): Promise<void> {
+  await tx
+    .updateTable('attachment')
+    .set({ actual: 'attached', device, attachedAt: sql<Date>`coalesce(attached_at, now())` })
+    .where('volumeId', '=', volume)
+    .execute()
+}
+
+/** No machine has a disk of the VM any more. */
+export async function unpluggedAll(tx: Tx, vm: string): Promise<void> {
+  await tx.updateTable('attachment').set({ actual: 'detached', device: null }).where('vmId', '=', vm).execute()
+}
+
+/** Forgets the attachment. Nothing happens when there is none. */
+export async function deleteAttachment(tx: Tx, volume: string): Promise<void> {
+  await tx.deleteFrom('attachment').where('volumeId', '=', volume).execute()
+}
+
+/** Volumes that are to be detached, which their last operation did not get done. */
+export async function attachmentsToFinish(
+  reader: Reader,
+): Promise<readonly { readonly volumeId: string; readonly accountId: string }[]> {
+  return reader
+    .selectFrom('attachment')
+    .innerJoin('volume', 'volume.id', 'attachment.volumeId')
+    .select(['attachment.volumeId', 'volume.accountId'])
+    .where('attachment.desired', '=', 'detached')
+    .limit(500)
+    .execute()
+}

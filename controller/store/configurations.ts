@@ -1,0 +1,59 @@
+import type { Reader, Tx } from './store.ts'
+
+/** What is known of one setting of the installation. All settings are whole numbers; each says of what. */
+export interface SettingFacts {
+  readonly category: string
+  readonly description: string
+  readonly unit: 'seconds'
+  readonly usual: number
+  readonly least: number
+  readonly most: number
+}
+
+/** The settings, under CloudStack's names where it has the same. Only what is honoured is listed. */
+export const SETTINGS = {
+  'expunge.delay': {
+    category: 'Advanced',
+    description: 'how long a destroyed volume or virtual machine can be recovered before it is expunged',
+    unit: 'seconds',
+    usual: 86_400,
+    least: 1,
+    most: 365 * 86_400,
+  },
+  'session.timeout': {
+    category: 'Advanced',
+    description: 'how long a login session may be idle before it ends',
+    unit: 'seconds',
+    usual: 1800,
+    least: 60,
+    most: 30 * 86_400,
+  },
+} as const satisfies Readonly<Record<string, SettingFacts>>
+/** A key of `SETTINGS`. */
+export type SettingName = keyof typeof SETTINGS
+
+/** True when there is a setting of that name. */
+export function isSetting(name: string): name is SettingName {
+  return Object.hasOwn(SETTINGS, name)
+}
+
+/** The value in force, in the setting's unit: what was set, else the usual one. */
+export async function setting(reader: Reader, name: SettingName): Promise<number> {
+  const row = await reader
+    .selectFrom('configuration')
+    .where('name', '=', name)
+    .where('scope', '=', 'global')
+    .select('value')
+    .executeTakeFirst()
+  return row === undefined ? SETTINGS[name].usual : Number(row.value)
+}
+
+/** Sets a value that was checked against `SETTINGS`. */
+export async function writeSetting(tx: Tx, name: SettingName, value: number): Promise<void> {
+  const row = { value: String(value), updatedAt: new Date() }
+  await tx
+    .insertInto('configuration')
+    .values({ name, ...row })
+    .onConflict((oc) => oc.columns(['name', 'scope', 'scopeId']).doUpdateSet(row))
+    .execute()
+}

@@ -1,0 +1,136 @@
+import type { Connection } from '@moorage/contract'
+import type { ConnectionRow } from './generated/schema.ts'
+import type { Reader, Store, Tx } from './store.ts'
+
+/** Access of a host to a volume. */
+export interface VolumeAccess {
+  readonly volume: string
+  readonly host: string
+}
+
+/** Records that the host is to get access, before the array is asked. Idempotent. */
+export async function intendConnection(
+  tx: Tx,
+  access: VolumeAccess & { readonly pool: string; readonly generation: number },
+): Promise<void> {
+  const { volume, host, pool, generation } = access
+  await tx
+    .insertInto('connection')
+    .values({
+      sourceKind: 'volume',
+      sourceId: volume,
+      hostId: host,
+      poolId: pool,
+      generation,
+      mode: 'rw',
+      state: 'intended',
+    })
+    .onConflict((conflict) =>
+      conflict
+        .columns(['sourceKind', 'sourceId', 'hostId'])
+        .doUpdateSet({ generation, state: 'intended', sealed: null }),
+    )
+    .execute()
+}
+
+/** The array gave access; `sealed` is what `sealConnection` made. */
+export async function connectionGiven(tx: Tx, access: VolumeAccess, sealed: string): Promise<void> {
+  await tx
+    .updateTable('connection')
+    .set({ state: 'given', sealed: Buffer.from(sealed, 'base64') })
+    .where('sourceKind', '=', 'volume')
+    .where('sourceId', '=', access.volume)
+    .where('hostId', '=', access.host)
+    .execute()
+}
+
+/** Marks all access to the volumes as being withdrawn. */
+export async function connectionsWithdrawing(tx: Tx, volumes: readonly string[]): Promise<void> {
+  if (volumes.length === 0) return
+  await tx
+    .updateTable('connection')
+    .set({ state: 'withdrawing' })
+    .where('sourceKind', '=', 'volume')
+    .where('sourceId', 'in', [...volumes])
+    .execute()
+}
+
+/** Forgets access that was withdrawn. Idempotent. */
+export async function deleteConnection(tx: Tx, access: VolumeAccess): Promise<void> {
+  await tx
+    .deleteFrom('connection')
+    .where('sourceKind', '=', 'volume')
+    .where('sourceId', '=', access.volume)
+    .where('hostId', '=', access.host)
+    .execute()
+}
+
+/** Forgets all access to the volume: it was withdrawn, or never given. */
+export async function deleteConnectionsTo(tx: Tx, volume: string): Promise<void> {
+  await tx.deleteFrom('connection').where('sourceKind', '=', 'volume').where('sourceId', '=', volume).execute()
+}
+
+/** Who has, or may have, access to the volumes, with the name under which the host logs in. */
+export async function connectionsTo(
+  reader: Reader,
+  volumes: readonly string[],
+): Promise<readonly (VolumeAccess & { readonly pool: string; readonly initiator: string })[]> {
+  if (volumes.length === 0) return []
+  return reader
+    .selectFrom('connection')
+    .innerJoin('host', 'host.id', 'connection.hostId')
+    .select([
+      'connection.sourceId as volume',
+      'connection.hostId as host',
+      'connection.poolId as pool',
+      'host.initiator',
+    ])
+    .where('sourceKind', '=', 'volume')
+    .where('sourceId', 'in', [...volumes])
+    .orderBy('sourceId')
+    .orderBy('hostId')
+    .execute()
+}
+
+/** The connection of one host to one volume, if it is recorded. */
+export async function connectionOf(reader: Reader, { volume, host }: VolumeAccess): Promise<ConnectionRow | undefined> {
+  return reader
+    .selectFrom('connection')
+    .selectAll()
+    .where('sourceKind', '=', 'volume')
+    .where('sourceId', '=', volume)
+    .where('hostId', '=', host)
+    .executeTakeFirst()
+}
+
+/** VMs that are stopped while a host still has, or may have, access to one of their volumes. */
+export async function vmsWithStaleAccess(
+  reader: Reader,
+): Promise<readonly { readonly id: string; readonly accountId: string }[]> {
+  return reader
+    .selectFrom('vm')
+    .innerJoin('attachment', 'attachment.vmId', 'vm.id')
+    .innerJoin('connection', 'connection.sourceId', 'attachment.volumeId')
+    .select(['vm.id', 'vm.accountId'])
+    .distinct()
+    .where('connection.sourceKind', '=', 'volume')
+    .where('vm.state', 'in', ['Stopped', 'Destroyed'])
+    .where('vm.removedAt', 'is', null)
+    .limit(500)
+    .execute()
+}
+
+/** Seals a connection, which may hold CHAP secrets, so that it can stand in a row or a journal. Base64. */
+export function sealConnection(store: Store, access: VolumeAccess, connection: Connection): string {
+  return store.seal(contextOf(access), JSON.stringify(connection)).toString('base64')
+}
+
+/** Opens what `sealConnection` made for the same volume and host. */
+export function unsealConnection(store: Store, access: VolumeAccess, sealed: string): Connection {
+  // Only `sealConnection` seals under this context, and the seal is authenticated.
+  return JSON.parse(store.unseal(contextOf(access), Buffer.from(sealed, 'base64'))) as Connection
+}
+
+function contextOf({ volume, host }: VolumeAccess): string {
+  return `connection:volume:${volume}:${host}`
+}

@@ -1,0 +1,269 @@
+import { sql } from 'kysely'
+import { LostLease } from '../jobs/journal.ts'
+import type { Held, Journal, Renewed, RetryNote, StepEnd, Submission } from '../jobs/journal.ts'
+import { LANES } from '../jobs/saga.ts'
+import type { CallRecord, Failure, Progress } from '../jobs/saga.ts'
+import type { Address } from './connect.ts'
+import { claimOperations } from './journal-claim.ts'
+import { createHints } from './journal-hints.ts'
+import { callEntries, writeLog } from './journal-log.ts'
+import { jsonb, jsonText } from './json.ts'
+import type { StoreLog } from './open.ts'
+import type { Reader, Store, Tx } from './store.ts'
+import { isUnavailable } from './transact.ts'
+
+/** What a journal needs. */
+export interface JournalOptions {
+  readonly store: Pick<Store, 'reader' | 'transact'> & { readonly address: Address }
+  /** How long a claim is held without a heartbeat, by the database's clock. */
+  readonly leaseMs: number
+  readonly log: StoreLog
+}
+
+/** The journal of operations on PostgreSQL. Close the store after the runner has stopped. */
+export function createJournal(options: JournalOptions): Journal<Tx> {
+  const { reader, transact, address } = options.store
+  const hints = createHints({ reader, address, log: options.log })
+  return {
+    submit,
+    claim: (node, limit) => claimOperations(reader, { node, leaseMs: options.leaseMs }, limit),
+    heartbeat: (node, held) => transact((tx) => renew(tx, { node, leaseMs: options.leaseMs }, held)),
+    commitStep: (held, step, record) => transact((tx) => commitStep(tx, held, { step, record })),
+    noteRetry: (held, retry) => transact((tx) => noteRetry(tx, held, retry)),
+    beginUndo: (held, failure, calls) => transact((tx) => beginUndo(tx, held, { failure, calls })),
+    commitUndo: (held, step, unrecord) => transact((tx) => commitUndo(tx, held, { step, unrecord })),
+    finish: (held, end, record) => transact((tx) => finish(tx, held, { ...end, record })),
+    release: (held, how) => transact((tx) => release(tx, held, how)),
+    askAbort: (operation) => transact((tx) => ask(tx, operation, 'abort asked')),
+    askRetry: (operation) => transact((tx) => ask(tx, operation, 'retry asked')),
+    endedAmong: (operations) => endedAmong(reader, operations),
+    leave: async (node) => {
+      await reader.deleteFrom('node').where('id', '=', node).execute()
+    },
+    unavailable: isUnavailable,
+    hint: hints.send,
+    listen: hints.listen,
+  }
+}
+
+async function submit(tx: Tx, submission: Submission, step: string): Promise<void> {
+  const resources = [...new Set(submission.resources)].sort()
+  const row = await tx
+    .insertInto('operation')
+    .values({
+      id: submission.id,
+      saga: submission.saga,
+      version: submission.version,
+      lane: LANES.indexOf(submission.lane),
+      state: 'queued',
+      input: jsonb(submission.input),
+      resources,
+      accountId: submission.account || null,
+      principalId: submission.user || null,
+      command: submission.command,
+      subjectKind: submission.subject?.kind ?? null,
+      subjectId: submission.subject?.id ?? null,
+      step,
+    })
+    .onConflict((oc) => oc.column('id').doNothing())
+    .returning('seq')
+    .executeTakeFirst()
+  if (!row) return
+  const waits = resources.map((resource) => ({ resource, seq: row.seq, operationId: submission.id }))
+  if (waits.length > 0) await tx.insertInto('operationWait').values(waits).execute()
+  await writeLog(tx, [
+    { operation: submission.id, kind: 'submitted', detail: { command: submission.command, resources } },
+  ])
+}
+
+interface Leaseholder {
+  readonly node: string
+  readonly leaseMs: number
+}
+
+async function renew(
+  tx: Tx,
+  who: Leaseholder,
+  held: readonly (Held & { readonly progress?: Progress })[],
+): Promise<Renewed> {
+  const alive = await sql<{ others: number }>`
+    with me as (
+      insert into node (id) values (${who.node}) on conflict (id) do update set seen_at = now() returning id
+    )
+    select count(*) as others from node where id <> ${who.node} and seen_at > now() - ${who.leaseMs} * interval '1 millisecond'`.execute(
+    tx,
+  )
+  const others = alive.rows[0]?.others ?? 0
+  if (held.length === 0) return { lost: [], abortAsked: [], retryNow: [], others }
+  const { rows } = await sql<{ id: string; abortAsked: boolean; retryNow: boolean }>`
+    update operation o
+    set lease_until = now() + ${who.leaseMs} * interval '1 millisecond', progress = coalesce(mine.progress, o.progress)
+    from jsonb_to_recordset(${jsonText(held)}::jsonb) as mine (id uuid, fence bigint, progress jsonb)
+    where o.id = mine.id and o.fence = mine.fence and o.state in ('running', 'undoing')
+    returning o.id, o.abort_asked, o.retry_at is null as retry_now`.execute(tx)
+  const kept = new Set(rows.map(({ id }) => id))
+  return {
+    lost: held.filter(({ id }) => !kept.has(id)).map(({ id }) => id),
+    abortAsked: rows.filter(({ abortAsked }) => abortAsked).map(({ id }) => id),
+    retryNow: rows.filter(({ retryNow }) => retryNow).map(({ id }) => id),
+    others,
+  }
+}
+
+async function commitStep(
+  tx: Tx,
+  held: Held,
+  { step, record }: { readonly step: StepEnd; readonly record: (tx: Tx) => Promise<unknown> },
+): Promise<unknown> {
+  const { rows } = await sql<{ journaled: boolean; result: unknown }>`
+    update operation o set step = ${step.next ?? step.name}, attempt = 0, retry_at = null, progress = null
+    from (select 1) one left join operation_step s on s.operation_id = ${held.id} and s.ordinal = ${step.ordinal}
+    where o.id = ${held.id} and o.fence = ${held.fence} and o.state = 'running'
+    returning s.state is not null as journaled, s.result`.execute(tx)
+  const row = rows[0]
+  if (!row) throw new LostLease(held.id)
+  // An earlier commit of the same step, whose answer was lost, did all of this.
+  if (row.journaled) return row.result
+  const text = jsonText(await record(tx))
+  await tx
+    .insertInto('operationStep')
+    .values({
+      operationId: held.id,
+      ordinal: step.ordinal,
+      name: step.name,
+      state: 'done',
+      result: sql`${text}::jsonb`,
+    })
+    .execute()
+  await writeLog(tx, [
+    ...callEntries(held.id, step.name, step.calls),
+    { operation: held.id, kind: 'step done', step: step.name, fence: held.fence },
+  ])
+  const result: unknown = JSON.parse(text)
+  return result
+}
+
+async function noteRetry(tx: Tx, held: Held, retry: RetryNote): Promise<void> {
+  const { step, attempt, why, inMs, calls } = retry
+  await mustHold(
+    tx,
+    held,
+    sql`step = ${step}, attempt = ${attempt}, retry_at = now() + ${inMs} * interval '1 millisecond'`,
+  )
+  await writeLog(tx, [
+    ...callEntries(held.id, step, calls),
+    { operation: held.id, kind: 'retry', step, fence: held.fence, detail: { attempt, why, inMs } },
+  ])
+}
+
+async function beginUndo(
+  tx: Tx,
+  held: Held,
+  turn: {
+    readonly failure: Failure & { readonly step: string; readonly mayHaveStarted: boolean }
+    readonly calls: readonly CallRecord[]
+  },
+): Promise<void> {
+  const { step, mayHaveStarted, ...failure } = turn.failure
+  await mustHold(
+    tx,
+    held,
+    sql`state = 'undoing', failure = ${jsonb(failure)}, step = ${step}, undo_from = ${mayHaveStarted ? step : null},
+      attempt = 0, retry_at = null`,
+  )
+  await writeLog(tx, [
+    ...callEntries(held.id, step, turn.calls),
+    { operation: held.id, kind: 'undo begun', step, fence: held.fence, detail: failure },
+  ])
+}
+
+async function commitUndo(
+  tx: Tx,
+  held: Held,
+  { step, unrecord }: { readonly step: StepEnd; readonly unrecord: (tx: Tx) => Promise<void> },
+): Promise<void> {
+  await mustHold(tx, held, sql`step = ${step.next ?? step.name}, attempt = 0, retry_at = null, progress = null`)
+  const known = await tx
+    .selectFrom('operationStep')
+    .select('state')
+    .where('operationId', '=', held.id)
+    .where('ordinal', '=', step.ordinal)
+    .executeTakeFirst()
+  if (known?.state === 'undone') return
+  await unrecord(tx)
+  await tx
+    .insertInto('operationStep')
+    .values({ operationId: held.id, ordinal: step.ordinal, name: step.name, state: 'undone' })
+    .onConflict((oc) => oc.columns(['operationId', 'ordinal']).doUpdateSet({ state: 'undone', endedAt: sql`now()` }))
+    .execute()
+  await writeLog(tx, [
+    ...callEntries(held.id, step.name, step.calls),
+    { operation: held.id, kind: 'step undone', step: step.name, fence: held.fence },
+  ])
+}
+
+async function finish(
+  tx: Tx,
+  held: Held,
+  end: {
+    readonly state: 'succeeded' | 'failed' | 'aborted'
+    readonly failure?: Failure
+    readonly record: (tx: Tx) => Promise<void>
+  },
+): Promise<void> {
+  const ended = await sql`
+    update operation set state = ${end.state}, failure = ${end.failure ? jsonb(end.failure) : null}, ended_at = now(),
+      lease_until = null, retry_at = null
+    where id = ${held.id} and fence = ${held.fence} and state in ('running', 'undoing')`.execute(tx)
+  if (ended.numAffectedRows === 0n) return endedBefore(tx, held)
+  await end.record(tx)
+  await tx.deleteFrom('operationLock').where('operationId', '=', held.id).execute()
+  await writeLog(tx, [
+    { operation: held.id, kind: 'ended', fence: held.fence, detail: { state: end.state, ...end.failure } },
+  ])
+}
+
+/** An earlier `finish` whose answer was lost did it all; else the lease is lost. */
+async function endedBefore(tx: Tx, held: Held): Promise<void> {
+  const row = await tx.selectFrom('operation').select(['fence', 'endedAt']).where('id', '=', held.id).executeTakeFirst()
+  if (row?.fence !== held.fence || row.endedAt === null) throw new LostLease(held.id)
+}
+
+async function release(
+  tx: Tx,
+  held: Held,
+  { inMs, why }: { readonly inMs: number; readonly why: string },
+): Promise<void> {
+  const released = await sql`
+    update operation set lease_until = now() + ${inMs} * interval '1 millisecond'
+    where id = ${held.id} and fence = ${held.fence} and state in ('running', 'undoing')`.execute(tx)
+  if (released.numAffectedRows === 0n) return
+  await writeLog(tx, [{ operation: held.id, kind: 'released', fence: held.fence, detail: { why, inMs } }])
+}
+
+async function ask(tx: Tx, operation: string, what: 'abort asked' | 'retry asked'): Promise<void> {
+  const change = what === 'abort asked' ? sql`abort_asked = true` : sql`retry_at = null`
+  const open =
+    what === 'abort asked' ? sql`state in ('queued', 'running') and not abort_asked` : sql`retry_at is not null`
+  const done = await sql`update operation set ${change} where id = ${operation} and ${open}`.execute(tx)
+  if (done.numAffectedRows !== 0n) await writeLog(tx, [{ operation, kind: what }])
+}
+
+async function endedAmong(reader: Reader, operations: readonly string[]): Promise<readonly string[]> {
+  if (operations.length === 0) return []
+  const rows = await reader
+    .selectFrom('operation')
+    .select('id')
+    .where('id', 'in', operations)
+    .where('endedAt', 'is not', null)
+    .execute()
+  return rows.map(({ id }) => id)
+}
+
+/** Changes the operation under its fence, or throws `LostLease`. */
+async function mustHold(tx: Tx, held: Held, change: ReturnType<typeof sql>): Promise<void> {
+  const { numAffectedRows } = await sql`
+    update operation set ${change}
+    where id = ${held.id} and fence = ${held.fence} and state in ('running', 'undoing')`.execute(tx)
+  if (numAffectedRows === 0n) throw new LostLease(held.id)
+}

@@ -1,0 +1,103 @@
+import { type Insertable, sql, type Updateable } from 'kysely'
+import type { PoolRow, PoolTable } from './generated/schema.ts'
+import type { Reader, Tx } from './store.ts'
+
+/** Adds a pool. Throws on a second registration of one array pool (unique index `pool_identity`). */
+export async function insertPool(tx: Tx, pool: Insertable<PoolTable>): Promise<void> {
+  await tx.insertInto('pool').values(pool).execute()
+}
+
+/** The pool, unless it was removed. */
+export async function poolById(reader: Reader, id: string): Promise<PoolRow | undefined> {
+  return reader.selectFrom('pool').selectAll().where('id', '=', id).where('removedAt', 'is', null).executeTakeFirst()
+}
+
+/** As `poolById`, its row locked until the transaction ends. */
+export async function lockPool(tx: Tx, id: string): Promise<PoolRow | undefined> {
+  return tx
+    .selectFrom('pool')
+    .selectAll()
+    .where('id', '=', id)
+    .where('removedAt', 'is', null)
+    .forUpdate()
+    .executeTakeFirst()
+}
+
+/**
+ * Pools by id, removed ones left out. Their rows are locked against change until the transaction ends, so that a pool which
+ * is Up here stays Up until what builds on that is committed.
+ */
+export async function pinPools(tx: Tx, ids: readonly string[]): Promise<readonly PoolRow[]> {
+  if (ids.length === 0) return []
+  return tx
+    .selectFrom('pool')
+    .selectAll()
+    .where('id', 'in', [...ids])
+    .where('removedAt', 'is', null)
+    .orderBy('id')
+    .forShare()
+    .execute()
+}
+
+/** All pools of a zone that were not removed. */
+export async function poolsOfZone(reader: Reader, zone: string): Promise<readonly PoolRow[]> {
+  return reader
+    .selectFrom('pool')
+    .selectAll()
+    .where('zoneId', '=', zone)
+    .where('removedAt', 'is', null)
+    .orderBy('id')
+    .execute()
+}
+
+/** All pools that were not removed. */
+export async function allPools(reader: Reader): Promise<readonly PoolRow[]> {
+  return reader.selectFrom('pool').selectAll().where('removedAt', 'is', null).orderBy('id').execute()
+}
+
+/** Volumes that live, or are meant to live, in each of the pools. A pool without any is absent. */
+export async function volumeCounts(reader: Reader, pools: readonly string[]): Promise<ReadonlyMap<string, number>> {
+  if (pools.length === 0) return new Map()
+  const rows = await reader
+    .selectFrom('location')
+    .select(({ fn }) => ['poolId', fn.countAll<number>().as('volumes')])
+    .where('poolId', 'in', [...pools])
+    .groupBy('poolId')
+    .execute()
+  return new Map(rows.map(({ poolId, volumes }) => [poolId, Number(volumes)]))
+}
+
+/** Changes columns of a pool. */
+export async function updatePool(tx: Tx, id: string, changes: Updateable<PoolTable>): Promise<void> {
+  await tx.updateTable('pool').set(changes).where('id', '=', id).execute()
+}
+
+/** What the array said of the pool just now. Bytes and IOPS; `iops` absent: the array keeps none. */
+export async function reportPool(
+  tx: Tx,
+  id: string,
+  report: { readonly totalBytes: number; readonly usedBytes: number; readonly iops?: number },
+): Promise<void> {
+  const { totalBytes, usedBytes, iops } = report
+  await tx
+    .updateTable('pool')
+    .set({ totalBytes, usedBytes, totalIops: iops ?? null, reportedAt: sql<Date>`now()` })
+    .where('id', '=', id)
+    .execute()
+}
+
+/** VMs that reach the pool now, or are about to: those whose disks live there and that are not stopped. */
+export async function vmsUsingPool(reader: Reader, pool: string): Promise<readonly string[]> {
+  const rows = await reader
+    .selectFrom('attachment')
+    .innerJoin('location', 'location.volumeId', 'attachment.volumeId')
+    .innerJoin('vm', 'vm.id', 'attachment.vmId')
+    .select('vm.id')
+    .distinct()
+    .where('location.poolId', '=', pool)
+    .where('vm.state', 'in', ['Starting', 'Running', 'Stopping'])
+    .where('vm.removedAt', 'is', null)
+    .orderBy('vm.id')
+    .execute()
+  return rows.map(({ id }) => id)
+}

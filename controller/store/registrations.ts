@@ -1,0 +1,93 @@
+import { createHash } from 'node:crypto'
+import { Refusal } from '../domain/failures.ts'
+import type { HostRow, PoolRow } from './generated/schema.ts'
+import type { Store } from './store.ts'
+
+/** A pool or host as it was registered, secrets in clear: held in memory only. `version` changes whenever the rest does. */
+export interface StoredRegistration {
+  readonly id: string
+  readonly plugin: string
+  readonly url: string
+  readonly settings: Readonly<Record<string, string>>
+  readonly version: string
+}
+
+/** The secret settings of a pool or host, by name, as its row keeps them: bound to that row. */
+export function sealSettings(
+  store: Store,
+  of: { readonly kind: 'pool' | 'host'; readonly id: string },
+  secrets: Readonly<Record<string, string>>,
+): Buffer {
+  return store.seal(`${of.kind}:${of.id}`, JSON.stringify(secrets))
+}
+
+/** The registration that a pool's row holds. Throws when its secrets cannot be opened. */
+export function poolRegistration(store: Store, row: PoolRow): StoredRegistration {
+  return registration(store, { ...row, kind: 'pool', plugin: row.provider })
+}
+
+/** The registration that a host's row holds. Throws when its secrets cannot be opened. */
+export function hostRegistration(store: Store, row: HostRow): StoredRegistration {
+  return registration(store, { ...row, kind: 'host' })
+}
+
+/** Reads registrations by id. Throws `Refusal` `NOT_FOUND` for what is not registered, or no more. */
+export function registrationLoader(store: Store): {
+  pool(id: string): Promise<StoredRegistration>
+  host(id: string): Promise<StoredRegistration>
+} {
+  const { reader } = store
+  return {
+    pool: async (id) => {
+      const row = await reader
+        .selectFrom('pool')
+        .selectAll()
+        .where('id', '=', id)
+        .where('removedAt', 'is', null)
+        .executeTakeFirst()
+      if (!row) throw new Refusal('NOT_FOUND', `There is no storage pool ${id}`)
+      return poolRegistration(store, row)
+    },
+    host: async (id) => {
+      const row = await reader
+        .selectFrom('host')
+        .selectAll()
+        .where('id', '=', id)
+        .where('removedAt', 'is', null)
+        .executeTakeFirst()
+      if (!row) throw new Refusal('NOT_FOUND', `There is no host ${id}`)
+      return hostRegistration(store, row)
+    },
+  }
+}
+
+interface Stored {
+  readonly kind: 'pool' | 'host'
+  readonly id: string
+  readonly plugin: string
+  readonly url: string
+  readonly settings: unknown
+  readonly sealedSettings: Buffer
+}
+
+function registration(store: Store, row: Stored): StoredRegistration {
+  const open = texts(row.settings)
+  // Sealing draws a fresh nonce, so the sealed bytes change whenever secrets are stored anew.
+  const version = createHash('sha1')
+    .update(JSON.stringify([row.plugin, row.url, open]))
+    .update(row.sealedSettings)
+    .digest('base64')
+  const secrets = texts(JSON.parse(store.unseal(`${row.kind}:${row.id}`, row.sealedSettings)))
+  return { id: row.id, plugin: row.plugin, url: row.url, settings: { ...open, ...secrets }, version }
+}
+
+/** Settings as a row keeps them: an object of texts. Throws on anything else. */
+export function texts(value: unknown): Readonly<Record<string, string>> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new TypeError('stored settings are no object')
+  const entries = Object.entries(value).map(([name, text]: readonly [string, unknown]) => {
+    if (typeof text !== 'string') throw new TypeError(`stored setting ${name} is no text`)
+    return [name, text] as const
+  })
+  return Object.fromEntries(entries)
+}

@@ -1,0 +1,85 @@
+import { type Insertable, sql, type Updateable } from 'kysely'
+import type { VmRow, VmTable } from './generated/schema.ts'
+import type { Reader, Tx } from './store.ts'
+
+/** Adds a VM. */
+export async function insertVm(tx: Tx, vm: Insertable<VmTable>): Promise<void> {
+  await tx.insertInto('vm').values(vm).execute()
+}
+
+/** The VM, expunged ones included. */
+export async function vmById(reader: Reader, id: string): Promise<VmRow | undefined> {
+  return reader.selectFrom('vm').selectAll().where('id', '=', id).executeTakeFirst()
+}
+
+/** As `vmById`, its row locked until the transaction ends. */
+export async function lockVm(tx: Tx, id: string): Promise<VmRow | undefined> {
+  return tx.selectFrom('vm').selectAll().where('id', '=', id).forUpdate().executeTakeFirst()
+}
+
+/** Changes columns of a VM. */
+export async function updateVm(tx: Tx, id: string, changes: Updateable<VmTable>): Promise<void> {
+  await tx.updateTable('vm').set(changes).where('id', '=', id).execute()
+}
+
+/** The VM is on no host any more, and the host it was on is where it ran last. */
+export async function vmLeftHost(tx: Tx, id: string, state: string): Promise<void> {
+  await tx
+    .updateTable('vm')
+    .set({ state, lastHostId: sql<string | null>`coalesce(host_id, last_host_id)`, hostId: null })
+    .where('id', '=', id)
+    .execute()
+}
+
+/** Marks a VM expunged: it keeps its row for history and leaves every list. */
+export async function removeVm(tx: Tx, id: string): Promise<void> {
+  await tx
+    .updateTable('vm')
+    .set({ removedAt: sql<Date>`coalesce(removed_at, now())` })
+    .where('id', '=', id)
+    .execute()
+}
+
+/** The boot image that a VM's host holds; `undefined` when the VM has no template. */
+export async function imageOf(reader: Reader, template: string | null): Promise<string | undefined> {
+  if (template === null) return undefined
+  const row = await reader.selectFrom('template').select('image').where('id', '=', template).executeTakeFirst()
+  return row?.image
+}
+
+/** VMs that should run on the host, as far as the database knows. */
+export async function runningOn(
+  reader: Reader,
+  host: string,
+): Promise<readonly Pick<VmRow, 'id' | 'accountId' | 'operationId'>[]> {
+  return reader
+    .selectFrom('vm')
+    .select(['id', 'accountId', 'operationId'])
+    .where('hostId', '=', host)
+    .where('state', '=', 'Running')
+    .where('removedAt', 'is', null)
+    .execute()
+}
+
+/** VMs that a pool's maintenance had stopped and nobody has started since. */
+export async function parkedBy(reader: Reader, pool: string): Promise<readonly Pick<VmRow, 'id' | 'accountId'>[]> {
+  return reader
+    .selectFrom('vm')
+    .select(['id', 'accountId'])
+    .where('parkedByPoolId', '=', pool)
+    .where('state', '=', 'Stopped')
+    .where('removedAt', 'is', null)
+    .orderBy('id')
+    .execute()
+}
+
+/** VMs whose removal began and is not done. */
+export async function vmsToFinish(reader: Reader): Promise<readonly Pick<VmRow, 'id' | 'accountId'>[]> {
+  return reader
+    .selectFrom('vm')
+    .select(['id', 'accountId'])
+    .where('state', '=', 'Expunging')
+    .where('removedAt', 'is', null)
+    .limit(500)
+    .execute()
+}

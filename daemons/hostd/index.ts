@@ -1,0 +1,1 @@
+export { serveHostd, type ServedHostd, type ServeOptions } from './serve.ts'

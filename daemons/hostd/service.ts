@@ -1,0 +1,205 @@
+import { execFile } from 'node:child_process'
+import os from 'node:os'
+import { promisify } from 'node:util'
+import {
+  type Call,
+  type HostReport,
+  type HypervisorInventoryItem,
+  type Page,
+  PluginError,
+  type VmId,
+} from '@moorage/contract'
+import { type GuestExecResult, QmpLineError } from '@moorage/qmp'
+import type { Method } from '@moorage/wire'
+import {
+  applyThrottle,
+  attachDisk,
+  detachDisk,
+  readStats,
+  readThrottle,
+  refreshDisk,
+  type VmRef,
+} from './attachments.ts'
+import { qmpFailure, timeLeft } from './deadline.ts'
+import { type Hostd, lockOfRemains } from './hostd.ts'
+import type { Machine } from './machine.ts'
+import { bytes, diskSpec, fields, flag, generation, integer, qos, text, vmId, vmSpec, volumeId } from './parse.ts'
+import { getVm, rebootVm, startVm, stopAll, stopVm } from './vms.ts'
+
+/** A freeze longer than this is no freeze but an outage. */
+const LONGEST_FREEZE_MS = 600_000
+const LONGEST_SCRIPT_MS = 3_600_000
+
+/** Reads the arguments of one call; every one names the installation that asks. */
+function request(args: unknown): { readonly from: ReturnType<typeof fields>; readonly owner: string } {
+  const from = fields(args, 'arguments')
+  return { from, owner: text(from, 'owner') }
+}
+
+function vmRef(args: unknown): VmRef & { readonly from: ReturnType<typeof fields> } {
+  const { from, owner } = request(args)
+  return { from, owner, vm: vmId(from, 'vm') }
+}
+
+/**
+ * The methods of the contract's hypervisor facets, and two of our own for the lab and for operators: `guest/exec` runs a
+ * script in a guest, `host/shutdown` stops every machine of the host.
+ */
+export function hostdMethods(hostd: Hostd): Readonly<Record<string, Method>> {
+  return { ...machineMethods(hostd), ...diskMethods(hostd), ...quiesceMethods(hostd) }
+}
+
+function machineMethods(hostd: Hostd): Readonly<Record<string, Method>> {
+  return {
+    'hosts/report': () => report(hostd),
+    'vms/start': (args: unknown, call: Call) => {
+      const { from, owner } = request(args)
+      return startVm(hostd, { spec: vmSpec(from['spec']), owner }, call)
+    },
+    'vms/get': async (args: unknown, call: Call) => {
+      const { from, owner } = request(args)
+      return (await getVm(hostd, { id: vmId(from, 'id'), owner }, call)) ?? null
+    },
+    'vms/stop': (args: unknown, call: Call) => {
+      const { from, owner } = request(args)
+      return stopVm(hostd, { id: vmId(from, 'id'), owner, force: flag(from, 'force') }, call)
+    },
+    'vms/reboot': (args: unknown, call: Call) => {
+      const { from, owner } = request(args)
+      return rebootVm(hostd, { id: vmId(from, 'id'), owner }, call)
+    },
+    'inventory/list': (args: unknown, call: Call) => inventory(hostd, request(args).owner, call),
+    'host/shutdown': (_args: unknown, call: Call) => stopAll(hostd, call),
+  }
+}
+
+function diskMethods(hostd: Hostd): Readonly<Record<string, Method>> {
+  const diskOf = (from: ReturnType<typeof fields>) => fields(from['disk'], 'disk')
+  return {
+    'disks/attach': (args: unknown, call: Call) => {
+      const { from, vm, owner } = vmRef(args)
+      return attachDisk(hostd, { vm, owner, disk: diskSpec(from['disk']) }, call)
+    },
+    'disks/detach': (args: unknown, call: Call) => {
+      const { from, vm, owner } = vmRef(args)
+      const disk = diskOf(from)
+      return detachDisk(
+        hostd,
+        { vm, owner, disk: { volume: volumeId(disk, 'volume'), generation: generation(disk) } },
+        call,
+      )
+    },
+    'resize/refresh': (args: unknown, call: Call) => {
+      const { from, vm, owner } = vmRef(args)
+      const disk = diskOf(from)
+      return refreshDisk(hostd, { vm, owner, volume: volumeId(disk, 'volume'), bytes: bytes(disk, 'bytes') }, call)
+    },
+    'throttle/apply': (args: unknown, call: Call) => {
+      const { from, vm, owner } = vmRef(args)
+      const disk = diskOf(from)
+      return applyThrottle(hostd, { vm, owner, volume: volumeId(disk, 'volume'), qos: qos(disk['qos'], 'qos') }, call)
+    },
+    'throttle/read': (args: unknown, call: Call) => {
+      const { from, vm, owner } = vmRef(args)
+      return readThrottle(hostd, { vm, owner, volume: volumeId(from, 'volume') }, call)
+    },
+    'stats/read': (args: unknown, call: Call) => {
+      const { from, vm, owner } = vmRef(args)
+      return readStats(hostd, { vm, owner, volume: volumeId(from, 'volume') }, call)
+    },
+  }
+}
+
+function quiesceMethods(hostd: Hostd): Readonly<Record<string, Method>> {
+  const machineOf = ({ vm, owner }: VmRef) => {
+    hostd.record(vm, owner)
+    return hostd.running(vm)
+  }
+  const inTurn = <Result>(vm: VmId, call: Call, work: () => Promise<Result>) =>
+    hostd.locks.run(`freeze ${vm}`, call, work)
+  return {
+    'quiesce/freeze': (args: unknown, call: Call) => {
+      const ref = vmRef(args)
+      const withinMs = integer(ref.from, 'withinMs', { min: 1, max: LONGEST_FREEZE_MS })
+      return inTurn(ref.vm, call, () => hostd.quiescer.freeze(machineOf(ref), withinMs, call))
+    },
+    'quiesce/thaw': (args: unknown, call: Call) => {
+      const ref = vmRef(args)
+      return inTurn(ref.vm, call, () => hostd.quiescer.thaw(machineOf(ref), call))
+    },
+    'guest/exec': (args: unknown, call: Call) => {
+      const ref = vmRef(args)
+      const timeoutMs = integer(ref.from, 'timeoutMs', { min: 1, max: LONGEST_SCRIPT_MS })
+      return guestExec(hostd, { machine: machineOf(ref), script: text(ref.from, 'script'), timeoutMs }, call)
+    },
+  }
+}
+
+async function guestExec(
+  hostd: Hostd,
+  what: { readonly machine: Machine; readonly script: string; readonly timeoutMs: number },
+  call: Call,
+): Promise<GuestExecResult> {
+  const { machine, script, timeoutMs } = what
+  if (machine.bare) throw new PluginError('UNSUPPORTED', `VM ${machine.id} has no guest`, 'none')
+  return hostd.agents.use(machine, call, async (agent) => {
+    try {
+      return await agent.exec(script, { timeoutMs: timeLeft(call, timeoutMs) })
+    } catch (error) {
+      if (error instanceof QmpLineError) throw qmpFailure(error)
+      throw new PluginError('UNAVAILABLE', error instanceof Error ? error.message : String(error), 'none', error)
+    }
+  })
+}
+
+async function report(hostd: Hostd): Promise<HostReport> {
+  const { stdout } = await promisify(execFile)('qemu-system-x86_64', ['--version']).catch((error: unknown) => {
+    throw new PluginError('UNAVAILABLE', 'qemu-system-x86_64 cannot be started on this host', 'none', error)
+  })
+  return {
+    identity: hostd.identity,
+    name: hostd.options.name,
+    cpus: os.availableParallelism(),
+    memoryBytes: os.totalmem(),
+    initiator: hostd.options.initiator,
+    version: /version (\S+)/.exec(stdout)?.[1] ?? 'unknown',
+  }
+}
+
+/**
+ * One page with everything. A machine that does not answer fails the listing: leaving it out would read as gone. What an
+ * attach or detach under way holds without a device is not listed, since it is neither left over nor to be touched.
+ */
+async function inventory(hostd: Hostd, owner: string, call: Call): Promise<Page<HypervisorInventoryItem>> {
+  const lists = await Promise.all(hostd.machines().map((machine) => machineItems(hostd, { machine, owner }, call)))
+  const known = new Set<string>(hostd.records.all().map((record) => record.id))
+  const foreign = [...hostd.runningQemus()].filter(([id]) => !known.has(id))
+  const strangers = foreign.map(([, { pid }]) => ({ kind: 'vm', owner: 'foreign', name: `process ${pid}` }) as const)
+  return { items: [...lists.flat(), ...strangers] }
+}
+
+async function machineItems(
+  hostd: Hostd,
+  what: { readonly machine: Machine; readonly owner: string },
+  call: Call,
+): Promise<readonly HypervisorInventoryItem[]> {
+  const { machine, owner } = what
+  const record = hostd.records.get(machine.id)
+  const name = record?.name ?? machine.id
+  if (record?.owner !== owner) return [{ kind: 'vm', owner: 'foreign', name }]
+  const view = await machine.view(timeLeft(call))
+  const vm = machine.id
+  const held = new Set(hostd.locks.heldKeys())
+  const settled = record.phase === 'running' ? view.leftovers : []
+  return [
+    { kind: 'vm', owner: 'ours', name, id: vm, state: view.state },
+    ...view.disks.map((disk) => {
+      const { volume, generation: current, device } = disk
+      return { kind: 'disk', owner: 'ours', name: device, vm, volume, generation: current } as const
+    }),
+    ...settled
+      .filter((key) => !held.has(lockOfRemains(vm, key)))
+      .map((key) => ({ kind: 'structure', owner: 'ours', name: `v-${key}`, id: `${vm}/${key}` }) as const),
+    ...view.foreign.map((device) => ({ kind: 'disk', owner: 'foreign', name: device }) as const),
+  ]
+}

@@ -1,0 +1,239 @@
+import { constants } from 'node:fs'
+import { access, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type BackendVm, type Call, type DiskSpec, PluginError, type VmId, type VmSpec } from '@moorage/contract'
+import { type GuestAgent, QmpLineError } from '@moorage/qmp'
+import { giveUpAt, qmpFailure, timeLeft } from './deadline.ts'
+import { plug } from './disks.ts'
+import type { Hostd } from './hostd.ts'
+import type { Machine } from './machine.ts'
+import { backendVm } from './machine-view.ts'
+import {
+  kill,
+  lastWords,
+  machineFiles,
+  type MachineShape,
+  type ProcessRef,
+  isAlive,
+  qemuArguments,
+  startQemu,
+  waitForExit,
+} from './qemu-process.ts'
+import { admitDiskCall, admitMachineCall, type VmRecord } from './records.ts'
+
+/** QEMU closes its disks within this after `quit`, unless one of them hangs. */
+const QUIT_MS = 1500
+/** The socket of a QEMU that was just started. */
+const LAUNCH_MS = 10_000
+/** How long to wait for that socket before looking whether QEMU still lives. */
+const FIRST_LOOK_MS = 500
+/** An agent that runs answers a greeting within this. */
+const ASK_GUEST_MS = 3000
+
+/** As `VmFacet.start`. Disks are plugged before the processor starts; what cannot be opened ends the start, and QEMU. */
+export async function startVm(hostd: Hostd, request: { spec: VmSpec; owner: string }, call: Call): Promise<BackendVm> {
+  const { spec, owner } = request
+  return hostd.locks.run(spec.id, call, async () => {
+    const before = hostd.record(spec.id, owner)
+    if (before) admitMachineCall(before, call.fence)
+    const machine = hostd.machine(spec.id)
+    if (machine && before?.phase === 'running') {
+      refuseOtherShape(before, spec)
+      await hostd.records.update(spec.id, (record) => admitMachineCall(record ?? before, call.fence))
+      return backendVm(spec.id, await machine.view(timeLeft(call)))
+    }
+    const shape = await shapeOf(hostd, spec)
+    await hostd.records.update(spec.id, (record) => startingRecord(record, request, call))
+    return launch(hostd, { spec, shape }, call)
+  })
+}
+
+/** As `VmFacet.stop`. */
+export async function stopVm(
+  hostd: Hostd,
+  request: { id: VmId; owner: string; force: boolean },
+  call: Call,
+): Promise<void> {
+  const { id, owner, force } = request
+  await hostd.locks.run(id, call, async () => {
+    const record = hostd.record(id, owner)
+    if (!record) return
+    await hostd.records.update(id, (current) => admitMachineCall(current ?? record, call.fence))
+    const machine = hostd.machine(id)
+    if (machine && !force && !machine.bare) await askGuestToStop(hostd, machine, call)
+    // From here on a QEMU that is found is one to end.
+    await hostd.records.update(id, (current) => ({ ...(current ?? record), phase: 'stopped' }))
+    if (machine) await end(hostd, machine)
+    await hostd.quiescer.forget(id)
+  })
+}
+
+/** As `VmFacet.get`. A machine whose QEMU is gone is stopped, whatever was asked for. */
+export async function getVm(
+  hostd: Hostd,
+  request: { id: VmId; owner: string },
+  call: Call,
+): Promise<BackendVm | undefined> {
+  const record = hostd.record(request.id, request.owner)
+  if (!record) return undefined
+  const machine = hostd.machine(record.id)
+  try {
+    return backendVm(record.id, await machine?.view(timeLeft(call)))
+  } catch (error) {
+    if (machine && isAlive(machine.process)) throw error
+    return backendVm(record.id, undefined)
+  }
+}
+
+/** As `VmFacet.reboot`. */
+export async function rebootVm(hostd: Hostd, request: { id: VmId; owner: string }, call: Call): Promise<BackendVm> {
+  const { id, owner } = request
+  return hostd.locks.run(id, call, async () => {
+    const record = hostd.record(id, owner)
+    const machine = hostd.running(id)
+    if (record) await hostd.records.update(id, (current) => admitMachineCall(current ?? record, call.fence))
+    // A machine without a guest has nothing to start anew.
+    if (!machine.bare) await command(machine, 'system_reset', call)
+    return backendVm(id, await machine.view(timeLeft(call)))
+  })
+}
+
+/** Stops every machine of this host, of any installation. */
+export async function stopAll(hostd: Hostd, call: Call): Promise<{ readonly stopped: number }> {
+  const machines = hostd.machines()
+  await Promise.all(
+    machines.map((machine) =>
+      hostd.locks.run(machine.id, call, async () => {
+        const record = hostd.records.get(machine.id)
+        if (record) await hostd.records.update(machine.id, (current) => ({ ...(current ?? record), phase: 'stopped' }))
+        await end(hostd, machine)
+        await hostd.quiescer.forget(machine.id)
+      }),
+    ),
+  )
+  return { stopped: machines.length }
+}
+
+function startingRecord(record: VmRecord | undefined, request: { spec: VmSpec; owner: string }, call: Call): VmRecord {
+  const { id, name, cpus, memoryBytes, image, disks } = request.spec
+  const base = { id, owner: request.owner, name, cpus, memoryBytes, phase: 'starting' } as const
+  const seen = { fence: record?.fence ?? 0, disks: record?.disks ?? {} }
+  const starting: VmRecord = image === undefined ? { ...base, ...seen } : { ...base, ...seen, image }
+  // The machine's fence is checked; disks are fenced by calls on disks, here only their generations are.
+  const admit = (sum: VmRecord, disk: DiskSpec) => admitDiskCall(sum, disk, sum.disks[disk.volume]?.fence ?? 0)
+  return disks.reduce(admit, admitMachineCall(starting, call.fence))
+}
+
+async function shapeOf(hostd: Hostd, spec: VmSpec): Promise<MachineShape> {
+  if (spec.image === undefined) return { kind: 'bare' }
+  const image = join(hostd.options.images ?? '', spec.image)
+  const there = hostd.options.images !== undefined && /^[\w][\w.-]*$/.test(spec.image)
+  try {
+    if (!there) throw new Error('no such directory')
+    await access(join(image, 'vmlinux'), constants.R_OK)
+    await access(join(image, 'initrd.cpio'), constants.R_OK)
+  } catch (error) {
+    throw new PluginError('INVALID', `this host holds no boot image '${spec.image}'`, 'none', error)
+  }
+  return { kind: 'guest', image, cpus: spec.cpus, memoryBytes: spec.memoryBytes }
+}
+
+function refuseOtherShape(record: VmRecord, spec: VmSpec): void {
+  const same = record.cpus === spec.cpus && record.memoryBytes === spec.memoryBytes && record.image === spec.image
+  if (!same) throw new PluginError('CONFLICT', `VM ${spec.id} runs with other cpus, memory or image`, 'none')
+}
+
+async function launch(hostd: Hostd, what: { spec: VmSpec; shape: MachineShape }, call: Call): Promise<BackendVm> {
+  const { spec, shape } = what
+  const files = machineFiles(hostd.records.folder(spec.id))
+  // Two machines on one disk would ruin it: a QEMU of this VM that could not be ended before must end now.
+  const stray = hostd.runningQemus().get(spec.id)
+  if (stray && !(await kill(stray))) {
+    throw new PluginError('BUSY', `process ${stray.pid} of VM ${spec.id} cannot be ended`, 'none')
+  }
+  for (const socket of [files.qmp, files.agent]) await rm(socket, { force: true })
+  const process = await startQemu(qemuArguments(spec.id, files, shape), files)
+  const machine = hostd.watch(spec, process)
+  try {
+    await firstSession(machine, process, call)
+    for (const disk of spec.disks) await plug(machine, disk, call)
+    if (shape.kind === 'guest') await command(machine, 'cont', call)
+    const view = await machine.view(timeLeft(call))
+    await setPhase(hostd, spec.id, 'running')
+    return backendVm(spec.id, view)
+  } catch (error) {
+    await end(hostd, machine)
+    await setPhase(hostd, spec.id, 'stopped')
+    // QEMU is gone, and with it whatever it had opened.
+    const failure = qmpFailure(error)
+    throw new PluginError(failure.code, failure.message, 'none', error)
+  }
+}
+
+async function setPhase(hostd: Hostd, id: VmId, phase: VmRecord['phase']): Promise<void> {
+  await hostd.records.update(id, (record) => {
+    if (record) return { ...record, phase }
+    throw new PluginError('INTERNAL', `VM ${id} lost its record`, 'possible')
+  })
+}
+
+/** A QEMU that ends at once says why in its log; waiting for its socket would only hide that. */
+async function firstSession(machine: Machine, process: ProcessRef, call: Call): Promise<void> {
+  const until = Date.now() + timeLeft(call, LAUNCH_MS)
+  for (;;) {
+    try {
+      return await machine.connect(Math.min(FIRST_LOOK_MS, Math.max(1, until - Date.now())))
+    } catch (error) {
+      if (!(error instanceof QmpLineError)) throw error
+      if (!isAlive(process))
+        throw new PluginError('INTERNAL', `QEMU ended: ${await lastWords(machine.files)}`, 'none', error)
+      if (Date.now() >= until) throw error
+    }
+  }
+}
+
+/** Ends a machine: QEMU closes its disks, or is killed when one of them hangs. All its sessions are over afterwards. */
+async function end(hostd: Hostd, machine: Machine): Promise<void> {
+  const until = Date.now() + QUIT_MS
+  try {
+    await machine.qmp.execute('quit', undefined, { timeoutMs: QUIT_MS })
+  } catch {
+    // No session, or one that ended with QEMU: what counts is the process.
+  }
+  hostd.unwatch(machine)
+  if (!(await waitForExit(machine.process, until)) && !(await kill(machine.process))) {
+    throw new PluginError('INTERNAL', `process ${machine.process.pid} of VM ${machine.id} cannot be ended`, 'possible')
+  }
+  for (const socket of [machine.files.qmp, machine.files.agent]) await rm(socket, { force: true })
+}
+
+/** Asks by the agent, or by the power button where none answers, and waits until QEMU has ended. Throws `BUSY`. */
+async function askGuestToStop(hostd: Hostd, machine: Machine, call: Call): Promise<void> {
+  const until = giveUpAt(call)
+  if (hostd.records.get(machine.id)?.freeze) await hostd.quiescer.thaw(machine, call)
+  try {
+    const soon = { deadline: Math.min(until, Date.now() + ASK_GUEST_MS) }
+    await hostd.agents.use(machine, soon, (agent) => shutDown(agent, until))
+  } catch {
+    if (isAlive(machine.process)) await command(machine, 'system_powerdown', call)
+  }
+  if (await waitForExit(machine.process, until)) return
+  throw new PluginError('BUSY', `the guest of VM ${machine.id} has not shut down in time`, 'possible')
+}
+
+async function shutDown(agent: GuestAgent, until: number): Promise<void> {
+  try {
+    await agent.execute('guest-shutdown', { mode: 'powerdown' }, { timeoutMs: Math.max(1, until - Date.now()) })
+  } catch (error) {
+    // On success there is no answer: the line ends with the guest.
+    if (!(error instanceof QmpLineError && error.failure === 'lost')) throw error
+  }
+}
+
+async function command(machine: Machine, name: string, call: Call): Promise<void> {
+  try {
+    await machine.qmp.execute(name, undefined, { timeoutMs: timeLeft(call) })
+  } catch (error) {
+    throw qmpFailure(error)
+  }
+}

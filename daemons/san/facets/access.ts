@@ -1,0 +1,96 @@
+import { type Connection, type Consumer, type Exposure, PluginError, type Source } from '@moorage/contract'
+import { LUN } from '../engine/outlets.ts'
+import type { ExposureRecord } from '../state/access.ts'
+import { fenceOf } from '../state/fences.ts'
+import { iqnOf, outletName } from '../state/names.ts'
+import { type Caller, change, checkOwner, missing, type San } from './context.ts'
+import { outletOf } from './desired.ts'
+
+/** `access/expose`. The outlet is made for the first user of a source in a mode, and goes with the last. */
+export function expose(san: San, exposure: Exposure, caller: Caller): Promise<Connection> {
+  const { source, consumer, mode, account } = exposure
+  return change(san, { object: source, call: caller.call }, async () => {
+    checkSource(san, source, caller)
+    const rows = san.access.exposures(source)
+    const known = rows.find((row) => row.consumer === consumer.id)
+    if (known?.state === 'given') {
+      checkSame(known, exposure)
+      return connectionOf(san, known)
+    }
+    if (known) throw new PluginError('BUSY', `the access of ${consumer.initiator} is still being withdrawn`, 'none')
+    const other = rows.find((row) => row.initiator === consumer.initiator)
+    if (other) {
+      // Logins are told apart by initiator name only: two consumers of one name could not be withdrawn one by one.
+      throw new PluginError('CONFLICT', `${consumer.initiator} has access already, as ${other.consumer}`, 'none')
+    }
+    const first = rows.every((row) => row.mode !== mode)
+    const { initiator, id } = consumer
+    const who = { source, consumer: id, initiator, mode, account, owner: caller.owner }
+    const record: ExposureRecord = { ...who, state: 'given', createdAt: Date.now() }
+    await give(san, record, first)
+    return connectionOf(san, record)
+  })
+}
+
+async function give(san: San, record: ExposureRecord, first: boolean): Promise<void> {
+  const { source, mode, consumer, initiator } = record
+  await avoidTakenTargetId(san, record, first)
+  san.access.add(record)
+  try {
+    const outlet = await outletOf(san, source, mode)
+    if (first) await san.engine.outlets.make(outlet)
+    else await san.engine.outlets.admit(outlet, initiator)
+  } catch (error) {
+    // Half of it may be there; the repair that follows removes it, because the row no longer gives access.
+    san.access.startWithdrawal(source, consumer)
+    throw error
+  }
+}
+
+/** Foreign targets may have the number that ours would get. Numbers of ours are remembered and need no look. */
+async function avoidTakenTargetId(san: San, { source, mode }: ExposureRecord, first: boolean): Promise<void> {
+  if (!first) return
+  const targets = await san.engine.tgtd.client.targetIds()
+  san.access.targetId(source, mode, targets)
+}
+
+/** `access/withdraw`: returns when the consumer has no session any more and cannot get one. */
+export function withdraw(
+  san: San,
+  access: { readonly source: Source; readonly consumer: Consumer },
+  caller: Caller,
+): Promise<void> {
+  const { source, consumer } = access
+  return change(san, { object: source, call: caller.call }, async () => {
+    const known = san.access.exposures(source).find((row) => row.consumer === consumer.id)
+    if (!known) return
+    checkOwner(source, known.owner, caller)
+    san.access.startWithdrawal(source, consumer.id)
+    const outlet = await outletOf(san, source, known.mode)
+    await san.engine.outlets.expel(outlet, known.initiator, caller.call)
+    if (outlet.users.length > 0) await san.engine.outlets.setAccounts(outlet)
+    else await san.engine.outlets.remove(outlet, caller.call)
+    san.database.transaction(() => {
+      san.access.remove(source, consumer.id)
+      if (outlet.users.length === 0) san.access.removeOutlet(outletName(source, known.mode))
+    })
+  })
+}
+
+function connectionOf(san: San, { source, mode, owner, account, initiator }: ExposureRecord): Connection {
+  const iqn = iqnOf(outletName(source, mode))
+  return { via: 'iscsi', portal: san.portal, iqn, lun: LUN, initiator, chap: san.access.chap(owner, account) }
+}
+
+function checkSource(san: San, source: Source, caller: Caller): void {
+  const known = source.kind === 'volume' ? san.objects.volume(source.id) : san.objects.snapshot(source.id)
+  if (known?.state !== 'ready') throw missing(source)
+  checkOwner(source, known.owner, caller)
+}
+
+function checkSame(known: ExposureRecord, exposure: Exposure): void {
+  const { consumer, mode, account } = exposure
+  const differs = known.mode !== mode ? 'mode' : known.initiator !== consumer.initiator ? 'initiator' : 'account'
+  if (known.mode === mode && known.initiator === consumer.initiator && known.account === account) return
+  throw new PluginError('CONFLICT', `${fenceOf(exposure.source)} is exposed to it with another ${differs}`, 'none')
+}

@@ -1,0 +1,36 @@
+import { readdirSync, readFileSync } from 'node:fs'
+
+/** Ids of living processes whose program is `program` and whose command line or environment names `dir`. */
+export function processesOf(program: string, dir: string): readonly number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => {
+      const argv = read(pid, 'cmdline').split('\0')
+      const runs = argv[0]?.split('/').at(-1) === program
+      return runs && (argv.join(' ').includes(dir) || read(pid, 'environ').includes(dir))
+    })
+}
+
+/** Ids of all living processes that name `dir` in their command line, with it. */
+export function processesIn(dir: string): readonly string[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
+    .map((name) => `${name} ${read(Number(name), 'cmdline').replaceAll('\0', ' ')}`)
+    .filter((line) => line.includes(dir))
+}
+
+/** Mounted file systems below `dir`. */
+export function mountsIn(dir: string): readonly string[] {
+  return readFileSync('/proc/mounts', 'utf8')
+    .split('\n')
+    .filter((line) => line.includes(dir))
+}
+
+function read(pid: number, file: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/${file}`, 'utf8')
+  } catch {
+    return ''
+  }
+}
