@@ -50,7 +50,9 @@ export function apiClient(options: {
     },
     async run(command, params) {
       const answer = await raw(command, params)
-      return unwrap(typeof answer['jobid'] === 'string' && !('jobstatus' in answer) ? await job(answer['jobid']) : answer)
+      return unwrap(
+        typeof answer['jobid'] === 'string' && !('jobstatus' in answer) ? await job(answer['jobid']) : answer,
+      )
     },
     async list(command, params) {
       const answer = await raw(command, params)

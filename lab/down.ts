@@ -10,5 +10,7 @@ if (!labExists(at)) {
   const done = await stopAll(at)
   process.stdout.write(done.length === 0 ? 'nothing ran\n' : `${done.join('\n')}\n`)
   if (!keep) rmSync(at.root, { recursive: true, force: true })
-  process.stdout.write(keep ? `data stays in ${at.root}\n` : `removed ${at.root}; the guest image stays in ${at.images}\n`)
+  process.stdout.write(
+    keep ? `data stays in ${at.root}\n` : `removed ${at.root}; the guest image stays in ${at.images}\n`,
+  )
 }

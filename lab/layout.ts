@@ -59,7 +59,10 @@ export function layoutAt(root: string, ports: Readonly<Record<keyof Layout['list
 }
 
 /** Credentials of one daemon: made once, kept in a file that only the owner can read. */
-export function credentials(root: string, name: string): { readonly user: string; readonly password: string; readonly file: string } {
+export function credentials(
+  root: string,
+  name: string,
+): { readonly user: string; readonly password: string; readonly file: string } {
   mkdirSync(root, { recursive: true, mode: 0o700 })
   const file = join(root, `${name}.credentials.json`)
   if (!existsSync(file)) {

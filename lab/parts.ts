@@ -25,7 +25,12 @@ export function groundOf(at: Layout, image: string | undefined): Ground {
   const san = sanAccess(at)
   const hostd = hostdAccess(at)
   return {
-    pool: { provider: 'linux-san', url: `linux-san://${at.listen.san}/${SAN_POOL}`, user: san.user, password: san.password },
+    pool: {
+      provider: 'linux-san',
+      url: `linux-san://${at.listen.san}/${SAN_POOL}`,
+      user: san.user,
+      password: san.password,
+    },
     host: { url: `qemu://${at.listen.hostd}`, user: hostd.user, password: hostd.password, hypervisor: 'KVM' },
     image,
     capacityIops: CAPACITY_IOPS,

@@ -22,7 +22,11 @@ export interface Admin {
 /** Builds the guest image once; a second run finds it there. */
 export async function buildGuest(at: Layout, out: Terminal): Promise<void> {
   await out.step('guest image', async () => {
-    const { stdout } = await run(process.execPath, [join(REPOSITORY, 'lab/guest/build.ts'), '--out', join(at.images, 'guest')])
+    const { stdout } = await run(process.execPath, [
+      join(REPOSITORY, 'lab/guest/build.ts'),
+      '--out',
+      join(at.images, 'guest'),
+    ])
     return stdout.trim().split('\n').at(-1) ?? ''
   })
 }
@@ -50,11 +54,24 @@ export async function startHostd(at: Layout, out: Terminal): Promise<void> {
 /** Starts the controller with its database, or finds it running. */
 export async function startController(at: Layout, out: Terminal, more: readonly string[] = []): Promise<void> {
   const { api, integration } = at.listen
-  const argv = ['controller/main.ts', 'serve', '--data', at.controller, '--listen', api, '--integration-listen', integration]
+  const argv = [
+    'controller/main.ts',
+    'serve',
+    '--data',
+    at.controller,
+    '--listen',
+    api,
+    '--integration-listen',
+    integration,
+  ]
   await start(out, 'controller and database', { dir: at.controller, argv: [...argv, ...more] })
 }
 
-async function start(out: Terminal, name: string, how: { readonly dir: string; readonly argv: readonly string[] }): Promise<void> {
+async function start(
+  out: Terminal,
+  name: string,
+  how: { readonly dir: string; readonly argv: readonly string[] },
+): Promise<void> {
   await out.step(name, async () => {
     const [script = '', ...rest] = how.argv
     const daemon = { name, dir: how.dir, argv: [join(REPOSITORY, script), ...rest] }

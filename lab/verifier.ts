@@ -53,7 +53,8 @@ export function verifier(options: VerifierOptions): Verifier {
   }
   return {
     digest: (volume) => withAccess(volume, (target) => withCopy(target, digestOfFile)),
-    fileDigest: (volume, path) => withAccess(volume, (target) => withCopy(target, (copy) => digestOfExt4File(copy, path))),
+    fileDigest: (volume, path) =>
+      withAccess(volume, (target) => withCopy(target, (copy) => digestOfExt4File(copy, path))),
     head: (volume, bytes) =>
       withAccess(volume, (target) => withCopy(target, async (copy) => (await readFile(copy)).subarray(0, bytes))),
     refusals: (volume) =>
@@ -95,7 +96,10 @@ async function refusal(target: Target, initiator: string): Promise<string> {
 }
 
 /** Hands the secret over in a file: an argument would show in the list of processes. */
-async function withSecret<Result>(target: Target, work: (dir: string, args: readonly string[]) => Promise<Result>): Promise<Result> {
+async function withSecret<Result>(
+  target: Target,
+  work: (dir: string, args: readonly string[]) => Promise<Result>,
+): Promise<Result> {
   const dir = mkdtempSync(join(tmpdir(), 'moorage-verify-'))
   try {
     const file = join(dir, 'secret')

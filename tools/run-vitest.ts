@@ -20,13 +20,18 @@ class CountingReporter implements Reporter {
         const result = test.result()
         const name = `${file}: ${test.fullName}`
         if (result.state === 'passed') passed += 1
-        else if (result.state === 'skipped') skips.push({ name, reason: result.note ?? 'see the comment beside it' })
+        else if (result.state === 'skipped') skips.push({ name, reason: result.note ?? reasonIn(name) })
         else failures.push(name)
       }
     }
     if (modules.length === 0) failures.push('no test file was found')
     this.report = { passed, failures, skips }
   }
+}
+
+/** Titles under `skipIf` may end in `(skipped: why)`; else the reason is a comment beside it. */
+function reasonIn(name: string): string {
+  return /\(skipped: ([^)]*)\)/.exec(name)?.[1] ?? 'see the comment beside it'
 }
 
 const { values, positionals } = parseArgs({ options: { project: { type: 'string' } }, allowPositionals: true })

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { allPages, failureOf, refused } from '../check.ts'
+import type { BackendVolume } from '@moorage/contract'
+import { allPages, failureOf, newId, refused } from '../check.ts'
 import type { StorageCase, StorageContext } from './context.ts'
 
 /** Promises of `inventory` and of ownership marks. */
@@ -31,27 +32,34 @@ export const inventoryCases: readonly StorageCase[] = [
     name: 'what another installation owns is listed as foreign, and ours as foreign to it',
     needs: ['stranger'],
     async run(c) {
-      const made = await c.volume()
-      await c.exposed({ kind: 'volume', id: made.id })
-      const seen = await allPages((cursor) => c.stranger.inventory.list(cursor, c.call()))
-      const item = seen.find(({ name, kind }) => kind === 'volume' && name === made.name)
-      assert.equal(item?.owner, 'foreign')
-      assert.ok(!JSON.stringify(seen.filter(({ owner }) => owner === 'ours')).includes(made.id), 'ours shown as theirs')
+      const [ours, theirs] = [await c.volume(), await strangersVolume(c)]
+      await c.exposed({ kind: 'volume', id: ours.id })
+      for (const [eyes, own, other] of [[c.provider, ours, theirs] as const, [c.stranger, theirs, ours] as const]) {
+        const seen = await allPages((cursor) => eyes.inventory.list(cursor, c.call()))
+        const marks = (name: string) =>
+          seen.filter((item) => item.name === name).map(({ kind, owner }) => [kind, owner])
+        assert.deepEqual(marks(own.name), [['volume', 'ours']])
+        assert.deepEqual(marks(other.name), [['volume', 'foreign']])
+        const claimed = JSON.stringify(seen.filter(({ owner }) => owner === 'ours'))
+        assert.ok(!claimed.includes(other.id), 'what others own is claimed')
+      }
     },
   },
   {
     name: 'what another installation owns is not found, not deleted, not exposed and not taken over',
     needs: ['stranger'],
     async run(c) {
-      const made = await c.volume()
-      const { volumes, access } = c.stranger
+      const made = await strangersVolume(c)
+      const { volumes, access } = c.provider
       assert.equal(await volumes.get(made.id, c.call()), undefined)
       await harmless(volumes.delete(made.id, c.call()))
       const spec = { id: made.id, bytes: made.bytes, qos: {}, settings: {} }
       await refused(volumes.create(spec, c.call()), 'CONFLICT')
       const exposure = c.exposure({ kind: 'volume', id: made.id })
       await refused(access.expose(exposure, c.call()), ['NOT_FOUND', 'CONFLICT', 'DENIED'])
-      await untouched(c, made.id)
+      assert.ok(await c.stranger.volumes.get(made.id, c.call()), 'the volume of the other installation is gone')
+      const seen = await allPages((cursor) => c.stranger.inventory.list(cursor, c.call()))
+      assert.ok(!seen.some(({ kind }) => kind === 'exposure'), 'the volume of the other installation was exposed')
     },
   },
 ]
@@ -62,8 +70,8 @@ async function harmless(promise: Promise<unknown>): Promise<void> {
   if (error) assert.equal(error.effect, 'none')
 }
 
-async function untouched(c: StorageContext, id: Parameters<typeof c.provider.volumes.get>[0]): Promise<void> {
-  assert.ok(await c.provider.volumes.get(id, c.call()), 'our volume is gone')
-  const kinds = (await c.ours()).map((item) => item.kind)
-  assert.ok(!kinds.includes('exposure'), 'our volume was exposed')
+async function strangersVolume(c: StorageContext): Promise<BackendVolume> {
+  const id: BackendVolume['id'] = newId()
+  c.defer(() => c.stranger.volumes.delete(id, c.call()))
+  return c.stranger.volumes.create({ id, bytes: c.bytes, qos: {}, settings: {} }, c.call())
 }

@@ -3,6 +3,9 @@ import type { StorageLimits } from '@moorage/contract'
 /** Bytes of one GiB, CloudStack's unit of sizes in requests. */
 export const GIB = 1024 ** 3
 
+/** Bytes of one MiB, CloudStack's unit of memory. */
+export const MIB = 1024 ** 2
+
 /** Rounded up to the granularity of the array. Exact for safe integers. */
 export function roundedUp(bytes: number, granularityBytes: number): number {
   const rest = bytes % granularityBytes

@@ -3,7 +3,7 @@ import { outcomeOf } from '../store/queries/pending.ts'
 import type { System } from './context.ts'
 
 /** How long a command that answers at once, as CloudStack's does, waits for the operation behind it. */
-export const PATIENCE_MS = 60_000
+export const PATIENCE_MS = 30_000
 
 /**
  * Waits until operations have ended well. Throws `Refusal`: their own when one failed; `UNAVAILABLE`, naming the job, when

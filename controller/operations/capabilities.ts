@@ -1,18 +1,26 @@
+import type { StorageCapability } from '@moorage/contract'
 import { Refusal } from '../domain/failures.ts'
 import type { System } from './context.ts'
 
-/** Which of the pools can take snapshots on their array. Pools that are gone, or whose plug-in is not loaded, cannot. */
-export async function snapshotPools(system: System, pools: readonly (string | null)[]): Promise<ReadonlySet<string>> {
-  const ids = new Set(pools.filter((id) => id !== null))
+/** The facets of a pool's provider. None for a pool that is gone, or whose plug-in is not loaded. */
+export async function capabilitiesOf(system: System, pool: string): Promise<ReadonlySet<StorageCapability>> {
+  try {
+    return (await system.plugins.pool(pool)).can
+  } catch (error) {
+    if (error instanceof Refusal) return new Set()
+    throw error
+  }
+}
+
+/** Which of the pools have the facet. Nulls, which stand for no pool, have none. */
+export async function poolsThatCan(
+  system: System,
+  capability: StorageCapability,
+  pools: readonly (string | null)[],
+): Promise<ReadonlySet<string>> {
+  const ids = [...new Set(pools.filter((id) => id !== null))]
   const able = await Promise.all(
-    [...ids].map(async (id) => {
-      try {
-        return (await system.plugins.pool(id)).can.has('snapshots') ? [id] : []
-      } catch (error) {
-        if (error instanceof Refusal) return []
-        throw error
-      }
-    }),
+    ids.map(async (id) => ((await capabilitiesOf(system, id)).has(capability) ? [id] : [])),
   )
   return new Set(able.flat())
 }

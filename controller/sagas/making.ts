@@ -68,6 +68,6 @@ export async function recordClamping(tx: Tx, volume: string, clamped: readonly s
     state: 'Completed',
     description: `The limits in force differ from those requested for volume ${row?.name ?? volume} on ${clamped.join(', ')}`,
     ...(row ? { account: row.accountId } : {}),
-    resource: { kind: 'volume', id: volume },
+    resource: { kind: 'Volume', id: volume },
   })
 }

@@ -6,8 +6,9 @@ import type { Tx } from '../store/store.ts'
 /** How the end of an operation shows in `listEvents`. */
 export interface Outcome<Input> {
   /** CloudStack's event type, as `VOLUME.ATTACH`. */
-  readonly type: string
-  readonly kind: 'volume' | 'snapshot' | 'vm' | 'pool'
+  readonly type: string | ((input: Input) => string)
+  /** CloudStack's resource type. */
+  readonly kind: 'Volume' | 'Snapshot' | 'UserVm' | 'StoragePool'
   readonly id: (input: Input) => string
   /** What was done, as `attaching volume`. */
   readonly doing: string
@@ -43,7 +44,7 @@ async function record<Input>(
   const id = outcome.id(input)
   const by = await askedBy(tx, under.operation)
   await recordEvent(tx, {
-    type: outcome.type,
+    type: typeof outcome.type === 'string' ? outcome.type : outcome.type(input),
     level: failure ? 'ERROR' : 'INFO',
     state: 'Completed',
     description: failure

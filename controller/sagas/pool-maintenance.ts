@@ -1,5 +1,19 @@
+import { PluginError } from '@moorage/contract'
+import { derivedId } from '../domain/derived-id.ts'
+import { Refusal } from '../domain/failures.ts'
+import { next } from '../domain/machine.ts'
+import { POOL_MACHINE } from '../domain/pool.ts'
 import { resourceName } from '../domain/resource.ts'
+import { type SagaDefinition, saga, type StepContext } from '../jobs/saga.ts'
+import { hold, isHeld, release } from '../store/held.ts'
+import { lockPool, updatePool, vmsUsingPool } from '../store/pools.ts'
+import type { Tx } from '../store/store.ts'
+import { updateVm, vmById } from '../store/vms.ts'
+import type { SagaDeps } from './deps.ts'
 import { sagaHead } from './head.ts'
+import { submitInternal } from './internal.ts'
+import { ends, type Outcome } from './outcome.ts'
+import { vmStop } from './vm-stop.ts'
 
 /** Take `pool` out of service. */
 export interface PoolMaintenanceInput {
@@ -14,3 +28,74 @@ export const poolMaintenance = sagaHead<PoolMaintenanceInput>({
   needs: async (_tx, { pool }) => [resourceName('pool', pool)],
   about: ({ pool }) => ({ kind: 'pool', id: pool }),
 })
+
+const OUTCOME: Outcome<PoolMaintenanceInput> = {
+  type: 'MAINTENANCE.PREPARE.PS',
+  kind: 'StoragePool',
+  id: ({ pool }) => pool,
+  doing: 'preparing for maintenance storage pool',
+}
+
+/** Time kept back from a step's deadline to answer in. */
+const MARGIN_MS = 2_000
+
+/**
+ * Steps: begin, stop. From `begin` on no VM can start on the pool and no volume is placed there, so the VMs that use it only
+ * become fewer. They stop in operations of their own, which wait for whatever else is being done to the VM.
+ */
+export function poolMaintenanceSaga(deps: SagaDeps): SagaDefinition<Tx> {
+  return saga<PoolMaintenanceInput, Tx>(poolMaintenance)
+    .step('begin', {
+      decide: async (tx, { input }, { operation }) => {
+        const pool = await lockPool(tx, input.pool)
+        if (!pool) throw new Refusal('NOT_FOUND', `There is no storage pool ${input.pool}`)
+        const state = next(POOL_MACHINE, pool.state, { event: 'MaintenanceRequested', of: `Storage pool ${pool.id}` })
+        await hold(tx, 'pool', { id: pool.id, operation })
+        await updatePool(tx, pool.id, { state })
+        return { from: pool.state }
+      },
+      unrecord: async (tx, { input }, { operation }) => {
+        if (!(await isHeld(tx, 'pool', { id: input.pool, operation }))) return
+        await updatePool(tx, input.pool, { state: 'ErrorInMaintenance' })
+        await release(tx, 'pool', { id: input.pool, operation })
+      },
+    })
+    .step('stop', {
+      run: async ({ input }, context) => stopUsers(deps, input.pool, context),
+      undo: async () => {},
+    })
+    .build(
+      ends(OUTCOME, async (tx, { input }, { operation }) => {
+        await updatePool(tx, input.pool, { state: 'Maintenance' })
+        await release(tx, 'pool', { id: input.pool, operation })
+      }),
+    )
+}
+
+async function stopUsers(deps: SagaDeps, pool: string, context: StepContext): Promise<void> {
+  const { store } = deps
+  const jobs = deps.jobs()
+  const users = await vmsUsingPool(store.reader, pool)
+  const stops = new Map(users.map((vm) => [vm, derivedId(context.operation, 'stop', vm)]))
+  for (const [vm, id] of stops) {
+    await store.transact(async (tx) => {
+      const row = await vmById(tx, vm)
+      if (!row) return
+      await updateVm(tx, vm, { parkedByPoolId: pool })
+      await submitInternal(tx, jobs, { head: vmStop, input: { vm, force: false }, id, account: row.accountId })
+    })
+  }
+  jobs.wake()
+  let done = 0
+  for (const id of stops.values()) {
+    context.progress({ done, total: stops.size, unit: 'items', note: 'virtual machines stopped' })
+    if (!(await jobs.ended(id, context.call.deadline - Date.now() - MARGIN_MS))) {
+      throw new PluginError('BUSY', `waits for operation ${id} to stop a virtual machine`, 'none')
+    }
+    done += 1
+  }
+  const left = await vmsUsingPool(store.reader, pool)
+  if (left.length > 0) {
+    throw new Refusal('UNAVAILABLE', `Virtual machines that use the storage pool could not be stopped: ${left.join(', ')}`)
+  }
+}

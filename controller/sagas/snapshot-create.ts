@@ -34,7 +34,7 @@ export const snapshotCreate = sagaHead<SnapshotCreateInput>({
 
 const OUTCOME: Outcome<SnapshotCreateInput> = {
   type: 'SNAPSHOT.CREATE',
-  kind: 'snapshot',
+  kind: 'Snapshot',
   id: ({ snapshot }) => snapshot,
   doing: 'creating snapshot',
 }

@@ -31,7 +31,7 @@ export const snapshotDelete = sagaHead<SnapshotDeleteInput>({
 
 const OUTCOME: Outcome<SnapshotDeleteInput> = {
   type: 'SNAPSHOT.DELETE',
-  kind: 'snapshot',
+  kind: 'Snapshot',
   id: ({ snapshot }) => snapshot,
   doing: 'deleting snapshot',
 }

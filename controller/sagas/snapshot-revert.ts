@@ -37,7 +37,7 @@ export const snapshotRevert = sagaHead<SnapshotRevertInput>({
 
 const OUTCOME: Outcome<SnapshotRevertInput> = {
   type: 'SNAPSHOT.REVERT',
-  kind: 'snapshot',
+  kind: 'Snapshot',
   id: ({ snapshot }) => snapshot,
   doing: 'reverting to snapshot',
 }
@@ -137,7 +137,6 @@ async function recordSize(tx: Tx, volume: string, bytes: number): Promise<void> 
   await updateLocation(tx, volume, { bytes })
   await updateVolume(tx, volume, { bytes })
   const held = await reservationOf(tx, volume)
-  if (held && !(await changeReservation(tx, volume, { bytes, iops: held.iops }))) {
-    throw new Refusal('NO_CAPACITY', `The storage pool of volume ${volume} has no room for ${bytes} bytes`)
-  }
+  // A snapshot is never larger than its volume, which does not shrink: this gives back, and giving back always fits.
+  if (held) await changeReservation(tx, volume, { bytes, iops: held.iops })
 }

@@ -2,6 +2,7 @@ import { resourceName } from '../domain/resource.ts'
 import { type SagaDefinition, saga } from '../jobs/saga.ts'
 import type { Tx } from '../store/store.ts'
 import { sagaHead } from './head.ts'
+import { ends } from './outcome.ts'
 
 /** `vm` is a row in state Stopped. */
 export interface VmCreateInput {
@@ -17,9 +18,16 @@ export const vmCreate = sagaHead<VmCreateInput>({
   about: ({ vm }) => ({ kind: 'vm', id: vm }),
 })
 
+const OUTCOME = {
+  type: 'VM.CREATE',
+  kind: 'UserVm',
+  id: ({ vm }: VmCreateInput) => vm,
+  doing: 'deploying virtual machine',
+} as const
+
 /** A stopped VM is nowhere, so there is a single step and no effect. */
 export function vmCreateSaga(): SagaDefinition<Tx> {
   return saga<VmCreateInput, Tx>(vmCreate)
     .step('begin', { decide: async () => ({}) })
-    .build()
+    .build(ends(OUTCOME, async () => {}))
 }

@@ -1,5 +1,16 @@
+import { Refusal } from '../domain/failures.ts'
+import { next } from '../domain/machine.ts'
 import { resourceName } from '../domain/resource.ts'
+import { VM_MACHINE } from '../domain/vm.ts'
+import { type SagaDefinition, saga, type Under } from '../jobs/saga.ts'
+import { hold, isHeld, release } from '../store/held.ts'
+import type { Tx } from '../store/store.ts'
+import { lockVm, updateVm, vmLeftHost } from '../store/vms.ts'
+import { withdrawAccess } from './access.ts'
+import type { SagaDeps } from './deps.ts'
 import { sagaHead } from './head.ts'
+import { ends, type Outcome } from './outcome.ts'
+import { type Abroad, abroad, forgetGrants, lookAtMachine, recordStopped, stopMachine } from './stopping.ts'
 
 /** Stop `vm`. `force` pulls the plug. `destroy`: it ends in state Destroyed instead of Stopped. */
 export interface VmStopInput {
@@ -16,3 +27,69 @@ export const vmStop = sagaHead<VmStopInput>({
   needs: async (_tx, { vm }) => [resourceName('vm', vm)],
   about: ({ vm }) => ({ kind: 'vm', id: vm }),
 })
+
+const OUTCOME: Outcome<VmStopInput> = {
+  type: ({ destroy }) => (destroy === true ? 'VM.DESTROY' : 'VM.STOP'),
+  kind: 'UserVm',
+  id: ({ vm }) => vm,
+  doing: 'stopping virtual machine',
+}
+
+/**
+ * Steps: begin, stop, withdraw. When the stop fails the VM is recorded as its host reports it. When the withdrawal fails the
+ * VM is Stopped all the same, and a reconciler goes on withdrawing.
+ */
+export function vmStopSaga(deps: SagaDeps): SagaDefinition<Tx> {
+  return saga<VmStopInput, Tx>(vmStop)
+    .step('begin', {
+      decide: async (tx, { input }, under) => begin(tx, input, under),
+      unrecord: async (tx, { input }, { operation }) => {
+        if (!(await isHeld(tx, 'vm', { id: input.vm, operation }))) return
+        const vm = await lockVm(tx, input.vm)
+        if (vm?.state === 'Stopping') await updateVm(tx, vm.id, { state: vm.hostId === null ? 'Stopped' : 'Running' })
+        await release(tx, 'vm', { id: input.vm, operation })
+      },
+    })
+    .step('stop', {
+      run: async ({ input, begin }, context) => stopMachine(deps, { ...begin, force: input.force }, context),
+      record: async (tx, { begin }) => {
+        await recordStopped(tx, begin)
+        if (begin.host !== undefined) await vmLeftHost(tx, begin.vm, 'Stopping')
+      },
+      undo: async ({ begin }, context) => lookAtMachine(deps, begin, context),
+      unrecord: async (tx, { begin }, { found }) => {
+        if (found !== 'stopped' || begin.host === undefined) return
+        await recordStopped(tx, begin)
+        await vmLeftHost(tx, begin.vm, 'Stopping')
+      },
+    })
+    .step('withdraw', {
+      run: async ({ begin }, context) => withdrawAccess(deps, begin.grants, context),
+      record: async (tx, { begin }) => forgetGrants(tx, begin.grants),
+      undo: async () => {},
+    })
+    .build(
+      ends(OUTCOME, async (tx, { input }, { operation }) => {
+        const vm = await lockVm(tx, input.vm)
+        if (vm) await updateVm(tx, vm.id, { state: endState(vm.state, input) })
+        await release(tx, 'vm', { id: input.vm, operation })
+      }),
+    )
+}
+
+async function begin(tx: Tx, input: VmStopInput, under: Under): Promise<Abroad> {
+  const vm = await lockVm(tx, input.vm)
+  if (!vm || vm.removedAt) throw new Refusal('NOT_FOUND', `There is no virtual machine ${input.vm}`)
+  const resting = vm.state === 'Stopped' || vm.state === 'Destroyed' || vm.state === 'Error'
+  const state = resting ? vm.state : next(VM_MACHINE, vm.state, { event: 'StopRequested', of: `Virtual machine ${vm.id}` })
+  await hold(tx, 'vm', { id: vm.id, operation: under.operation })
+  await updateVm(tx, vm.id, { state })
+  return abroad(tx, vm.id, vm.hostId)
+}
+
+function endState(state: string, input: VmStopInput): string {
+  const of = `Virtual machine ${input.vm}`
+  const stopped = state === 'Stopping' ? next(VM_MACHINE, state, { event: 'OperationSucceeded', of }) : state
+  if (input.destroy !== true || stopped === 'Destroyed') return stopped
+  return next(VM_MACHINE, stopped, { event: 'DestroyRequested', of })
+}

@@ -54,7 +54,7 @@ interface Begun {
 
 const OUTCOME: Outcome<VolumeAttachInput> = {
   type: 'VOLUME.ATTACH',
-  kind: 'volume',
+  kind: 'Volume',
   id: ({ volume }) => volume,
   doing: 'attaching volume',
 }

@@ -2,6 +2,7 @@ import { type SagaDefinition, saga } from '../jobs/saga.ts'
 import { resourcesOfVolume } from '../store/resources.ts'
 import type { Tx } from '../store/store.ts'
 import { sagaHead } from './head.ts'
+import { ends } from './outcome.ts'
 
 /** `volume` is a row in state Allocated. */
 export interface VolumeCreateInput {
@@ -17,9 +18,16 @@ export const volumeCreate = sagaHead<VolumeCreateInput>({
   about: ({ volume }) => ({ kind: 'volume', id: volume }),
 })
 
+const OUTCOME = {
+  type: 'VOLUME.CREATE',
+  kind: 'Volume',
+  id: ({ volume }: VolumeCreateInput) => volume,
+  doing: 'creating volume',
+} as const
+
 /** A volume gets its place at the first attach, so there is a single step and no effect. */
 export function volumeCreateSaga(): SagaDefinition<Tx> {
   return saga<VolumeCreateInput, Tx>(volumeCreate)
     .step('begin', { decide: async () => ({}) })
-    .build()
+    .build(ends(OUTCOME, async () => {}))
 }

@@ -34,7 +34,7 @@ export const volumeDelete = sagaHead<VolumeDeleteInput>({
 
 const OUTCOME: Outcome<VolumeDeleteInput> = {
   type: 'VOLUME.DELETE',
-  kind: 'volume',
+  kind: 'Volume',
   id: ({ volume }) => volume,
   doing: 'deleting volume',
 }

@@ -5,8 +5,9 @@ import { type SagaDefinition, saga } from '../jobs/saga.ts'
 import { attachmentOf } from '../store/attachments.ts'
 import { resourcesOfVolume } from '../store/resources.ts'
 import type { Tx } from '../store/store.ts'
-import { lockVolume, updateVolume } from '../store/volumes.ts'
+import { lockVolume, volumeDestroyed } from '../store/volumes.ts'
 import { sagaHead } from './head.ts'
+import { ends } from './outcome.ts'
 
 /** Put `volume` aside, to be deleted later. */
 export interface VolumeDestroyInput {
@@ -22,6 +23,13 @@ export const volumeDestroy = sagaHead<VolumeDestroyInput>({
   about: ({ volume }) => ({ kind: 'volume', id: volume }),
 })
 
+const OUTCOME = {
+  type: 'VOLUME.DESTROY',
+  kind: 'Volume',
+  id: ({ volume }: VolumeDestroyInput) => volume,
+  doing: 'destroying volume',
+} as const
+
 /** One step, in the database only: destroying what is destroyed is success. */
 export function volumeDestroySaga(): SagaDefinition<Tx> {
   return saga<VolumeDestroyInput, Tx>(volumeDestroy)
@@ -33,9 +41,9 @@ export function volumeDestroySaga(): SagaDefinition<Tx> {
         if (await attachmentOf(tx, volume.id))
           throw new Refusal('INVALID', 'Please specify a volume that is not attached to any VM.')
         const state = next(VOLUME_MACHINE, volume.state, { event: 'DestroyRequested', of: `Volume ${volume.id}` })
-        await updateVolume(tx, volume.id, { state, destroyedAt: new Date() })
+        await volumeDestroyed(tx, volume.id, state)
         return {}
       },
     })
-    .build()
+    .build(ends(OUTCOME, async () => {}))
 }

@@ -30,7 +30,7 @@ export const volumeDetach = sagaHead<VolumeDetachInput>({
 
 const OUTCOME: Outcome<VolumeDetachInput> = {
   type: 'VOLUME.DETACH',
-  kind: 'volume',
+  kind: 'Volume',
   id: ({ volume }) => volume,
   doing: 'detaching volume',
 }

@@ -31,7 +31,7 @@ export const volumeFromSnapshot = sagaHead<VolumeFromSnapshotInput>({
 
 const OUTCOME: Outcome<VolumeFromSnapshotInput> = {
   type: 'VOLUME.CREATE',
-  kind: 'volume',
+  kind: 'Volume',
   id: ({ volume }) => volume,
   doing: 'creating volume',
 }

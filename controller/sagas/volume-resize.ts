@@ -35,7 +35,7 @@ export const volumeResize = sagaHead<VolumeResizeInput>({
 
 const OUTCOME: Outcome<VolumeResizeInput> = {
   type: 'VOLUME.RESIZE',
-  kind: 'volume',
+  kind: 'Volume',
   id: ({ volume }) => volume,
   doing: 'resizing volume',
 }

@@ -4,6 +4,7 @@ import { resourcesOfVolume } from '../store/resources.ts'
 import type { Tx } from '../store/store.ts'
 import { lockVolume, updateVolume } from '../store/volumes.ts'
 import { sagaHead } from './head.ts'
+import { ends } from './outcome.ts'
 
 /** What to change of the record of `volume`; absent means as it is. */
 export interface VolumeUpdateInput {
@@ -22,6 +23,13 @@ export const volumeUpdate = sagaHead<VolumeUpdateInput>({
   about: ({ volume }) => ({ kind: 'volume', id: volume }),
 })
 
+const OUTCOME = {
+  type: 'VOLUME.UPDATE',
+  kind: 'Volume',
+  id: ({ volume }: VolumeUpdateInput) => volume,
+  doing: 'changing volume',
+} as const
+
 /** One step, in the database only. */
 export function volumeUpdateSaga(): SagaDefinition<Tx> {
   return saga<VolumeUpdateInput, Tx>(volumeUpdate)
@@ -33,5 +41,5 @@ export function volumeUpdateSaga(): SagaDefinition<Tx> {
         return {}
       },
     })
-    .build()
+    .build(ends(OUTCOME, async () => {}))
 }

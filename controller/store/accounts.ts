@@ -61,8 +61,13 @@ export async function insertDomain(tx: Tx, domain: NewDomain): Promise<boolean> 
  * no name is given twice.
  */
 export async function lockDomain(tx: Tx, id: string): Promise<string | undefined> {
-  const row = await tx.selectFrom('domain').where('id', '=', id).where('removedAt', 'is', null).select('path')
-    .forUpdate().executeTakeFirst()
+  const row = await tx
+    .selectFrom('domain')
+    .where('id', '=', id)
+    .where('removedAt', 'is', null)
+    .select('path')
+    .forUpdate()
+    .executeTakeFirst()
   return row?.path
 }
 
@@ -114,7 +119,10 @@ export async function insertUser(tx: Tx, user: NewUser): Promise<boolean> {
     .select('principal.id')
     .executeTakeFirst()
   if (taken) return false
-  await tx.insertInto('principal').values({ ...rest, accountId: account }).execute()
+  await tx
+    .insertInto('principal')
+    .values({ ...rest, accountId: account })
+    .execute()
   return true
 }
 
@@ -131,14 +139,30 @@ export async function updateKeys(
 export async function belongingsOf(tx: Tx, account: string) {
   return await tx
     .selectNoFrom((eb) => [
-      eb.selectFrom('volume').where('accountId', '=', account).where('removedAt', 'is', null)
-        .select(({ fn }) => fn.countAll<number>().as('n')).as('volumes'),
-      eb.selectFrom('snapshot').where('accountId', '=', account).where('removedAt', 'is', null)
-        .select(({ fn }) => fn.countAll<number>().as('n')).as('snapshots'),
-      eb.selectFrom('vm').where('accountId', '=', account).where('removedAt', 'is', null)
-        .select(({ fn }) => fn.countAll<number>().as('n')).as('virtualMachines'),
-      eb.selectFrom('template').where('accountId', '=', account).where('removedAt', 'is', null)
-        .select(({ fn }) => fn.countAll<number>().as('n')).as('templates'),
+      eb
+        .selectFrom('volume')
+        .where('accountId', '=', account)
+        .where('removedAt', 'is', null)
+        .select(({ fn }) => fn.countAll<number>().as('n'))
+        .as('volumes'),
+      eb
+        .selectFrom('snapshot')
+        .where('accountId', '=', account)
+        .where('removedAt', 'is', null)
+        .select(({ fn }) => fn.countAll<number>().as('n'))
+        .as('snapshots'),
+      eb
+        .selectFrom('vm')
+        .where('accountId', '=', account)
+        .where('removedAt', 'is', null)
+        .select(({ fn }) => fn.countAll<number>().as('n'))
+        .as('virtualMachines'),
+      eb
+        .selectFrom('template')
+        .where('accountId', '=', account)
+        .where('removedAt', 'is', null)
+        .select(({ fn }) => fn.countAll<number>().as('n'))
+        .as('templates'),
     ])
     .executeTakeFirstOrThrow()
 }
@@ -147,8 +171,12 @@ export async function belongingsOf(tx: Tx, account: string) {
 export async function removeAccount(tx: Tx, account: string): Promise<void> {
   const users = await tx.selectFrom('principal').where('accountId', '=', account).select('id').execute()
   for (const { id } of users) await removeUser(tx, id)
-  await tx.updateTable('account').set({ removedAt: new Date() }).where('id', '=', account)
-    .where('removedAt', 'is', null).execute()
+  await tx
+    .updateTable('account')
+    .set({ removedAt: new Date() })
+    .where('id', '=', account)
+    .where('removedAt', 'is', null)
+    .execute()
 }
 
 /** Removes a user with its keys and sessions. */

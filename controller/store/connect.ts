@@ -25,7 +25,7 @@ export function connectionConfig(address: Address, name: string): ClientConfig {
     keepAlive: true,
     connectionTimeoutMillis: 10_000,
     idle_in_transaction_session_timeout: 15_000,
-    ...(isolation ? { options: `-c default_transaction_isolation=${isolation}` } : {}),
+    ...(isolation ? { options: `-c default_transaction_isolation=${isolation.replaceAll(' ', '\\ ')}` } : {}),
     types: { getTypeParser },
   }
 }

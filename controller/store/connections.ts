@@ -65,6 +65,17 @@ export async function deleteConnection(tx: Tx, access: VolumeAccess): Promise<vo
     .execute()
 }
 
+/** Forgets access that was recorded as intended and not asked for. Idempotent. */
+export async function deleteIntended(tx: Tx, access: VolumeAccess): Promise<void> {
+  await tx
+    .deleteFrom('connection')
+    .where('sourceKind', '=', 'volume')
+    .where('sourceId', '=', access.volume)
+    .where('hostId', '=', access.host)
+    .where('state', '=', 'intended')
+    .execute()
+}
+
 /** Forgets all access to the volume: it was withdrawn, or never given. */
 export async function deleteConnectionsTo(tx: Tx, volume: string): Promise<void> {
   await tx.deleteFrom('connection').where('sourceKind', '=', 'volume').where('sourceId', '=', volume).execute()

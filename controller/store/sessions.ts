@@ -28,7 +28,11 @@ export async function findSession(reader: Reader, id: string, idleSeconds: numbe
 
 /** Says that a session is in use. */
 export async function touchSession(tx: Tx, id: string): Promise<void> {
-  await tx.updateTable('session').set({ usedAt: sql`now()` }).where('id', '=', id).execute()
+  await tx
+    .updateTable('session')
+    .set({ usedAt: sql`now()` })
+    .where('id', '=', id)
+    .execute()
 }
 
 /** Ends a session; ending what is not there succeeds. */

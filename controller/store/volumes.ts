@@ -114,3 +114,12 @@ export async function volumesToFinish(reader: Reader): Promise<readonly Pick<Vol
     .limit(500)
     .execute()
 }
+
+/** The volume was put aside just now, by the database's clock; `state` is the one it has from now on. */
+export async function volumeDestroyed(tx: Tx, id: string, state: string): Promise<void> {
+  await tx
+    .updateTable('volume')
+    .set({ state, destroyedAt: sql<Date>`now()` })
+    .where('id', '=', id)
+    .execute()
+}

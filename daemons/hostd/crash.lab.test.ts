@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -105,6 +106,20 @@ test('killed at random moments of its work, the daemon leaves nothing that its o
     expect((await host.inventory.list(undefined, call())).items).toEqual([])
     expect(qemus()).toEqual([])
   }
+})
+
+test('a QEMU in our directory that nobody has a record of is listed as foreign and left alone', async () => {
+  const vm = newVm()
+  await host.vms.start(vmSpec(vm), call())
+  await hostd.kill('SIGKILL')
+  await rm(join(hostd.data, 'vms', vm, 'record.json'))
+  await hostd.restart()
+  const [pid] = qemus()
+  const expected = { kind: 'vm', owner: 'foreign', name: `process ${pid}` }
+  expect((await host.inventory.list(undefined, call())).items).toEqual([expected])
+  expect(await host.vms.get(vm, call())).toBeUndefined()
+  if (pid !== undefined) process.kill(pid, 'SIGKILL')
+  await expect.poll(qemus).toEqual([])
 })
 
 test('a second daemon on the same data is refused', async () => {

@@ -17,7 +17,7 @@ const IN_USE_PAUSE_MS = 5
 /**
  * Opens the source and plugs the device, with its limits. The machine must not have the volume in any form. When the source
  * cannot be opened, nothing of it stays: effect `none`, `DENIED` for a wrong CHAP secret, `UNAVAILABLE` for a portal, a
- * target or a file that is not there.
+ * target or a file that is not there, `IN_USE` for a file that another machine writes.
  */
 export async function plug(machine: Machine, disk: DiskSpec, call: Call): Promise<void> {
   const names = namesOf(disk)
@@ -37,8 +37,11 @@ export async function plug(machine: Machine, disk: DiskSpec, call: Call): Promis
   try {
     await machine.qmp.execute('device_add', device, { timeoutMs: timeLeft(call) })
   } catch (error) {
-    if (error instanceof QmpError) await removeRemains(machine, remainsKey(disk), forUndo(call))
-    throw qmpFailure(error, 'none')
+    if (!(error instanceof QmpError)) throw qmpFailure(error)
+    await removeRemains(machine, remainsKey(disk), forUndo(call))
+    // Files are locked by the machine that writes them; the lock is taken when the device is plugged.
+    const code = /Failed to get .* lock/.test(error.message) ? 'IN_USE' : 'INTERNAL'
+    throw new PluginError(code, error.message, 'none', error)
   }
   if (Object.values(limits).every((limit) => limit === 0)) return
   const id = machine.bare ? names.device : `/machine/peripheral/${names.device}/virtio-backend`

@@ -38,7 +38,6 @@ export async function readIfThere(path: string): Promise<string | undefined> {
   }
 }
 
-/** True for a system error of that code. */
-export function isCode(error: unknown, code: string): boolean {
+function isCode(error: unknown, code: string): boolean {
   return error instanceof Error && 'code' in error && error.code === code
 }

@@ -3,7 +3,7 @@ import { open } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { type BackendVm, type HypervisorAdapter, type Qos, serialOf, type VmId, type VolumeId } from '@moorage/contract'
-import type { GuestExecResult } from '@moorage/qmp'
+import { connectGuestAgent, type GuestExecResult } from '@moorage/qmp'
 import { processesWith } from './qemu-process.ts'
 import { GUEST_IMAGE, guestImages, startHostd, type TestHostd } from './testing.ts'
 import { adapterOf, call, diskSpec, newVm, newVolume, refusal, remoteOf, vmSpec } from './testing/calls.ts'
@@ -62,6 +62,16 @@ async function state(): Promise<BackendVm['state'] | undefined> {
 
 async function acknowledged(): Promise<number> {
   return Number(await inGuest('sequence acked'))
+}
+
+/** Asked of the guest without the daemon, which must be dead: the agent has one line. */
+async function freezeStatus(): Promise<string> {
+  const agent = await connectGuestAgent({ path: `${hostd.data}/vms/${vm}/a`, timeoutMs: 5000 })
+  try {
+    return await agent.execute<string>('guest-fsfreeze-status')
+  } finally {
+    agent.close()
+  }
 }
 
 /** Processes that would thaw the guest. */
@@ -190,6 +200,24 @@ test('a guest that cannot let go is busy, and its session is closed once it does
   await host.disks.detach(vm, { volume, generation: 2 }, call())
 })
 
+test('a machine whose writes hang is stopped at once when it is forced to', async () => {
+  const other = newVm()
+  const volume = newVolume()
+  const disks = [diskSpec(volume, target.connection(1))]
+  await host.vms.start(vmSpec(other, { image: GUEST_IMAGE, disks }), call())
+  const args = { owner: hostd.endpoint.owner, vm: other, timeoutMs: 10_000 }
+  const script = `sequence start $(disk ${serialOf(volume)} 10) && until [ -n "$(sequence acked)" ]; do usleep 100000; done`
+  const writing = () =>
+    remoteOf(hostd)<GuestExecResult>('guest/exec', { ...args, script }, call()).catch(() => undefined)
+  await expect.poll(writing, { timeout: 60_000 }).toMatchObject({ exitCode: 0 })
+  await target.kill()
+  const began = Date.now()
+  await host.vms.stop(other, { force: true }, call())
+  expect(Date.now() - began).toBeLessThan(5000)
+  expect((await host.vms.get(other, call()))?.state).toBe('stopped')
+  await target.start()
+})
+
 test('a freeze holds writes until the thaw, and says so', async () => {
   const { volume, device } = await attached(1)
   await inGuest(`mkfs.ext4 -q ${device} && mount ${device} /mnt`)
@@ -225,11 +253,23 @@ test('a freeze that nobody thaws ends by itself, with the daemon or without it',
   expect(late.frozenMs).toBeLessThan(2500)
   await host.quiesce.freeze(vm, { withinMs: 3000 }, call())
   await hostd.kill('SIGKILL')
-  await expect.poll(() => deadMen(), { timeout: 15_000 }).toBe(0)
+  expect(await freezeStatus()).toBe('frozen')
+  await expect.poll(freezeStatus, { timeout: 15_000 }).toBe('thawed')
+  await expect.poll(deadMen).toBe(0)
   await hostd.restart()
   expect(await writes()).toBe(0)
   expect(await host.quiesce.thaw(vm, call())).toMatchObject({ held: false })
   await inGuest('umount /mnt')
+  await detach(volume)
+})
+
+test('a disk attached for reading only is one that the guest cannot write', async () => {
+  const volume = newVolume()
+  await host.disks.attach(vm, diskSpec(volume, target.connection(1), { mode: 'ro' }), call())
+  const device = await inGuest(`disk ${serialOf(volume)} 10`)
+  expect(await inGuest(`cat /sys/block/${device.slice('/dev/'.length)}/ro`)).toBe('1')
+  expect(await exec(`iops ${device} write 1`)).toMatchObject({ exitCode: 1 })
+  await inGuest(`iops ${device} read 10`)
   await detach(volume)
 })
 
@@ -245,6 +285,16 @@ test('a reboot starts the guest anew with its disks', async () => {
   await expect.poll(boot, { timeout: 30_000 }).toSatisfy((id: unknown) => id !== undefined && id !== before)
   await inGuest(`disk ${serialOf(volume)} 10`)
   await detach(volume)
+})
+
+test('a guest that does not shut down when it is asked is busy, and runs on', async () => {
+  await inGuest('mv /sbin/shutdown /sbin/shutdown.gone')
+  expect(await refusal(host.vms.stop(vm, { force: false }, call({ ms: 3000 })))).toMatchObject({
+    code: 'BUSY',
+    effect: 'possible',
+  })
+  expect(await state()).toBe('running')
+  await inGuest('mv /sbin/shutdown.gone /sbin/shutdown')
 })
 
 test('a guest that is asked shuts down, and a machine starts with a disk that it sees from the first moment', async () => {

@@ -1,3 +1,10 @@
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { type HypervisorAdapter, PluginError, type VmId } from '@moorage/contract'
 import { startHostd, type TestHostd } from './testing.ts'
@@ -199,6 +206,41 @@ test('a grown LUN is seen after the refresh, and one that has not grown is to be
   expect(await refresh(128 * MIB)).toMatchObject({ bytes: 128 * MIB })
   expect(await refresh(128 * MIB)).toMatchObject({ bytes: 128 * MIB })
   expect(await refusal(refresh(64 * MIB))).toMatchObject({ code: 'INVALID', effect: 'none' })
+})
+
+test('files and NBD exports are attached too, each written by one machine only', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'disks-'))
+  const [raw, qcow2, socket] = [join(directory, 'raw'), join(directory, 'qcow2'), join(directory, 'nbd')]
+  const run = promisify(execFile)
+  await run('qemu-img', ['create', '-q', '-f', 'raw', raw, '8M'])
+  await run('qemu-img', ['create', '-q', '-f', 'qcow2', qcow2, '16M'])
+  const exported = join(directory, 'exported')
+  await run('qemu-img', ['create', '-q', '-f', 'raw', exported, '32M'])
+  const server = spawn('qemu-nbd', ['-k', socket, '-f', 'raw', '-x', 'v', '-t', exported], { stdio: 'ignore' })
+  try {
+    await expect.poll(() => existsSync(socket)).toBe(true)
+    const connections = [
+      { via: 'file', path: raw, format: 'raw' },
+      { via: 'file', path: qcow2, format: 'qcow2' },
+      { via: 'nbd', uri: `nbd+unix:///?socket=${socket}`, export: 'v' },
+    ] as const
+    const vm = await started()
+    const volumes = connections.map(() => newVolume())
+    for (const [index, connection] of connections.entries()) {
+      const disk = await host.disks.attach(vm, diskSpec(volumes[index] ?? newVolume(), connection), call())
+      expect(disk.bytes).toBe([8, 16, 32].map((size) => size * MIB)[index])
+    }
+    const other = await started()
+    const second = host.disks.attach(other, diskSpec(newVolume(), connections[0]), call())
+    expect(await refusal(second)).toMatchObject({ code: 'IN_USE', effect: 'none' })
+    for (const volume of volumes) await host.disks.detach(vm, { volume, generation: 1 }, call())
+    expect(await items()).toHaveLength(2)
+  } finally {
+    const exit = once(server, 'exit')
+    server.kill('SIGTERM')
+    await exit
+    await rm(directory, { recursive: true })
+  }
 })
 
 test('another installation sees foreign machines and may not touch them', async () => {

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -67,10 +68,10 @@ export function qemuArguments(id: string, files: MachineFiles, shape: MachineSha
   ]
   const [kernel, initrd] = [join(shape.image, 'vmlinux'), join(shape.image, 'initrd.cpio')]
   const boot = ['-kernel', kernel, '-initrd', initrd, '-append', KERNEL_ARGUMENTS]
-  const console = ['-serial', `file:${files.console}`, '-device', 'virtio-serial']
+  const serial = ['-serial', `file:${files.console}`, '-device', 'virtio-serial']
   const line = ['-chardev', `socket,path=${escaped(files.agent)},server=on,wait=off,id=agent`]
   const agent = [...line, '-device', 'virtserialport,chardev=agent,name=org.qemu.guest_agent.0']
-  return [...machine, ...processor, ...boot, ...console, ...agent]
+  return [...machine, ...processor, ...boot, ...serial, ...agent]
 }
 
 /** In QEMU's option syntax a comma in a value is written twice. */
@@ -85,25 +86,16 @@ export interface ProcessRef {
   readonly startTicks: string
 }
 
-/** Starts QEMU in a session of its own, so that it outlives this process. Resolves with the process; rejects when it cannot be started. */
-export function startQemu(args: readonly string[], files: MachineFiles): Promise<ProcessRef> {
-  return startDetached({ command: QEMU, args, log: files.log })
-}
-
-/** Starts a process in a session of its own with its output in a file. */
-export async function startDetached(options: {
-  readonly command: string
-  readonly args: readonly string[]
-  readonly log: string
-}): Promise<ProcessRef> {
-  const log = openSync(options.log, 'a', 0o600)
+/**
+ * Starts QEMU in a session of its own, so that it outlives this process, with its output in the log. Resolves with the
+ * process; rejects when it cannot be started.
+ */
+export async function startQemu(args: readonly string[], files: MachineFiles): Promise<ProcessRef> {
+  const log = openSync(files.log, 'a', 0o600)
   try {
-    const child = spawn(options.command, options.args, { detached: true, stdio: ['ignore', log, log] })
+    const child = spawn(QEMU, args, { detached: true, stdio: ['ignore', log, log] })
     child.unref()
-    await new Promise<void>((resolve, reject) => {
-      child.once('spawn', resolve)
-      child.once('error', reject)
-    })
+    await once(child, 'spawn')
     const pid = child.pid ?? 0
     return refOf(pid) ?? { pid, startTicks: '' }
   } finally {

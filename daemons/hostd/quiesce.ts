@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { type Call, PluginError, type VmId } from '@moorage/contract'
 import type { GuestAgent } from '@moorage/qmp'
 import type { Agents } from './agents.ts'
@@ -9,7 +9,7 @@ import type { Machine } from './machine.ts'
 import { type ProcessRef, refOf, signal } from './qemu-process.ts'
 import type { FreezeRecord, VmRecord, VmRecords } from './records.ts'
 
-const DEAD_MAN = join(import.meta.dirname, 'dead-man.ts')
+const DEAD_MAN = fileURLToPath(import.meta.resolve('./dead-man.ts'))
 /** Starting a process takes a tenth of a second; a machine under load may need more. */
 const ARM_TIMEOUT_MS = 10_000
 const THAW_TIMEOUT_MS = 30_000

@@ -74,6 +74,9 @@ test('generations and fences of disks only grow, each volume on its own', () => 
   expect(admitDiskCall(seen, { volume, generation: 3 }, 9)).toBe(seen)
   expect(() => admitDiskCall(seen, { volume, generation: 2 }, 10)).toThrow(expect.objectContaining({ code: 'FENCED' }))
   expect(() => admitDiskCall(seen, { volume, generation: 4 }, 8)).toThrow(expect.objectContaining({ code: 'FENCED' }))
+  expect(() => admitDiskCall({ ...seen, fence: 11 }, { volume, generation: 4 }, 10)).toThrow(
+    expect.objectContaining({ code: 'FENCED' }),
+  )
   const other = '6f0c1a52-6d8e-4b1c-9d6c-0a7b8c9d0e1f' as VolumeId // A UUID.
   expect(admitDiskCall(seen, { volume: other, generation: 1 }, 1).disks[volume]).toEqual({ generation: 3, fence: 9 })
   const tooHigh = { volume, generation: HIGHEST_GENERATION + 1 }

@@ -133,7 +133,11 @@ export function admitMachineCall(record: VmRecord, fence: number): VmRecord {
   return fence === record.fence ? record : { ...record, fence }
 }
 
-/** The record after a call on one disk with that generation and fence. Throws `FENCED`, effect `none`. */
+/**
+ * The record after a call on one disk with that generation and fence. Calls on other disks do not fence it, later calls on
+ * the machine do: what was meant for a run of the machine that is over must not reach the next. Throws `FENCED`, effect
+ * `none`.
+ */
 export function admitDiskCall(
   record: VmRecord,
   disk: { readonly volume: VolumeId; readonly generation?: number },
@@ -146,7 +150,8 @@ export function admitDiskCall(
   if (generation < seen.generation) {
     throw new PluginError('FENCED', `${what}: generation ${generation} is over, ${seen.generation} was seen`, 'none')
   }
-  if (fence < seen.fence) refuseFence(what, fence, seen.fence)
+  const highest = Math.max(seen.fence, record.fence)
+  if (fence < highest) refuseFence(what, fence, highest)
   if (record.disks[disk.volume] && generation === seen.generation && fence === seen.fence) return record
   return { ...record, disks: { ...record.disks, [disk.volume]: { generation, fence } } }
 }

@@ -20,7 +20,11 @@ test('every quantity is named, so that what a vector leaves out is lifted', () =
 test('limits without bursts are read back as they were asked for', () => {
   const rate = fc.record({ max: fc.integer({ min: 1, max: 1_000_000 }) })
   const apart = fc.record({ readIops: rate, writeIops: rate, readBytes: rate, writeBytes: rate }, { requiredKeys: [] })
-  fc.assert(fc.property(apart, (qos) => expect(readBack(qos)).toEqual(qos)))
+  fc.assert(
+    fc.property(apart, (qos) => {
+      expect(readBack(qos)).toEqual(qos)
+    }),
+  )
 })
 
 test('the length of a burst comes from the formula of the bucket and reads back as the seconds it lasts', () => {

@@ -12,6 +12,7 @@ import {
   kill,
   lastWords,
   machineFiles,
+  type MachineFiles,
   type MachineShape,
   type ProcessRef,
   isAlive,
@@ -68,14 +69,14 @@ export async function stopVm(
   })
 }
 
-/** As `VmFacet.get`. A machine whose QEMU is gone is stopped, whatever was asked for. */
+/** As `VmFacet.get`; another installation's VM is not known. A machine whose QEMU is gone is stopped, whatever was asked for. */
 export async function getVm(
   hostd: Hostd,
   request: { id: VmId; owner: string },
   call: Call,
 ): Promise<BackendVm | undefined> {
-  const record = hostd.record(request.id, request.owner)
-  if (!record) return undefined
+  const record = hostd.records.get(request.id)
+  if (record?.owner !== request.owner) return undefined
   const machine = hostd.machine(record.id)
   try {
     return backendVm(record.id, await machine?.view(timeLeft(call)))
@@ -119,8 +120,7 @@ function startingRecord(record: VmRecord | undefined, request: { spec: VmSpec; o
   const base = { id, owner: request.owner, name, cpus, memoryBytes, phase: 'starting' } as const
   const seen = { fence: record?.fence ?? 0, disks: record?.disks ?? {} }
   const starting: VmRecord = image === undefined ? { ...base, ...seen } : { ...base, ...seen, image }
-  // The machine's fence is checked; disks are fenced by calls on disks, here only their generations are.
-  const admit = (sum: VmRecord, disk: DiskSpec) => admitDiskCall(sum, disk, sum.disks[disk.volume]?.fence ?? 0)
+  const admit = (sum: VmRecord, disk: DiskSpec) => admitDiskCall(sum, disk, call.fence)
   return disks.reduce(admit, admitMachineCall(starting, call.fence))
 }
 
@@ -152,7 +152,7 @@ async function launch(hostd: Hostd, what: { spec: VmSpec; shape: MachineShape },
     throw new PluginError('BUSY', `process ${stray.pid} of VM ${spec.id} cannot be ended`, 'none')
   }
   for (const socket of [files.qmp, files.agent]) await rm(socket, { force: true })
-  const process = await startQemu(qemuArguments(spec.id, files, shape), files)
+  const process = await started(hostd, what, files)
   const machine = hostd.watch(spec, process)
   try {
     await firstSession(machine, process, call)
@@ -167,6 +167,19 @@ async function launch(hostd: Hostd, what: { spec: VmSpec; shape: MachineShape },
     // QEMU is gone, and with it whatever it had opened.
     const failure = qmpFailure(error)
     throw new PluginError(failure.code, failure.message, 'none', error)
+  }
+}
+
+async function started(
+  hostd: Hostd,
+  what: { spec: VmSpec; shape: MachineShape },
+  files: MachineFiles,
+): Promise<ProcessRef> {
+  try {
+    return await startQemu(qemuArguments(what.spec.id, files, what.shape), files)
+  } catch (error) {
+    await setPhase(hostd, what.spec.id, 'stopped')
+    throw new PluginError('UNAVAILABLE', `QEMU cannot be started: ${qmpFailure(error).message}`, 'none', error)
   }
 }
 

@@ -90,7 +90,9 @@ export function consumer(value: unknown, name: string): Consumer {
   const given = fields(value, name)
   const initiator = given['initiator']
   if (typeof initiator !== 'string' || !INITIATOR.test(initiator)) {
-    throw invalid(`${name}.initiator must be an iSCSI name: iqn., eui. or naa., then letters, digits, dot, colon, hyphen`)
+    throw invalid(
+      `${name}.initiator must be an iSCSI name: iqn., eui. or naa., then letters, digits, dot, colon, hyphen`,
+    )
   }
   const kind = oneOf(given['kind'], `${name}.kind`, ['host', 'mover'])
   return { kind, id: uuid(given['id'], `${name}.id`), initiator }

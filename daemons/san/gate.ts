@@ -19,7 +19,11 @@ export class KeyedLocks {
    * Runs `task` while holding all of `keys`, taken in one order so that no two tasks wait for each other. Throws
    * `TIMEOUT`, effect `none`, when the deadline passes first.
    */
-  async run<Result>(keys: readonly string[], call: Pick<Call, 'deadline'>, task: () => Promise<Result>): Promise<Result> {
+  async run<Result>(
+    keys: readonly string[],
+    call: Pick<Call, 'deadline'>,
+    task: () => Promise<Result>,
+  ): Promise<Result> {
     const releases: (() => void)[] = []
     try {
       for (const key of [...new Set(keys)].sort()) releases.push(await this.#take(key, call))

@@ -186,6 +186,7 @@ function writeBlock(store: Store, write: BlockWrite): void {
   if (held === write.layer) return
   const sql = 'INSERT INTO blocks VALUES (?, ?, ?) ON CONFLICT(image, number) DO UPDATE SET layer = excluded.layer'
   store.run(sql, write.image, write.number, write.layer)
+  if (held !== undefined) dropUnused(store, [held])
 }
 
 function mappedLayer(store: Store, image: number, number: number): number | undefined {

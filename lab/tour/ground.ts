@@ -22,14 +22,24 @@ export async function prepareGround(api: Api, ground: Ground, out: Terminal): Pr
   let zone = ''
   let cluster = ''
   await out.step('zone, pod, cluster', async () => {
-    zone = await ensure(api, ['listZones', 'createZone'], { name: 'lab', networktype: 'Basic' })
-    const pod = await ensure(api, ['listPods', 'createPod'], { name: 'lab', zoneid: zone }, { gateway: '127.0.0.1', netmask: '255.0.0.0', startip: '127.0.0.1' })
-    cluster = await ensure(
-      api,
-      ['listClusters', 'addCluster'],
-      { zoneid: zone },
-      { clustername: 'lab', podid: pod, hypervisor: ground.host.hypervisor, clustertype: 'CloudManaged' },
-    )
+    zone = await ensure(api, {
+      list: 'listZones',
+      create: 'createZone',
+      find: { name: 'lab' },
+      more: { networktype: 'Basic' },
+    })
+    const pod = await ensure(api, {
+      list: 'listPods',
+      create: 'createPod',
+      find: { name: 'lab', zoneid: zone },
+      more: { gateway: '127.0.0.1', netmask: '255.0.0.0', startip: '127.0.0.1' },
+    })
+    cluster = await ensure(api, {
+      list: 'listClusters',
+      create: 'addCluster',
+      find: { zoneid: zone },
+      more: { clustername: 'lab', podid: pod, hypervisor: ground.host.hypervisor, clustertype: 'CloudManaged' },
+    })
     return `zone ${zone.slice(0, 8)}`
   })
   await out.step('host added', () => addHost(api, ground, { zone, cluster }))
@@ -48,17 +58,24 @@ export async function prepareGround(api: Api, ground: Ground, out: Terminal): Pr
   return { zone, pool, vm }
 }
 
-async function ensure(
-  api: Api,
-  [list, create]: readonly [string, string],
-  find: Readonly<Record<string, string>>,
-  more: Readonly<Record<string, string>> = {},
-): Promise<string> {
+/** What is to be there: how it is listed and made, and by what it is found. */
+interface Wanted {
+  readonly list: string
+  readonly create: string
+  readonly find: Readonly<Record<string, string>>
+  readonly more?: Readonly<Record<string, string>>
+}
+
+async function ensure(api: Api, { list, create, find, more }: Wanted): Promise<string> {
   const found = (await api.list(list, find))[0]
   return text(found ?? (await api.run(create, { ...find, ...more })), 'id')
 }
 
-async function addHost(api: Api, ground: Ground, place: { readonly zone: string; readonly cluster: string }): Promise<string> {
+async function addHost(
+  api: Api,
+  ground: Ground,
+  place: { readonly zone: string; readonly cluster: string },
+): Promise<string> {
   const known = (await api.list('listHosts', { clusterid: place.cluster, type: 'Routing' }))[0]
   const pod = text((await api.list('listPods', { zoneid: place.zone }))[0] ?? {}, 'id')
   const host =
@@ -101,7 +118,7 @@ async function addTemplate(api: Api, ground: Ground, zone: string): Promise<stri
     (await api.run('registerTemplate', {
       name: 'lab-guest',
       displaytext: 'tiny Linux that runs from memory',
-      url: ground.image ?? 'none',
+      url: `image://${ground.image ?? 'none'}`,
       format: 'RAW',
       hypervisor: ground.host.hypervisor,
       zoneid: zone,
@@ -110,12 +127,12 @@ async function addTemplate(api: Api, ground: Ground, zone: string): Promise<stri
 }
 
 async function startVm(api: Api, from: { readonly zone: string; readonly template: string }): Promise<string> {
-  const service = await ensure(
-    api,
-    ['listServiceOfferings', 'createServiceOffering'],
-    { name: 'lab-small' },
-    { displaytext: '1 CPU, 128 MiB', cpunumber: '1', cpuspeed: '1000', memory: '128' },
-  )
+  const service = await ensure(api, {
+    list: 'listServiceOfferings',
+    create: 'createServiceOffering',
+    find: { name: 'lab-small' },
+    more: { displaytext: '1 CPU, 128 MiB', cpunumber: '1', cpuspeed: '1000', memory: '128' },
+  })
   const known = (await api.list('listVirtualMachines', { name: 'tour' }))[0]
   if (known && known['state'] === 'Running') return text(known, 'id')
   if (known) return text(await api.run('startVirtualMachine', { id: text(known, 'id') }), 'id')

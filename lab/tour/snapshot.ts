@@ -61,7 +61,11 @@ export async function volumeFromSnapshot(tour: Tour, volume: TourVolume, snapsho
 }
 
 /** Takes everything away again, and asks the census whether anything is left over. */
-export async function cleanUp(tour: Pick<Tour, 'api' | 'out'>, volumes: readonly string[], snapshot: string): Promise<void> {
+export async function cleanUp(
+  tour: Pick<Tour, 'api' | 'out'>,
+  volumes: readonly string[],
+  snapshot: string,
+): Promise<void> {
   const { api, out } = tour
   await out.step('detach, delete', async () => {
     await api.run('deleteSnapshot', { id: snapshot })

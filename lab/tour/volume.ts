@@ -40,7 +40,12 @@ export async function createAndAttach(tour: Tour): Promise<TourVolume> {
       burstiops: SILVER.burst,
       burstseconds: SILVER.burstSeconds,
     })
-    const volume = await api.run('createVolume', { name: 'tour', zoneid: cloud.zone, diskofferingid: offering, size: 1 })
+    const volume = await api.run('createVolume', {
+      name: 'tour',
+      zoneid: cloud.zone,
+      diskofferingid: offering,
+      size: 1,
+    })
     id = text(volume, 'id')
     must(volume['state'] === 'Allocated', `a new volume is Allocated, not ${String(volume['state'])}`)
     return 'Allocated: nothing on the array yet'
@@ -123,7 +128,10 @@ export async function resize(tour: Tour, volume: TourVolume): Promise<void> {
 /** An offering by name, made where it is not there yet. */
 async function offeringOf(api: Api, name: string, qos: Readonly<Record<string, number>>): Promise<string> {
   const known = (await api.list('listDiskOfferings', { name }))[0]
-  return text(known ?? (await api.run('createDiskOffering', { name, displaytext: name, customized: true, ...qos })), 'id')
+  return text(
+    known ?? (await api.run('createDiskOffering', { name, displaytext: name, customized: true, ...qos })),
+    'id',
+  )
 }
 
 /** Throws unless it holds. */

@@ -104,6 +104,7 @@ test('a target is made, listed, used, counted and deleted', async () => {
   const [listed] = await tgt.targets()
   expect(listed).toMatchObject({ tid: 1, iqn: `${IQN}1`, state: 'ready', sessions: [], acl: [HOST] })
   expect(listed?.luns[1]).toMatchObject({ lun: 1, path, scsiSn: 'abc', scsiId: 'def', thin: true, readonly: false })
+  expect(await tgt.targetNames()).toEqual(new Map([[1, `${IQN}1`]]))
   expect((await qemuIo(1, ['write -P 7 0 1M', 'read -P 7 0 1M'])).status).toBe(0)
   await until('the session has ended', async () => (await tgt.connections(1)).length === 0)
   await tgt.deleteTarget(1)

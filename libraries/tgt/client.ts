@@ -5,6 +5,7 @@ import {
   parseConnections,
   parseCounters,
   parsePortals,
+  parseTargetNames,
   parseTargets,
   type TgtConnection,
   type TgtCounters,
@@ -73,6 +74,8 @@ export interface TgtClient {
   closeConnection(at: { readonly tid: number; readonly sid: number; readonly cid: number }): Promise<void>
   connections(tid: number): Promise<readonly TgtConnection[]>
   targets(): Promise<readonly TgtTarget[]>
+  /** Names of all targets by id: a short listing, where `targets` grows with sessions and units. */
+  targetNames(): Promise<ReadonlyMap<number, string>>
   counters(): Promise<readonly TgtCounters[]>
   portals(): Promise<readonly string[]>
 }
@@ -91,6 +94,7 @@ export function tgtClient(options: { readonly path: string; readonly timeoutMs: 
     ...lunMethods(change),
     ...accountMethods(change),
     targets: async () => parseTargets(await send('list targets', { mode: 'target', op: 'show' })),
+    targetNames: async () => parseTargetNames(await send('list target names', { mode: 'lld', op: 'show' })),
     counters: async () => parseCounters(await send('read counters', { mode: 'system', op: 'stats' })),
     portals: async () => parsePortals(await send('list portals', { mode: 'portal', op: 'show' })),
     accounts: async () => parseAccounts(await send('list accounts', { mode: 'account', op: 'show' })),

@@ -1,5 +1,12 @@
 import { expect, test } from 'vitest'
-import { parseAccounts, parseConnections, parseCounters, parsePortals, parseTargets } from './listings.ts'
+import {
+  parseAccounts,
+  parseConnections,
+  parseCounters,
+  parsePortals,
+  parseTargetNames,
+  parseTargets,
+} from './listings.ts'
 
 const TARGETS = `Target 1: iqn.2026-01.x:a
     System information:
@@ -132,4 +139,19 @@ test('portals keep host and port, also for IPv6', () => {
 test('accounts are listed without their heading', () => {
   expect(parseAccounts('Account list:\n    b\n    a\n')).toEqual(['b', 'a'])
   expect(parseAccounts('')).toEqual([])
+})
+
+test('target names are read from the listing of drivers', () => {
+  const text = `LLDs:
+    iscsi: ready
+        Target 1: iqn.2026-01.x:a
+        Target 12: iqn.2026-01.x:b
+    iser: error
+`
+  expect(parseTargetNames(text)).toEqual(
+    new Map([
+      [1, 'iqn.2026-01.x:a'],
+      [12, 'iqn.2026-01.x:b'],
+    ]),
+  )
 })

@@ -77,6 +77,11 @@ export function parseTargets(text: string): readonly TgtTarget[] {
   return drafts.map(({ luns, ...rest }) => ({ ...rest, luns: luns.map(lunOf) }))
 }
 
+/** Reads the answer to `lld show`: names of targets by id. */
+export function parseTargetNames(text: string): ReadonlyMap<number, string> {
+  return new Map([...text.matchAll(/^ +Target (\d+): (.*)$/gm)].map(([, tid = '', iqn = '']) => [Number(tid), iqn]))
+}
+
 function addLine(draft: Draft, section: Section, item: string): void {
   const [key, value] = split(item)
   if (section === 'account') draft.accounts.push(item)

@@ -11,7 +11,9 @@ const BENCHES = [sanLife, operations, lists]
 const { values, positionals } = parseArgs({ options: { json: { type: 'string' } }, allowPositionals: true })
 const unknown = positionals.filter((name) => !BENCHES.some((bench) => bench.name === name))
 if (unknown.length > 0) {
-  process.stderr.write(`bench: there is no ${unknown.join(', ')}; there are ${BENCHES.map((bench) => bench.name).join(', ')}\n`)
+  process.stderr.write(
+    `bench: there is no ${unknown.join(', ')}; there are ${BENCHES.map((bench) => bench.name).join(', ')}\n`,
+  )
   process.exit(2)
 }
 

@@ -66,7 +66,13 @@ async function groundOf(api: Api): Promise<Ground> {
   const zone = await first('listZones')
   const from = { zoneid: zone, serviceofferingid: await first('listServiceOfferings') }
   const templateid = await first('listTemplates', { templatefilter: 'all' })
-  const made = await api.run('createDiskOffering', { name: 'bench', displaytext: 'bench', disksize: 1, miniops: 10, maxiops: 100 })
+  const made = await api.run('createDiskOffering', {
+    name: 'bench',
+    displaytext: 'bench',
+    disksize: 1,
+    miniops: 10,
+    maxiops: 100,
+  })
   const vms = await Promise.all(
     Array.from({ length: 32 }, async (_, index) =>
       text(await api.run('deployVirtualMachine', { ...from, templateid, name: `bench-${index}` }), 'id'),

@@ -26,7 +26,13 @@ export const sanLife: Bench = {
 async function measure(lab: RealLab): Promise<readonly BenchRow[]> {
   const { api, cloud } = lab
   const offering = text(
-    await api.run('createDiskOffering', { name: 'bench', displaytext: 'bench', disksize: 1, miniops: 100, maxiops: 1000 }),
+    await api.run('createDiskOffering', {
+      name: 'bench',
+      displaytext: 'bench',
+      disksize: 1,
+      miniops: 100,
+      maxiops: 1000,
+    }),
     'id',
   )
   const script = rawLife(lab)
@@ -51,7 +57,10 @@ async function measure(lab: RealLab): Promise<readonly BenchRow[]> {
   ]
 }
 
-async function life(api: Api, ground: { readonly zone: string; readonly vm: string; readonly offering: string }): Promise<void> {
+async function life(
+  api: Api,
+  ground: { readonly zone: string; readonly vm: string; readonly offering: string },
+): Promise<void> {
   const volume = await api.run('createVolume', { name: 'bench', zoneid: ground.zone, diskofferingid: ground.offering })
   const id = text(volume, 'id')
   await api.run('attachVolume', { id, virtualmachineid: ground.vm })

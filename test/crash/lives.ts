@@ -47,31 +47,40 @@ interface Client {
 
 async function life(client: Client, ground: Ground, index: number): Promise<void> {
   const id = randomUUID()
-  const vm = ground.vms[index % ground.vms.length] ?? ''
-  const volume = { id }
+  const virtualmachineid = ground.vms[index % ground.vms.length] ?? ''
+  const volume = () => find(client, 'listVolumes', { id })
   const create = { name: `life-${index}`, zoneid: ground.zone, diskofferingid: ground.offering, size: 1, customid: id }
-  await reach(client, 'createVolume', create, async () => (await find(client, 'listVolumes', { id })) !== undefined)
-  await reach(client, 'attachVolume', { ...volume, virtualmachineid: vm }, () => attached(client, id))
+  await reach(client, { command: 'createVolume', params: create, happened: async () => (await volume()) !== undefined })
+  const attach = { id, virtualmachineid }
+  await reach(client, { command: 'attachVolume', params: attach, happened: () => attached(client, id) })
   const snapshot = await snapshotOf(client, id)
-  await reach(client, 'detachVolume', volume, async () => !(await attached(client, id)))
-  await reach(client, 'revertSnapshot', { id: snapshot }, undefined)
-  await reach(client, 'resizeVolume', { ...volume, size: 2 }, async () => {
-    return (await find(client, 'listVolumes', { id }))?.['size'] === 2 * 1024 ** 3
+  await reach(client, { command: 'detachVolume', params: { id }, happened: async () => !(await attached(client, id)) })
+  await reach(client, { command: 'revertSnapshot', params: { id: snapshot } })
+  const grown = async () => (await volume())?.['size'] === 2 * 1024 ** 3
+  await reach(client, { command: 'resizeVolume', params: { id, size: 2 }, happened: grown })
+  const gone = async () => (await find(client, 'listSnapshots', { id: snapshot })) === undefined
+  await reach(client, { command: 'deleteSnapshot', params: { id: snapshot }, happened: gone })
+  const destroy = { id, expunge: true }
+  await reach(client, {
+    command: 'destroyVolume',
+    params: destroy,
+    happened: async () => (await volume()) === undefined,
   })
-  await reach(client, 'deleteSnapshot', { id: snapshot }, async () => !(await find(client, 'listSnapshots', { id: snapshot })))
-  await reach(client, 'destroyVolume', { ...volume, expunge: true }, async () => !(await find(client, 'listVolumes', { id })))
+}
+
+/** A command, and how to see whether what it is for has happened. `happened` absent: it may be repeated without harm. */
+interface Wish {
+  readonly command: string
+  readonly params: Params
+  readonly happened?: () => Promise<boolean>
 }
 
 /**
  * Brings about what a command is for: sends it; when the answer was lost, looks whether it happened all the same, and
- * sends it again if not. `happened` absent: the command may be repeated without harm.
+ * sends it again if not.
  */
-async function reach(
-  client: Client,
-  command: string,
-  params: Params,
-  happened: (() => Promise<boolean>) | undefined,
-): Promise<void> {
+async function reach(client: Client, wish: Wish): Promise<void> {
+  const { command, params, happened } = wish
   for (;;) {
     try {
       const { job } = await client.api.submit(command, params)
@@ -103,8 +112,10 @@ async function jobEnds(client: Client, job: string): Promise<void> {
 
 async function snapshotOf(client: Client, volume: string): Promise<string> {
   const ready = () => find(client, 'listSnapshots', { volumeid: volume })
-  await reach(client, 'createSnapshot', { volumeid: volume, locationtype: 'primary' }, async () => {
-    return (await ready())?.['state'] === 'BackedUp'
+  await reach(client, {
+    command: 'createSnapshot',
+    params: { volumeid: volume, locationtype: 'primary' },
+    happened: async () => (await ready())?.['state'] === 'BackedUp',
   })
   const found = await ready()
   if (typeof found?.['id'] !== 'string') throw new Error(`no snapshot of ${volume}`)

@@ -46,7 +46,10 @@ export async function controllerProcess(options: {
       const running = runningDaemon(dir)
       if (!running) return
       process.kill(running.pid, 'SIGKILL')
-      await until(async () => (runningDaemon(dir) ? undefined : true), { what: 'the controller to be gone', withinMs: 5_000 })
+      await until(async () => (runningDaemon(dir) ? undefined : true), {
+        what: 'the controller to be gone',
+        withinMs: 5_000,
+      })
     },
     async stop() {
       const how = await stopDaemon(dir, 30_000)

@@ -136,14 +136,23 @@ function loopDepth(depths: number[]): VisitorObject {
 const reasonedSkips: Rule = {
   name: 'a skip carries its reason',
   instead:
-    "Skip inside the test or its hook with context.skip('why') (the report prints it), or put the reason in a comment " +
-    'beside skipIf/runIf. `.only`, `.todo` and a bare `.skip` hide tests that somebody believes in.',
+    "Skip inside the test or its hook with context.skip('why') (the report prints it), or end the title under " +
+    'skipIf/runIf with `(skipped: why)`, or say why in a comment beside it. `.only`, `.todo` and a bare `.skip` hide tests that somebody believes in.',
   check(file) {
     if (!isTest(file.path)) return []
     const found: Finding[] = []
+    const titled = new Set<number>()
     visit(file, {
       CallExpression: (node) => {
         const { callee } = node
+        const [title] = node.arguments
+        if (
+          callee.type === 'CallExpression' &&
+          title &&
+          file.text.slice(title.start, title.end).includes('(skipped: ')
+        ) {
+          titled.add(callee.start)
+        }
         if (callee.type === 'Identifier' && callee.name === 'skip' && !givesReason(node.arguments)) {
           found.push(findingAt(file, node.start, 'skip() without a reason'))
         }
@@ -152,7 +161,12 @@ const reasonedSkips: Rule = {
         if (name === 'skip' && !ofRunner(file, callee.object) && !givesReason(node.arguments)) {
           found.push(findingAt(file, node.start, 'skip() without a reason'))
         }
-        if ((name === 'skipIf' || name === 'runIf') && ofRunner(file, callee.object) && !hasReason(file, callee)) {
+        if (
+          (name === 'skipIf' || name === 'runIf') &&
+          ofRunner(file, callee.object) &&
+          !titled.has(node.start) &&
+          !hasReason(file, callee)
+        ) {
           found.push(findingAt(file, node.start, `${name} without a comment that gives the reason`))
         }
       },
@@ -179,6 +193,7 @@ const reasonedSkips: Rule = {
     "test('a', ({ skip }) => { skip('needs root') })",
     "// The mount needs root.\ndescribe.skipIf(process.getuid?.() !== 0)('a', () => {})",
     "test('a', (context) => { context.skip(missing) })",
+    "describe.skipIf(!root)('mounts (skipped: needs root)', () => {})",
   ),
 }
 

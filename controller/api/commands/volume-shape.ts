@@ -1,4 +1,4 @@
-import { snapshotPools } from '../../operations/capabilities.ts'
+import { poolsThatCan } from '../../operations/capabilities.ts'
 import type { System } from '../../operations/context.ts'
 import { type VolumeView, volumeViews } from '../../store/queries/volumes.ts'
 import { field, pendingFields, type Rendered, tagFields } from '../shape.ts'
@@ -73,8 +73,9 @@ export type RenderedVolume = Rendered<typeof volumeShape>
 
 /** Volumes as the API answers them; `render` leaves out what the caller must not see. */
 export async function renderVolumes(system: System, views: readonly VolumeView[]): Promise<readonly RenderedVolume[]> {
-  const snapshotting = await snapshotPools(
+  const snapshotting = await poolsThatCan(
     system,
+    'snapshots',
     views.map(({ poolId }) => poolId),
   )
   return views.map((view) => ({

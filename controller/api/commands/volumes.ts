@@ -27,12 +27,8 @@ const iops = {
   }),
 } as const
 
-/** What a caller asks of the IOPS of one volume. */
-function askedQos(params: { readonly miniops?: number; readonly maxiops?: number; readonly burstiops?: number }) {
-  return {
-    ...given({ minIops: params.miniops, maxIops: params.maxiops, burstIops: params.burstiops }),
-  }
-}
+const askedQos = (params: { readonly miniops?: number; readonly maxiops?: number; readonly burstiops?: number }) =>
+  given({ minIops: params.miniops, maxIops: params.maxiops, burstIops: params.burstiops })
 
 const create = defineCommand({
   name: 'createVolume',
@@ -243,7 +239,7 @@ const list = defineCommand({
       ownership: await ownershipOf({ system, caller }, params, { byId: ids !== undefined }),
       ...given({
         ids,
-        name: params.name,
+        name: params.name || undefined,
         keyword: params.keyword,
         type: params.type,
         vm: params.virtualmachineid,
@@ -252,7 +248,7 @@ const list = defineCommand({
         pod: params.podid,
         cluster: params.clusterid,
         pool: params.storageid,
-        state: params.state,
+        state: params.state || undefined,
         offering: params.diskofferingid,
         serviceOffering: params.serviceofferingid,
         display: params.displayvolume,

@@ -11,22 +11,23 @@ create table installation (
 
 create table zone (
   id uuid primary key, seq bigint generated always as identity unique,
-  name text not null unique, allocation_state text not null default 'Enabled', network_type text not null default 'Basic',
+  name text not null, allocation_state text not null default 'Enabled', network_type text not null default 'Basic',
   created_at timestamptz not null default now(), removed_at timestamptz
 );
+create unique index zone_name on zone (name) where removed_at is null;
 create table pod (
   id uuid primary key, seq bigint generated always as identity unique,
   zone_id uuid not null references zone, name text not null, allocation_state text not null default 'Enabled',
-  created_at timestamptz not null default now(), removed_at timestamptz,
-  unique (zone_id, name)
+  created_at timestamptz not null default now(), removed_at timestamptz
 );
+create unique index pod_name on pod (zone_id, name) where removed_at is null;
 create table cluster (
   id uuid primary key, seq bigint generated always as identity unique,
   zone_id uuid not null references zone, pod_id uuid not null references pod,
   name text not null, hypervisor text not null, allocation_state text not null default 'Enabled',
-  created_at timestamptz not null default now(), removed_at timestamptz,
-  unique (pod_id, name)
+  created_at timestamptz not null default now(), removed_at timestamptz
 );
+create unique index cluster_name on cluster (pod_id, name) where removed_at is null;
 create table host (
   id uuid primary key, seq bigint generated always as identity unique,
   zone_id uuid not null references zone, pod_id uuid not null references pod, cluster_id uuid not null references cluster,
@@ -110,7 +111,7 @@ create table vm (
   state text not null, generation bigint not null default 0,
   cpus integer not null, memory_bytes bigint not null, user_data text,
   parked_by_pool_id uuid references pool, operation_id uuid,
-  created_at timestamptz not null default now(), removed_at timestamptz
+  created_at timestamptz not null default now(), destroyed_at timestamptz, removed_at timestamptz
 );
 create index vm_account on vm (account_id, seq);
 create index vm_host on vm (host_id);

@@ -76,9 +76,13 @@ function selectHosts(reader: Reader, ids: readonly string[]) {
     .select((eb) => [
       running(eb)
         .select(({ fn }) => fn.coalesce(fn.sum<number>('vm.memoryBytes'), sql<number>`0`).as('n'))
+        .$asScalar()
+        .$notNull()
         .as('memoryGiven'),
       running(eb)
         .select(({ fn }) => fn.coalesce(fn.sum<number>('vm.cpus'), sql<number>`0`).as('n'))
+        .$asScalar()
+        .$notNull()
         .as('cpusGiven'),
     ])
     .execute()

@@ -50,7 +50,7 @@ export async function cutPage(
 /** More rows than any list holds: PostgreSQL's `limit` where none is asked for. */
 export const NO_LIMIT = 2_147_483_647
 
-type Owned = 'volume' | 'snapshot' | 'vm'
+type Owned = 'volume' | 'snapshot' | 'vm' | 'template'
 type Conditions<Table extends keyof Database> = ExpressionBuilder<Database, Table>
 
 /** The condition that a row belongs to whom `ownership` names. */

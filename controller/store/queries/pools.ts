@@ -16,6 +16,10 @@ export interface PoolFilter {
   readonly state?: string
   /** Pools that this host reaches: of its cluster, its zone, or its own. */
   readonly host?: string
+  /** Host in the url. */
+  readonly address?: string
+  /** Path in the url, with its slash. */
+  readonly path?: string
 }
 
 /** A pool with the names of where it is. Holds no secrets: the sealed settings are left out. */
@@ -61,6 +65,10 @@ function conditions(eb: ExpressionBuilder<Database, 'pool'>, filter: PoolFilter)
   if (filter.scope !== undefined) found.push(eb('pool.scope', '=', filter.scope))
   if (filter.state !== undefined) found.push(eb(sql`lower(pool.state)`, '=', filter.state.toLowerCase()))
   if (filter.host !== undefined) found.push(reachedBy(eb, filter.host))
+  if (filter.address !== undefined)
+    found.push(sql<SqlBool>`regexp_replace(pool.url, '^[^:]+://([^/:?#]*).*$', '\\1') = ${filter.address}`)
+  if (filter.path !== undefined)
+    found.push(sql<SqlBool>`regexp_replace(pool.url, '^[^:]+://[^/?#]*', '') = ${filter.path}`)
   return found
 }
 

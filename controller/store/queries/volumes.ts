@@ -122,9 +122,7 @@ function conditions(eb: ExpressionBuilder<Database, 'volume'>, filter: VolumeFil
 }
 
 function attachmentConditions(eb: ExpressionBuilder<Database, 'volume'>, filter: VolumeFilter) {
-  const attached = eb
-    .selectFrom('attachment')
-    .select('attachment.volumeId')
+  const attached = eb.selectFrom('attachment').select('attachment.volumeId')
   const ofVm = attached.innerJoin('vm', 'vm.id', 'attachment.vmId')
   const found = []
   if (filter.vm !== undefined) found.push(eb('volume.id', 'in', attached.where('attachment.vmId', '=', filter.vm)))

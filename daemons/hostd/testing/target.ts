@@ -11,38 +11,48 @@ import { pause } from '../deadline.ts'
 
 const run = promisify(execFile)
 const CHAP = { user: 'tenant', secret: 'twelve-chars-or-more' }
-const IQN = 'iqn.2026-01.moorage.test:array'
 const START_TIMEOUT_MS = 10_000
 
-/** A plain tgtd of one test, with one target whose LUNs are files, CHAP and an initiator list. */
+/** A plain tgtd of one test. Volumes are files, numbered from 1, each behind a target of its own with CHAP and one initiator. */
 export class TestTarget {
   readonly #directory: string
   readonly #portal: string
   readonly #initiator: string
-  readonly #luns: readonly number[]
+  readonly #volumes: number[] = []
   #daemon: ChildProcess | undefined
 
-  constructor(options: { directory: string; portal: string; initiator: string; luns: readonly number[] }) {
+  constructor(options: { readonly directory: string; readonly portal: string; readonly initiator: string }) {
     this.#directory = options.directory
     this.#portal = options.portal
     this.#initiator = options.initiator
-    this.#luns = options.luns
   }
 
-  /** File behind LUN 1, 2, ... */
-  file(lun: number): string {
-    return join(this.#directory, `lun${lun}`)
+  /** Makes an empty volume, shows it, and gives its number. */
+  async add(bytes: number): Promise<number> {
+    const volume = this.#volumes.length + 1
+    await writeFile(this.file(volume), '')
+    await truncate(this.file(volume), bytes)
+    this.#volumes.push(volume)
+    await this.#addTarget(volume)
+    await this.#addLun(volume)
+    return volume
   }
 
-  /** How the admitted initiator reaches a LUN. */
-  connection(lun: number): Extract<Connection, { via: 'iscsi' }> {
-    return { via: 'iscsi', portal: this.#portal, iqn: IQN, lun, initiator: this.#initiator, chap: CHAP }
+  /** File behind a volume. */
+  file(volume: number): string {
+    return join(this.#directory, `volume${volume}`)
   }
 
-  /** Initiator names of the sessions that tgtd has now. */
-  async sessions(): Promise<readonly string[]> {
-    const listing = await this.#tgtadm('--mode conn --op show --tid 1')
-    return [...listing.matchAll(/Initiator: (\S+)/g)].map((found) => found[1] ?? '')
+  /** How the admitted initiator reaches a volume. */
+  connection(volume: number): Extract<Connection, { via: 'iscsi' }> {
+    return { via: 'iscsi', portal: this.#portal, iqn: iqnOf(volume), lun: 1, initiator: this.#initiator, chap: CHAP }
+  }
+
+  /** Initiator names of the sessions that tgtd has now, with one volume or with all. */
+  async sessions(volume?: number): Promise<readonly string[]> {
+    const targets = volume === undefined ? this.#volumes : [volume]
+    const listings = await Promise.all(targets.map((tid) => this.#tgtadm(`--mode conn --op show --tid ${tid}`)))
+    return listings.flatMap((listing) => [...listing.matchAll(/Initiator: (\S+)/g)].map((found) => found[1] ?? ''))
   }
 
   /** SIGKILLs tgtd. */
@@ -55,7 +65,7 @@ export class TestTarget {
     await exit
   }
 
-  /** Starts it, on the same address as before; `luns: false` leaves the target without LUNs. */
+  /** Starts it, on the same address and with the same volumes as before; `luns: false` shows targets without LUNs. */
   async start(how: { readonly luns: boolean } = { luns: true }): Promise<void> {
     const args = ['-f', '-t', '1', '--iscsi', `portal=${this.#portal}`]
     this.#daemon = spawn('tgtd', args, { env: this.#environment(), stdio: ['ignore', 'pipe', 'pipe'] })
@@ -63,23 +73,23 @@ export class TestTarget {
     this.#daemon.stdout?.pipe(log, { end: false })
     this.#daemon.stderr?.pipe(log, { end: false })
     await answering(() => this.#tgtadm('--mode sys --op show'))
-    await this.#tgtadm(`--mode target --op new --tid 1 -T ${IQN}`)
     await this.#tgtadm(`--mode account --op new --user ${CHAP.user} --password ${CHAP.secret}`)
-    await this.#tgtadm(`--mode account --op bind --tid 1 --user ${CHAP.user}`)
-    if (how.luns) await this.addLuns()
-    await this.#tgtadm(`--mode target --op bind --tid 1 -Q ${this.#initiator}`)
+    for (const volume of this.#volumes) {
+      await this.#addTarget(volume)
+      if (how.luns) await this.#addLun(volume)
+    }
   }
 
-  /** Adds the LUNs to a target that was started without. */
+  /** Adds the LUNs after a start without. */
   async addLuns(): Promise<void> {
-    for (const lun of this.#luns) await this.#addLun(lun)
+    for (const volume of this.#volumes) await this.#addLun(volume)
   }
 
   /** Grows the file and shows the LUN anew, since tgtd cannot resize. */
-  async grow(lun: number, bytes: number): Promise<void> {
-    await truncate(this.file(lun), bytes)
-    await this.#tgtadm(`--mode logicalunit --op delete --tid 1 --lun ${lun}`)
-    await this.#addLun(lun)
+  async grow(volume: number, bytes: number): Promise<void> {
+    await truncate(this.file(volume), bytes)
+    await this.#tgtadm(`--mode logicalunit --op delete --tid ${volume} --lun 1`)
+    await this.#addLun(volume)
   }
 
   /** Ends tgtd and removes its files. */
@@ -88,9 +98,15 @@ export class TestTarget {
     await rm(this.#directory, { recursive: true })
   }
 
-  async #addLun(lun: number): Promise<void> {
-    await this.#tgtadm(`--mode logicalunit --op new --tid 1 --lun ${lun} -b ${this.file(lun)}`)
-    await this.#tgtadm(`--mode logicalunit --op update --tid 1 --lun ${lun} --params thin_provisioning=1`)
+  async #addTarget(tid: number): Promise<void> {
+    await this.#tgtadm(`--mode target --op new --tid ${tid} -T ${iqnOf(tid)}`)
+    await this.#tgtadm(`--mode account --op bind --tid ${tid} --user ${CHAP.user}`)
+    await this.#tgtadm(`--mode target --op bind --tid ${tid} -Q ${this.#initiator}`)
+  }
+
+  async #addLun(tid: number): Promise<void> {
+    await this.#tgtadm(`--mode logicalunit --op new --tid ${tid} --lun 1 -b ${this.file(tid)}`)
+    await this.#tgtadm(`--mode logicalunit --op update --tid ${tid} --lun 1 --params thin_provisioning=1`)
   }
 
   async #tgtadm(words: string): Promise<string> {
@@ -103,20 +119,20 @@ export class TestTarget {
   }
 }
 
-/** Starts tgtd with LUNs of these sizes for one initiator. */
+function iqnOf(volume: number): string {
+  return `iqn.2026-01.moorage.test:volume${volume}`
+}
+
+/** Starts tgtd with volumes of these sizes for one initiator. */
 export async function startTarget(options: {
   readonly initiator: string
   readonly bytes: readonly number[]
 }): Promise<TestTarget> {
   const directory = await mkdtemp(join(tmpdir(), 'tgtd-'))
   const portal = `127.0.0.1:${await freePort()}`
-  const luns = options.bytes.map((_, index) => index + 1)
-  const target = new TestTarget({ directory, portal, initiator: options.initiator, luns })
-  for (const lun of luns) {
-    await writeFile(target.file(lun), '')
-    await truncate(target.file(lun), options.bytes[lun - 1])
-  }
+  const target = new TestTarget({ directory, portal, initiator: options.initiator })
   await target.start()
+  for (const bytes of options.bytes) await target.add(bytes)
   return target
 }
 

@@ -39,7 +39,7 @@ export class Counters {
 
   /** Reads all workers, in memory only: what a worker did up to then is not lost when it is killed. */
   async sample(): Promise<void> {
-    for (const tap of [...this.#taps.values()]) {
+    for (const tap of this.#taps.values()) {
       const now = await sampled(tap)
       if (this.#taps.get(tap.outlet) === tap) this.#taps.set(tap.outlet, now)
     }

@@ -24,7 +24,8 @@ export async function mountFuseControl(point: string): Promise<void> {
 export async function serializeRequests(control: string, mountPoint: string): Promise<void> {
   const file = await backgroundLimit(control, mountPoint)
   await writeFile(file, '1')
-  if (!(await isSerialized(control, mountPoint))) throw new Error(`${file} does not keep 1: large writes would be corrupted`)
+  if (!(await isSerialized(control, mountPoint)))
+    throw new Error(`${file} does not keep 1: large writes would be corrupted`)
 }
 
 /** True while the parts of large requests are sent one after the other. */

@@ -1,7 +1,15 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { type AccessMode, type Call, type Chap, PluginError, serialOf, type Source, type VolumeId } from '@moorage/contract'
+import {
+  type AccessMode,
+  type Call,
+  type Chap,
+  PluginError,
+  serialOf,
+  type Source,
+  type VolumeId,
+} from '@moorage/contract'
 import { TgtError, type TgtTarget } from '@moorage/tgt'
 import { ioThreadOf, iqnOf, nodeOf, outletName, throttleGroupOf } from '../state/names.ts'
 import type { Counters } from './counters.ts'
@@ -168,9 +176,9 @@ export class Outlets {
   async setAccounts(outlet: Outlet, bound?: readonly string[]): Promise<void> {
     const { client } = this.#parts.tgtd
     const { tid, users } = outlet
-    const wanted = [...new Set(users.map(({ chap }) => chap.user))]
+    const wanted = new Set(users.map(({ chap }) => chap.user))
     const now = bound ?? (await client.targets()).find((each) => each.tid === tid)?.accounts ?? []
-    const kept = now.slice(1).every((user) => wanted.includes(user))
+    const kept = now.slice(1).every((user) => wanted.has(user))
     if (!kept) for (const user of now.slice(1).toReversed()) await client.unbindAccount(tid, user)
     const there = new Set(kept ? now : now.slice(0, 1))
     if (there.size === 0) await client.bindAccount(tid, GUARD_ACCOUNT)

@@ -16,7 +16,7 @@ const UNMOUNT_MS = 10_000
 const MOUNT_OPTIONS = 'loop,discard,noatime,nodev,nosuid,noexec'
 
 /**
- * Mounts the pool: an XFS with reflinks in a sparse image file on a loop device, made at first use. A mount that an
+ * Mounts the pool and tells whether it was mounted already: an XFS with reflinks in a sparse image file on a loop device, made at first use. A mount that an
  * earlier daemon left is taken over. Throws when there is no root, no loop device, no mkfs.xfs, or no reflink: this SAN
  * does not copy where it promises to clone.
  */
@@ -24,7 +24,7 @@ export async function mountPool(options: {
   readonly image: string
   readonly mountPoint: string
   readonly bytes: number
-}): Promise<void> {
+}): Promise<'mounted' | 'adopted'> {
   const { image, mountPoint, bytes } = options
   await mkdir(mountPoint, { recursive: true })
   const found = await mountAt(mountPoint)
@@ -33,7 +33,13 @@ export async function mountPool(options: {
     await makeImage(image, bytes)
     await run('mount', ['-t', 'xfs', '-o', MOUNT_OPTIONS, image, mountPoint])
   }
-  await checkReflink(mountPoint)
+  try {
+    await checkReflink(mountPoint)
+  } catch (error) {
+    if (!found) await unmountPool(mountPoint)
+    throw error
+  }
+  return found ? 'adopted' : 'mounted'
 }
 
 /** Unmounts the pool; waits for the last user to let go. */

@@ -87,7 +87,8 @@ export class StorageDaemon {
   async addNode({ node, file, writable, throttleGroup }: NodeSpec): Promise<void> {
     const common = { discard: 'unmap', 'read-only': !writable }
     const raw = { ...common, driver: 'raw', file: { ...common, driver: 'file', filename: file, locking: 'off' } }
-    const top = throttleGroup === undefined ? raw : { ...common, driver: 'throttle', 'throttle-group': throttleGroup, file: raw }
+    const top =
+      throttleGroup === undefined ? raw : { ...common, driver: 'throttle', 'throttle-group': throttleGroup, file: raw }
     await this.#do('blockdev-add', { ...top, 'node-name': node })
   }
 
@@ -124,7 +125,7 @@ export class StorageDaemon {
   /** Everything it holds, by name. */
   async holdings(): Promise<QsdHoldings> {
     const [objects, nodes, exports] = await Promise.all([
-      this.#do<readonly { name: string; type: string }[]>('qom-list', { path: '/objects' }),
+      this.#objects(),
       this.#do<readonly { 'node-name': string }[]>('query-named-block-nodes', { flat: true }),
       this.#do<readonly { id: string }[]>('query-block-exports', {}),
     ])
@@ -144,6 +145,16 @@ export class StorageDaemon {
     await this.daemon.gone
     clearTimeout(timer)
     this.#qmp.close()
+  }
+
+  /** QEMU makes the container of objects with the first of them. */
+  async #objects(): Promise<readonly { readonly name: string; readonly type: string }[]> {
+    try {
+      return await this.#do('qom-list', { path: '/objects' })
+    } catch (error) {
+      if (error instanceof QmpError && error.errorClass === 'DeviceNotFound') return []
+      throw error
+    }
   }
 
   #do<Result>(command: string, args: object): Promise<Result> {

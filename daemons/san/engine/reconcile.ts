@@ -125,7 +125,10 @@ async function removeLeftovers(
   const names = new Set([
     ...held.exports,
     ...held.threads.map((thread) => outletOfIoThread(thread) ?? ''),
-    ...(await mounts()).map(({ point }) => point).filter((point) => dirname(point) === all.exports).map((point) => basename(point)),
+    ...(await mounts())
+      .map(({ point }) => point)
+      .filter((point) => dirname(point) === all.exports)
+      .map((point) => basename(point)),
     ...(await readdir(all.exports)),
   ])
   for (const name of names) {

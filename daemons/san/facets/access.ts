@@ -2,7 +2,7 @@ import { type Connection, type Consumer, type Exposure, PluginError, type Source
 import { LUN } from '../engine/outlets.ts'
 import type { ExposureRecord } from '../state/access.ts'
 import { fenceOf } from '../state/fences.ts'
-import { iqnOf, outletName } from '../state/names.ts'
+import { iqnOf, outletName, outletOfIqn } from '../state/names.ts'
 import { type Caller, change, checkOwner, missing, type San } from './context.ts'
 import { outletOf } from './desired.ts'
 
@@ -34,7 +34,7 @@ export function expose(san: San, exposure: Exposure, caller: Caller): Promise<Co
 
 async function give(san: San, record: ExposureRecord, first: boolean): Promise<void> {
   const { source, mode, consumer, initiator } = record
-  await avoidTakenTargetId(san, record, first)
+  if (first) await takeTargetId(san, record)
   san.access.add(record)
   try {
     const outlet = await outletOf(san, source, mode)
@@ -47,11 +47,11 @@ async function give(san: San, record: ExposureRecord, first: boolean): Promise<v
   }
 }
 
-/** Foreign targets may have the number that ours would get. Numbers of ours are remembered and need no look. */
-async function avoidTakenTargetId(san: San, { source, mode }: ExposureRecord, first: boolean): Promise<void> {
-  if (!first) return
-  const targets = await san.engine.tgtd.client.targetIds()
-  san.access.targetId(source, mode, targets)
+/** Settles the number of the outlet's target: not one that a target of somebody else has. */
+async function takeTargetId(san: San, { source, mode }: ExposureRecord): Promise<void> {
+  const names = await san.engine.tgtd.client.targetNames()
+  const foreign = [...names].filter(([, iqn]) => outletOfIqn(iqn) === undefined).map(([tid]) => tid)
+  san.access.targetId(source, mode, new Set(foreign))
 }
 
 /** `access/withdraw`: returns when the consumer has no session any more and cannot get one. */

@@ -3,7 +3,7 @@ import type { Logger } from 'pino'
 import type { Counters } from '../engine/counters.ts'
 import type { Engine } from '../engine/engine.ts'
 import type { PoolFiles } from '../engine/pool-files.ts'
-import type { KeyedLocks } from '../gate.ts'
+import type { Gate, KeyedLocks } from '../gate.ts'
 import type { Access } from '../state/access.ts'
 import type { Database } from '../state/database.ts'
 import { claim, fenceOf } from '../state/fences.ts'
@@ -12,10 +12,14 @@ import type { Objects } from '../state/objects.ts'
 /** What the facets work with. */
 export interface San {
   readonly identity: string
+  /** Open while the SAN serves: before, nothing is mounted; afterwards, nothing may begin. */
+  readonly serving: Gate
   /** Operations per second that the pool can do: what guarantees are given from. */
   readonly iops: number
   /** `host:port`. */
   readonly portal: string
+  /** Directory of the mount points of exports. */
+  readonly exports: string
   readonly database: Database
   readonly objects: Objects
   readonly access: Access

@@ -4,7 +4,11 @@ import { outletName } from '../state/names.ts'
 import type { San } from './context.ts'
 
 /** The outlet of a source in one mode with those who have access now; without users, it is not to be served. */
-export async function outletOf(san: Pick<San, 'access' | 'objects' | 'files'>, source: Source, mode: AccessMode): Promise<Outlet> {
+export async function outletOf(
+  san: Pick<San, 'access' | 'objects' | 'files'>,
+  source: Source,
+  mode: AccessMode,
+): Promise<Outlet> {
   const users = san.access
     .exposures(source)
     .filter((each) => each.mode === mode && each.state === 'given')
@@ -34,7 +38,9 @@ export async function desired(
 /** Forgets withdrawals that a repair has completed, and outlets that nobody uses. */
 export function forgetWithdrawn(san: Pick<San, 'access'>): void {
   const rows = san.access.allExposures()
-  const used = new Set(rows.filter(({ state }) => state === 'given').map(({ source, mode }) => outletName(source, mode)))
+  const used = new Set(
+    rows.filter(({ state }) => state === 'given').map(({ source, mode }) => outletName(source, mode)),
+  )
   for (const { source, mode, consumer, state } of rows) {
     if (state !== 'withdrawing') continue
     san.access.remove(source, consumer)

@@ -32,7 +32,10 @@ test('a cap is a number above zero, never below the guarantee', () => {
 test('without any guarantee nobody is capped', () => {
   assert(
     property(contenders, (all) => {
-      const caps = allocate(CAPACITY, all.map((each) => ({ ...each, min: 0 })))
+      const caps = allocate(
+        CAPACITY,
+        all.map((each) => ({ ...each, min: 0 })),
+      )
       expect([...caps.values()].every((cap) => cap === Infinity)).toBe(true)
     }),
   )
@@ -68,7 +71,10 @@ test('while demand fits nobody is capped', () => {
 })
 
 /** Plays rounds of saturating volumes: each does exactly what its cap and ceiling allow. */
-function settle(volumes: readonly { id: string; min: number; ceiling: number }[], rounds = 20): ReadonlyMap<string, number> {
+function settle(
+  volumes: readonly { id: string; min: number; ceiling: number }[],
+  rounds = 20,
+): ReadonlyMap<string, number> {
   let caps: ReadonlyMap<string, number> = new Map()
   let rates: ReadonlyMap<string, number> = new Map()
   for (let round = 0; round < rounds; round += 1) {

@@ -80,9 +80,11 @@ test('a cap lowers the sustained limit, or only the burst when it lies between t
   expect(limitsOf(apart, { iops: 400, readShare: 0.75 })).toMatchObject({ 'iops-read': 300, 'iops-write': 100 })
 })
 
-const rate = record({ max: integer({ min: 70_000, max: 900_000 }), over: integer({ min: 0, max: 90_000 }), seconds: integer({ min: 1, max: 60 }) }).map(
-  ({ max, over, seconds }) => (over === 0 ? { max } : { max, burst: max + over, burstSeconds: seconds }),
-)
+const rate = record({
+  max: integer({ min: 70_000, max: 900_000 }),
+  over: integer({ min: 0, max: 90_000 }),
+  seconds: integer({ min: 1, max: 60 }),
+}).map(({ max, over, seconds }) => (over === 0 ? { max } : { max, burst: max + over, burstSeconds: seconds }))
 const vectors = record({
   one: constantFrom('totalIops', 'readIops', 'writeIops'),
   other: constantFrom('totalBytes', 'readBytes', 'writeBytes'),

@@ -73,7 +73,11 @@ export class Access {
     const used = new Set([...rows.map(({ tid }) => tid), ...taken])
     let tid = 1
     while (used.has(tid)) tid += 1
-    this.#database.run('INSERT INTO outlets VALUES (?, ?) ON CONFLICT(name) DO UPDATE SET tid = excluded.tid', name, tid)
+    this.#database.run(
+      'INSERT INTO outlets VALUES (?, ?) ON CONFLICT(name) DO UPDATE SET tid = excluded.tid',
+      name,
+      tid,
+    )
     return tid
   }
 

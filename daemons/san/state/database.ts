@@ -26,7 +26,7 @@ export class Database {
 
   /** All rows. `Row` is the caller's claim. */
   all<Row>(sql: string, ...values: readonly SQLInputValue[]): readonly Row[] {
-    return this.#prepare(sql).all(...values) as readonly Row[] // See the doc comment of `one`.
+    return this.#prepare(sql).all(...values) as readonly unknown[] as readonly Row[] // See the doc comment of `one`.
   }
 
   /** Changes rows; returns how many. */

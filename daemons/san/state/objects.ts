@@ -27,7 +27,6 @@ interface VolumeRow {
   readonly asked_bytes: number
   readonly origin: string
   readonly qos: string
-  readonly clamped: string
   readonly created_at: number
 }
 
@@ -58,9 +57,8 @@ export class Objects {
   addVolume(record: VolumeRecord): void {
     const { id, owner, state, bytes, askedBytes, origin, qos, createdAt } = record
     const from = origin === undefined ? '' : `${origin.kind}/${origin.id}`
-    const [applied, clamped] = [JSON.stringify(qos.applied), JSON.stringify(qos.clamped)]
-    const sql = 'INSERT INTO volumes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)'
-    this.#database.run(sql, id, owner, state, bytes, askedBytes, from, applied, clamped, createdAt)
+    const sql = 'INSERT INTO volumes VALUES (?, ?, ?, ?, ?, ?, ?, ?)'
+    this.#database.run(sql, id, owner, state, bytes, askedBytes, from, JSON.stringify(qos), createdAt)
   }
 
   setVolumeState(id: VolumeId, state: ObjectState): void {
@@ -72,8 +70,7 @@ export class Objects {
   }
 
   setVolumeQos(id: VolumeId, qos: AppliedQos): void {
-    const [applied, clamped] = [JSON.stringify(qos.applied), JSON.stringify(qos.clamped)]
-    this.#database.run('UPDATE volumes SET qos = ?, clamped = ? WHERE id = ?', applied, clamped, id)
+    this.#database.run('UPDATE volumes SET qos = ? WHERE id = ?', JSON.stringify(qos), id)
   }
 
   /** Forgets the volume and its counters; its fence stays. */
@@ -103,11 +100,9 @@ export class Objects {
   }
 }
 
-function volumeOf(row: VolumeRow): VolumeRecord {
-  const { asked_bytes: askedBytes, created_at: createdAt, origin, qos, clamped, ...rest } = row
+function volumeOf({ asked_bytes, created_at, origin, qos, ...rest }: VolumeRow): VolumeRecord {
   const [kind, id] = origin.split('/')
-  // Written by `addVolume` from a source of the contract, and from an AppliedQos of it.
-  const from = kind === '' ? {} : { origin: { kind, id } as Source }
-  const applied = { applied: JSON.parse(qos), clamped: JSON.parse(clamped) } as AppliedQos // Written by `addVolume`.
-  return { ...rest, askedBytes, createdAt, qos: applied, ...from }
+  const from = kind === '' ? {} : { origin: { kind, id } as Source } // Written by `addVolume` from a source.
+  const fitted = JSON.parse(qos) as AppliedQos // Written by `addVolume`.
+  return { ...rest, askedBytes: asked_bytes, createdAt: created_at, qos: fitted, ...from }
 }

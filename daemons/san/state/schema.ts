@@ -24,7 +24,6 @@ CREATE TABLE IF NOT EXISTS volumes (
   origin TEXT NOT NULL,
   -- QoS as it is enforced, and the axes on which that differs from what was asked: JSON.
   qos TEXT NOT NULL,
-  clamped TEXT NOT NULL,
   created_at INTEGER NOT NULL
 ) STRICT;
 

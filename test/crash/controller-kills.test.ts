@@ -56,7 +56,8 @@ describe('a controller killed 30 times under 200 concurrent volume lives on the 
 
   it('answers every job id that it ever gave, with an end', async () => {
     const states = new Set<unknown>()
-    for (const job of outcome.jobs) states.add((await controller.api.raw('queryAsyncJobResult', { jobid: job }))['jobstatus'])
+    for (const job of outcome.jobs)
+      states.add((await controller.api.raw('queryAsyncJobResult', { jobid: job }))['jobstatus'])
     expect([...states].filter((state) => state !== 1 && state !== 2)).toEqual([])
   })
 

@@ -22,7 +22,13 @@ describe('a guest that writes while parts of the SAN are killed', () => {
     lab = await realLab('guest')
     guest = labGuest(lab.at, lab.cloud.vm)
     const { api, cloud } = lab
-    const made = await api.run('createDiskOffering', { name: 'w', displaytext: 'w', disksize: 1, miniops: 50, maxiops: 2000 })
+    const made = await api.run('createDiskOffering', {
+      name: 'w',
+      displaytext: 'w',
+      disksize: 1,
+      miniops: 50,
+      maxiops: 2000,
+    })
     const created = await api.run('createVolume', { name: 'w', zoneid: cloud.zone, diskofferingid: text(made, 'id') })
     volume = text(created, 'id')
     await api.run('attachVolume', { id: volume, virtualmachineid: cloud.vm })
@@ -50,7 +56,10 @@ describe('a guest that writes while parts of the SAN are killed', () => {
     process.kill(daemon?.pid ?? 0, 'SIGKILL') // Checked to be there.
     const { job } = await lab.api.submit('createSnapshot', { volumeid: volume, locationtype: 'primary' })
     expect(await moreThan(guest, before + 20)).toBeGreaterThan(before)
-    const retried = await until(async () => (await retries(lab, job))[0], { what: 'the log to tell of a retry', withinMs: 20_000 })
+    const retried = await until(async () => (await retries(lab, job))[0], {
+      what: 'the log to tell of a retry',
+      withinMs: 20_000,
+    })
     expect(JSON.stringify(retried)).toContain('UNAVAILABLE')
     await startSan(lab.at, SILENT)
     await lab.api.job(job)

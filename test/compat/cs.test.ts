@@ -31,7 +31,12 @@ describe('python cs, as Debian packages it', () => {
       MOORAGE_API_KEY: keys.apiKey,
       MOORAGE_SECRET_KEY: keys.secretKey,
     }
-    const { stdout } = await run('/usr/bin/python3', [join(import.meta.dirname, 'cs_tour.py')], { env })
-    expect(stdout.trim().split('\n').filter((line) => line.startsWith('ok:'))).toHaveLength(16)
+    const { stdout } = await run('/usr/bin/python3', [join(import.meta.dirname, 'cs-tour.py')], { env })
+    expect(
+      stdout
+        .trim()
+        .split('\n')
+        .filter((line) => line.startsWith('ok:')),
+    ).toHaveLength(16)
   })
 })

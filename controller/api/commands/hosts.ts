@@ -1,0 +1,202 @@
+import type { System } from '../../operations/context.ts'
+import { addHost } from '../../operations/host-add.ts'
+import { removeHost } from '../../operations/host-remove.ts'
+import { changeHost, resourceStateOf } from '../../operations/host-update.ts'
+import { type HostView, hostViews, listHosts } from '../../store/queries/hosts.ts'
+import { defineCommand, OPERATORS, OPERATORS_READING, SUCCESS } from '../command.ts'
+import { given } from '../given.ts'
+import { keyword } from '../ownership.ts'
+import { choice, entity, flag, list as listOf, map, text } from '../params.ts'
+import { field, type Rendered } from '../shape.ts'
+
+/** A hypervisor host as CloudStack answers it. Memory in bytes. */
+const hostShape = {
+  id: field.string('the ID of the host'),
+  name: field.string('the name of the host'),
+  state: field.string('the state of the host: Up, or Alert when it does not answer'),
+  type: field.string('the host type: Routing, which runs virtual machines'),
+  ipaddress: field.string('the IP address of the host'),
+  zoneid: field.string('the Zone ID of the host'),
+  zonename: field.string('the Zone name of the host'),
+  podid: field.string('the Pod ID of the host'),
+  podname: field.string('the Pod name of the host'),
+  clusterid: field.string('the cluster ID of the host'),
+  clustername: field.string('the cluster name of the host'),
+  clustertype: field.string('the cluster type of the cluster that host belongs to'),
+  version: field.string('the version of what answers on the host'),
+  hypervisor: field.string('the host hypervisor'),
+  cpunumber: field.integer('the CPU number of the host'),
+  cpuallocated: field.string('the amount of the CPUs that is given to virtual machines, in percent'),
+  memorytotal: field.long('the memory total of the host'),
+  memoryallocated: field.long('the memory that is given to virtual machines'),
+  memoryallocatedbytes: field.long('the memory that is given to virtual machines'),
+  lastpinged: field.date('the date and time the host was last heard of'),
+  created: field.date('the date and time the host was added'),
+  removed: field.date('the date and time the host was removed'),
+  hosttags: field.string('comma-separated list of tags for the host'),
+  resourcestate: field.string('whether virtual machines are placed there: Enabled or Disabled'),
+  islocalstorageactive: field.boolean('true if local storage is active, false otherwise'),
+  details: field.map('what is known of the host besides'),
+  initiator: field.string('iSCSI name under which disks of its virtual machines log in'),
+} as const
+
+const host = { key: 'host', shape: hostShape } as const
+
+function renderHost(view: HostView): Rendered<typeof hostShape> {
+  return {
+    id: view.id,
+    name: view.name,
+    state: view.state,
+    type: 'Routing',
+    ipaddress: new URL(view.url).hostname,
+    zoneid: view.zoneId,
+    zonename: view.zoneName,
+    podid: view.podId,
+    podname: view.podName,
+    clusterid: view.clusterId,
+    clustername: view.clusterName,
+    clustertype: 'CloudManaged',
+    version: view.version,
+    hypervisor: view.hypervisor,
+    cpunumber: view.cpus,
+    cpuallocated: `${((100 * view.cpusGiven) / Math.max(1, view.cpus)).toFixed(2)}%`,
+    memorytotal: view.memoryBytes,
+    memoryallocated: view.memoryGiven,
+    memoryallocatedbytes: view.memoryGiven,
+    lastpinged: view.lastSeenAt,
+    created: view.createdAt,
+    removed: view.removedAt,
+    hosttags: view.tags.length === 0 ? null : view.tags.join(','),
+    resourcestate: view.resourceState,
+    islocalstorageactive: false,
+    details: {},
+    initiator: view.initiator,
+  }
+}
+
+async function oneHost(system: System, id: string): Promise<Rendered<typeof hostShape>> {
+  return (await hostViews(system.store.reader, [id])).map(renderHost)[0] ?? {}
+}
+
+const add = defineCommand({
+  name: 'addHost',
+  kind: 'sync',
+  description: 'Adds a hypervisor host, once it has answered and said who it is.',
+  roles: OPERATORS,
+  params: {
+    zoneid: entity('zone', { required: true, description: 'the Zone ID for the host' }),
+    podid: entity('pod', { required: true, description: 'the Pod ID for the host' }),
+    clusterid: entity('cluster', { description: 'the cluster ID for the host; the only one of the pod if not given' }),
+    clustername: text({ description: 'the cluster name for the host' }),
+    url: text({ required: true, length: 2048, description: 'the host URL; its scheme tells the plug-in' }),
+    username: text({ description: 'the username for the host' }),
+    password: text({ secret: true, description: 'the password for the host' }),
+    hypervisor: text({ required: true, description: 'hypervisor type of the host' }),
+    allocationstate: text({ description: 'Disabled: no virtual machine is placed there yet' }),
+    hosttags: listOf({ description: 'list of tags to be added to the host' }),
+    details: map({ description: 'further settings of the plug-in' }),
+  },
+  response: { ...host, listShaped: true },
+  async run({ system, caller, params }) {
+    const { zoneid, podid, clusterid, clustername, url, username, password, hypervisor } = params
+    const enabled = params.allocationstate === undefined || resourceStateOf(params.allocationstate) === 'Enabled'
+    const id = await addHost(
+      { system, caller },
+      {
+        zone: zoneid,
+        pod: podid,
+        url,
+        hypervisor,
+        enabled,
+        tags: params.hosttags ?? [],
+        details: params.details ?? {},
+        ...given({ cluster: clusterid, clusterName: clustername, username, password }),
+      },
+    )
+    return { object: await oneHost(system, id) }
+  },
+})
+
+const itself = entity('host', { required: true, description: 'the ID of the host' })
+
+const update = defineCommand({
+  name: 'updateHost',
+  kind: 'sync',
+  description: 'Updates a host.',
+  roles: OPERATORS,
+  params: {
+    id: itself,
+    name: text({ description: 'change the name of the host' }),
+    allocationstate: text({ description: 'Enable or Disable: whether virtual machines are placed there' }),
+    hosttags: listOf({ description: 'list of tags, which replaces the one there is' }),
+  },
+  response: host,
+  async run({ system, caller, params: { id, name, allocationstate, hosttags } }) {
+    await changeHost(
+      { system, caller },
+      { host: id, ...given({ name: name || undefined, tags: hosttags, allocation: allocationstate || undefined }) },
+    )
+    return { object: await oneHost(system, id) }
+  },
+})
+
+const remove = defineCommand({
+  name: 'deleteHost',
+  kind: 'sync',
+  description: 'Forgets a host on which no virtual machine runs. Nothing on the host is touched.',
+  roles: OPERATORS,
+  params: {
+    id: itself,
+    forced: flag({ description: 'accepted for the sake of clients: a host with virtual machines is never forgotten' }),
+  },
+  response: SUCCESS,
+  async run({ system, caller, params: { id } }) {
+    await removeHost({ system, caller }, id)
+    return { success: true }
+  },
+})
+
+const list = defineCommand({
+  name: 'listHosts',
+  kind: 'sync',
+  description: 'Lists hosts.',
+  roles: OPERATORS_READING,
+  params: {
+    keyword,
+    id: entity('host', { description: 'the id of the host' }),
+    name: text({ description: 'the name of the host' }),
+    type: text({ description: 'the host type: all are Routing' }),
+    zoneid: entity('zone', { description: 'the Zone ID for the host' }),
+    podid: entity('pod', { description: 'the Pod ID for the host' }),
+    clusterid: entity('cluster', { description: 'lists hosts existing in particular cluster' }),
+    state: text({ description: 'the state of the host' }),
+    resourcestate: text({ description: 'list hosts by resource state: Enabled or Disabled' }),
+    hypervisor: text({ description: 'hypervisor type of host' }),
+    virtualmachineid: entity('vm', { description: 'lists the host on which this virtual machine runs' }),
+    details: choice(['all', 'capacity', 'events', 'stats', 'min'], { description: 'accepted for the sake of clients' }),
+  },
+  response: { ...host, list: true },
+  async run({ system, params, page }) {
+    if (params.type !== undefined && params.type.toLowerCase() !== 'routing') return { list: [], count: 0 }
+    const { items, count } = await listHosts(
+      system.store.reader,
+      given({
+        ids: params.id === undefined ? undefined : [params.id],
+        name: params.name || undefined,
+        keyword: params.keyword,
+        zone: params.zoneid,
+        pod: params.podid,
+        cluster: params.clusterid,
+        state: params.state || undefined,
+        resourceState: params.resourcestate || undefined,
+        hypervisor: params.hypervisor || undefined,
+        vm: params.virtualmachineid,
+      }),
+      page,
+    )
+    return { list: items.map(renderHost), count }
+  },
+})
+
+/** The commands about hypervisor hosts. */
+export const hostCommands = [add, update, remove, list] as const

@@ -1,0 +1,192 @@
+import { poolsThatCan } from '../../operations/capabilities.ts'
+import type { System } from '../../operations/context.ts'
+import { ownershipOf } from '../../operations/ownership.ts'
+import { createSnapshot } from '../../operations/snapshot-create.ts'
+import { deleteSnapshot } from '../../operations/snapshot-delete.ts'
+import { revertSnapshot } from '../../operations/snapshot-revert.ts'
+import { listSnapshots, type SnapshotView, snapshotViews } from '../../store/queries/snapshots.ts'
+import { defineCommand, EVERYONE, type Finished, SUCCESS, TENANTS } from '../command.ts'
+import { given } from '../given.ts'
+import { keyword, ownershipParams } from '../ownership.ts'
+import { choice, entities, entity, flag, tags, text } from '../params.ts'
+import { field, pendingFields, type Rendered, tagFields } from '../shape.ts'
+import { idsOf, pendingOn, taggedOf } from './listed.ts'
+
+const admin = { admin: true } as const
+const LOCATIONS = ['PRIMARY', 'SECONDARY'] as const
+
+/** A snapshot as CloudStack answers it. `physicalsize` and the data store are of its copy on an array. */
+const snapshotShape = {
+  id: field.string('ID of the snapshot'),
+  account: field.string('the account associated with the snapshot'),
+  domainid: field.string('the domain ID of the snapshot account'),
+  domain: field.string('the domain name of the snapshot account'),
+  domainpath: field.string('path of the domain'),
+  snapshottype: field.string('the type of the snapshot: MANUAL'),
+  volumeid: field.string('ID of the disk volume'),
+  volumename: field.string('name of the disk volume'),
+  volumetype: field.string('type of the disk volume'),
+  volumestate: field.string('state of the disk volume'),
+  created: field.date('the date the snapshot was created'),
+  takenat: field.date('the point in time that it holds, by the clock of its array'),
+  name: field.string('name of the snapshot'),
+  intervaltype: field.string('MANUAL: it was not taken by a schedule'),
+  locationtype: field.string('PRIMARY while it is on its array, else SECONDARY'),
+  state: field.string('the state of the snapshot; BackedUp means that it can be used'),
+  physicalsize: field.long('bytes that it takes for itself, as far as the array knows'),
+  virtualsize: field.long('size in bytes of the volume at that point in time'),
+  zoneid: field.string('id of the availability zone'),
+  zonename: field.string('name of the availability zone'),
+  revertable: field.boolean('whether its volume can be put back to it'),
+  datastoreid: field.string('ID of the storage pool that holds it', admin),
+  datastorename: field.string('name of the storage pool that holds it', admin),
+  datastorestate: field.string('state of the copy in that pool', admin),
+  datastoretype: field.string('Primary or Image', admin),
+  path: field.string('name of the snapshot on its array', admin),
+  tags: field.list(tagFields, 'the list of resource tags'),
+  ...pendingFields,
+} as const
+
+const snapshot = { key: 'snapshot', shape: snapshotShape } as const
+
+async function renderSnapshots(
+  system: System,
+  views: readonly SnapshotView[],
+): Promise<readonly Rendered<typeof snapshotShape>[]> {
+  const pools = views.flatMap(({ copies }) => copies.map(({ poolId }) => poolId))
+  const reverting = await poolsThatCan(system, 'revert', pools)
+  return views.map((view) => {
+    const copy = view.copies.find(({ kind }) => kind === 'array') ?? view.copies[0]
+    const onArray = copy === undefined || copy.kind === 'array'
+    return {
+      id: view.id,
+      account: view.accountName,
+      domainid: view.domainId,
+      domain: view.domainName,
+      domainpath: view.domainPath,
+      snapshottype: 'MANUAL',
+      volumeid: view.volumeId,
+      volumename: view.volumeName,
+      volumetype: view.volumeType,
+      volumestate: view.volumeState,
+      created: view.createdAt,
+      takenat: view.takenAt,
+      name: view.name,
+      intervaltype: 'MANUAL',
+      locationtype: onArray ? 'PRIMARY' : 'SECONDARY',
+      state: view.state,
+      physicalsize: copy?.bytes,
+      virtualsize: view.bytes,
+      zoneid: view.zoneId,
+      zonename: view.zoneName,
+      revertable: view.state === 'BackedUp' && copy?.poolId !== undefined && reverting.has(copy.poolId ?? ''),
+      datastoreid: copy?.poolId,
+      datastorename: copy?.poolName,
+      datastorestate: copy?.state,
+      datastoretype: onArray ? 'Primary' : 'Image',
+      path: copy?.name,
+      tags: taggedOf(view, 'Snapshot'),
+      ...pendingOn(view),
+    }
+  })
+}
+
+async function result({ system, subject }: Finished): Promise<Rendered<typeof snapshotShape> | undefined> {
+  return (await renderSnapshots(system, await snapshotViews(system.store.reader, [subject])))[0]
+}
+
+const create = defineCommand({
+  name: 'createSnapshot',
+  kind: 'async-create',
+  description: 'Takes a snapshot of a volume, on the array that holds it.',
+  roles: TENANTS,
+  params: {
+    volumeid: entity('volume', { required: true, description: 'the ID of the disk volume' }),
+    name: text({ description: 'the name of the snapshot; volume and time if not given' }),
+    locationtype: choice(LOCATIONS, {
+      description: 'where it is kept, for volumes on managed storage: primary (as if not given) or secondary',
+    }),
+    quiescevm: flag({
+      description: 'true asks for a snapshot that waits for the guest, which no volume snapshot does',
+    }),
+    asyncbackup: flag({ description: 'accepted for the sake of clients: nothing is copied afterwards' }),
+  },
+  response: snapshot,
+  result,
+  run: ({ system, caller, params: { volumeid, name, locationtype, quiescevm } }) =>
+    createSnapshot(
+      { system, caller },
+      { volume: volumeid, quiesce: quiescevm ?? false, ...given({ name: name || undefined, location: locationtype }) },
+    ),
+})
+
+const itself = entity('snapshot', { required: true, description: 'the ID of the snapshot' })
+
+const remove = defineCommand({
+  name: 'deleteSnapshot',
+  kind: 'async',
+  description: 'Deletes a snapshot of a disk volume.',
+  roles: TENANTS,
+  params: { id: itself },
+  response: SUCCESS,
+  run: ({ system, caller, params: { id } }) => deleteSnapshot({ system, caller }, id),
+})
+
+const revert = defineCommand({
+  name: 'revertSnapshot',
+  kind: 'async',
+  description: 'Puts a volume back to one of its snapshots. Its virtual machine must be stopped.',
+  roles: TENANTS,
+  params: { id: itself },
+  response: snapshot,
+  result,
+  run: ({ system, caller, params: { id } }) => revertSnapshot({ system, caller }, id),
+})
+
+const list = defineCommand({
+  name: 'listSnapshots',
+  kind: 'sync',
+  description: 'Lists snapshots, one row for each whatever copies it has.',
+  roles: EVERYONE,
+  params: {
+    ...ownershipParams,
+    keyword,
+    id: entity('snapshot', { description: 'lists the snapshot with this ID' }),
+    ids: entities('snapshot', { description: 'the IDs of the snapshots' }),
+    name: text({ description: 'lists snapshots of this name' }),
+    volumeid: entity('volume', { removed: true, description: 'the ID of the disk volume' }),
+    zoneid: entity('zone', { description: 'list snapshots of this zone' }),
+    locationtype: choice(LOCATIONS, { description: 'list snapshots that have a copy there' }),
+    snapshottype: choice(['MANUAL', 'RECURRING'], { description: 'MANUAL, which they all are, or RECURRING' }),
+    intervaltype: choice(['HOURLY', 'DAILY', 'WEEKLY', 'MONTHLY'], { description: 'by schedule: there are none' }),
+    showunique: flag({ description: 'accepted for the sake of clients: there is one row for each' }),
+    tags: tags({ description: 'list snapshots that carry these tags' }),
+  },
+  response: { ...snapshot, list: true },
+  async run({ system, caller, params, page }) {
+    const ids = idsOf(params)
+    const { name, volumeid, zoneid, locationtype } = params
+    const scheduled = params.snapshottype === 'RECURRING' || params.intervaltype !== undefined
+    if (scheduled) return { list: [], count: 0 }
+    const { items, count } = await listSnapshots(
+      system.store.reader,
+      {
+        ownership: await ownershipOf({ system, caller }, params, { byId: ids !== undefined || volumeid !== undefined }),
+        ...given({
+          ids,
+          name: name || undefined,
+          keyword: params.keyword,
+          volume: volumeid,
+          zone: zoneid,
+          tags: params.tags,
+        }),
+        ...(locationtype === undefined ? {} : { kind: locationtype === 'PRIMARY' ? 'array' : 'archive' }),
+      },
+      page,
+    )
+    return { list: await renderSnapshots(system, items), count }
+  },
+})
+
+/** The commands about snapshots. */
+export const snapshotCommands = [create, remove, revert, list] as const

@@ -1,0 +1,175 @@
+import type { Caller } from '../../operations/context.ts'
+import { ownerOf, ownershipOf, sightOf } from '../../operations/ownership.ts'
+import { refuse } from '../../operations/refusals.ts'
+import { deleteTemplate, registerTemplate } from '../../operations/template-register.ts'
+import { listTemplates, templateViews, type TemplateView } from '../../store/queries/templates.ts'
+import { defineCommand, EVERYONE, OPERATORS, SUCCESS } from '../command.ts'
+import { given } from '../given.ts'
+import { keyword, ownerParams, ownershipParams } from '../ownership.ts'
+import { choice, entities, entity, flag, text } from '../params.ts'
+import { field, type Rendered } from '../shape.ts'
+import { idsOf } from './listed.ts'
+
+/** A template as CloudStack answers it. */
+const templateShape = {
+  id: field.string('the template ID'),
+  name: field.string('the template name'),
+  displaytext: field.string('the template display text'),
+  account: field.string('the account name to which the template belongs'),
+  domainid: field.string('the ID of the domain to which the template belongs'),
+  domain: field.string('the name of the domain to which the template belongs'),
+  zoneid: field.string('the ID of the zone for this template'),
+  zonename: field.string('the name of the zone for this template'),
+  created: field.date('the date this template was created'),
+  removed: field.date('the date this template was removed'),
+  format: field.string('the format of the template'),
+  hypervisor: field.string('the hypervisor on which the template runs'),
+  ostypename: field.string('the name of the OS type for this template'),
+  size: field.long('the size of the template in bytes'),
+  checksum: field.string('SHA-256 of the template, where the controller could read it'),
+  isready: field.boolean('true if the template is ready to be deployed from'),
+  status: field.string('the status of the template'),
+  ispublic: field.boolean('true if this template is public'),
+  isfeatured: field.boolean('true if this template is featured'),
+  isextractable: field.boolean('true if the template is extractable'),
+  crosszones: field.boolean('true if the template is managed across all zones'),
+  passwordenabled: field.boolean('true if the reset password feature is enabled'),
+  sshkeyenabled: field.boolean('true if template is ssh key enabled'),
+  isdynamicallyscalable: field.boolean('true if template contains tools to support dynamic scaling'),
+  templatetype: field.string('the type of the template'),
+  image: field.string('name under which hosts hold the boot image', { admin: true }),
+  url: field.string('where it was registered from', { admin: true }),
+} as const
+
+const template = { key: 'template', shape: templateShape } as const
+
+function render(view: TemplateView): Rendered<typeof templateShape> {
+  return {
+    id: view.id,
+    name: view.name,
+    displaytext: view.displayText,
+    account: view.accountName,
+    domainid: view.domainId,
+    domain: view.domainName,
+    zoneid: view.zoneId,
+    zonename: view.zoneName,
+    created: view.createdAt,
+    removed: view.removedAt,
+    format: view.format,
+    hypervisor: view.hypervisor,
+    ostypename: view.osType,
+    size: view.bytes,
+    checksum: view.checksum === '' ? undefined : view.checksum,
+    isready: true,
+    status: 'Download Complete',
+    ispublic: view.public,
+    isfeatured: view.featured,
+    isextractable: false,
+    crosszones: view.zoneId === null,
+    passwordenabled: false,
+    sshkeyenabled: false,
+    isdynamicallyscalable: false,
+    templatetype: 'USER',
+    image: view.image,
+    url: view.url,
+  }
+}
+
+const register = defineCommand({
+  name: 'registerTemplate',
+  kind: 'sync',
+  description:
+    'Registers a template: a boot image that the hosts hold by its name (image://NAME; image://none for machines without a ' +
+    'guest), or a file on the machine of the controller (file:///path).',
+  roles: OPERATORS,
+  params: {
+    ...ownerParams,
+    name: text({ required: true, description: 'the name of the template' }),
+    displaytext: text({ description: 'the display text of the template; its name if not given', length: 4096 }),
+    url: text({ required: true, description: 'image://NAME or file:///path', length: 2048 }),
+    format: choice(['RAW', 'QCOW2', 'VHD', 'OVA', 'VMDK'], {
+      required: true,
+      description: 'the format of the template',
+    }),
+    hypervisor: text({ required: true, description: 'the target hypervisor for the template' }),
+    zoneid: entity('zone', { description: 'the ID of the zone; -1 or none: every zone' }),
+    checksum: text({ description: 'SHA-256 that the file must have, with or without {SHA-256} before it' }),
+    ispublic: flag({ description: 'true if the template is available to all accounts' }),
+    isfeatured: flag({ description: 'true if this template is a featured template' }),
+    ostypeid: text({ description: 'accepted for the sake of clients' }),
+    requireshvm: flag({ description: 'accepted for the sake of clients' }),
+  },
+  response: { ...template, listShaped: true },
+  async run({ system, caller, params }) {
+    const { name, displaytext, url, format, hypervisor, zoneid, checksum } = params
+    const id = await registerTemplate(
+      { system, caller },
+      {
+        account: await ownerOf({ system, caller }, params),
+        name,
+        url,
+        format,
+        hypervisor,
+        public: params.ispublic ?? false,
+        featured: params.isfeatured ?? false,
+        ...given({ displayText: displaytext, zone: zoneid, checksum: checksum || undefined }),
+      },
+    )
+    const [view] = await templateViews(system.store.reader, [id])
+    return { object: view === undefined ? {} : render(view) }
+  },
+})
+
+const FILTERS = ['all', 'featured', 'self', 'selfexecutable', 'sharedexecutable', 'executable', 'community'] as const
+
+const list = defineCommand({
+  name: 'listTemplates',
+  kind: 'sync',
+  description: 'Lists templates.',
+  roles: EVERYONE,
+  params: {
+    ...ownershipParams,
+    keyword,
+    templatefilter: choice(FILTERS, { required: true, description: `one of ${FILTERS.join(', ')}` }),
+    id: entity('template', { description: 'the template ID' }),
+    ids: entities('template', { description: 'the IDs of the templates' }),
+    name: text({ description: 'the template name' }),
+    zoneid: entity('zone', { description: 'list templates by zone' }),
+    hypervisor: text({ description: 'the hypervisor for which to list templates' }),
+  },
+  response: { ...template, list: true },
+  async run({ system, caller, params, page }) {
+    const { templatefilter: which } = params
+    if (which === 'all' && !mayUseAll(caller))
+      throw refuse('INVALID', 'Invalid parameter templatefilter: all is for administrators')
+    const ids = idsOf(params)
+    const filter = {
+      ownership:
+        which === 'all' ? sightOf(caller) : await ownershipOf({ system, caller }, params, { byId: ids !== undefined }),
+      publicToo:
+        which === 'featured' || which === 'executable' || which === 'community' || which === 'sharedexecutable',
+      ...(which === 'featured' ? { featured: true as const } : {}),
+      ...given({ ids, name: params.name, keyword: params.keyword, zone: params.zoneid, hypervisor: params.hypervisor }),
+    }
+    const { items, count } = await listTemplates(system.store.reader, filter, page)
+    return { list: items.map(render), count }
+  },
+})
+
+/** CloudStack keeps `all` from users, and from the administrators of domains. */
+function mayUseAll(caller: Caller): boolean {
+  return caller.role === 'admin' || caller.role === 'read-only-admin'
+}
+
+const remove = defineCommand({
+  name: 'deleteTemplate',
+  kind: 'async',
+  description: 'Takes a template away from new virtual machines.',
+  roles: OPERATORS,
+  params: { id: entity('template', { required: true, description: 'the ID of the template' }) },
+  response: SUCCESS,
+  run: ({ system, caller, params: { id } }) => deleteTemplate({ system, caller }, id),
+})
+
+/** The commands about templates. */
+export const templateCommands = [register, list, remove] as const

@@ -1,0 +1,100 @@
+import type { System } from '../../operations/context.ts'
+import { type VmView, vmViews } from '../../store/queries/vms.ts'
+import { field, pendingFields, type Rendered, tagFields } from '../shape.ts'
+import { pendingOn, taggedOf } from './listed.ts'
+
+const admin = { admin: true } as const
+
+/** A virtual machine as CloudStack answers it. There are no networks: what belongs to them is empty. */
+export const vmShape = {
+  id: field.string('the ID of the virtual machine'),
+  name: field.string('the name of the virtual machine'),
+  displayname: field.string('user generated name'),
+  instancename: field.string('instance name on its host', admin),
+  account: field.string('the account associated with the virtual machine'),
+  domainid: field.string('the ID of the domain in which the virtual machine exists'),
+  domain: field.string('the name of the domain in which the virtual machine exists'),
+  domainpath: field.string('path of the domain'),
+  created: field.date('the date when this virtual machine was created'),
+  state: field.string('the state of the virtual machine'),
+  haenable: field.boolean('true if high-availability is enabled'),
+  zoneid: field.string('the ID of the availability zone'),
+  zonename: field.string('the name of the availability zone'),
+  hostid: field.string('the ID of the host for the virtual machine', admin),
+  hostname: field.string('the name of the host for the virtual machine', admin),
+  hostcontrolstate: field.string('state of that host', admin),
+  templateid: field.string('the ID of the template'),
+  templatename: field.string('the name of the template'),
+  templatedisplaytext: field.string('the display text of the template'),
+  templateformat: field.string('the format of the template'),
+  passwordenabled: field.boolean('true if the password reset feature is enabled'),
+  serviceofferingid: field.string('the ID of the service offering'),
+  serviceofferingname: field.string('the name of the service offering'),
+  cpunumber: field.integer('the number of CPUs'),
+  cpuspeed: field.integer('the speed of each CPU in MHz'),
+  memory: field.integer('the memory in MiB'),
+  rootdeviceid: field.long('device ID of the root disk'),
+  hypervisor: field.string('the hypervisor on which it runs'),
+  osdisplayname: field.string('OS name of the template'),
+  details: field.map('details of the virtual machine'),
+  displayvm: field.boolean('whether it is displayed to end users'),
+  isdynamicallyscalable: field.boolean('true if it can be scaled while it runs'),
+  nic: field.list({}, 'the list of its nics: there are none'),
+  securitygroup: field.list({}, 'list of its security groups: there are none'),
+  affinitygroup: field.list({}, 'list of its affinity groups: there are none'),
+  tags: field.list(tagFields, 'the list of resource tags'),
+  ...pendingFields,
+} as const
+
+/** A VM as the API answers it. */
+export type RenderedVm = Rendered<typeof vmShape>
+
+const MIB = 1024 ** 2
+
+/** A VM as the API answers it; `render` leaves out what the caller must not see. */
+export function renderVm(view: VmView): RenderedVm {
+  return {
+    id: view.id,
+    name: view.name,
+    displayname: view.displayName,
+    instancename: view.id,
+    account: view.accountName,
+    domainid: view.domainId,
+    domain: view.domainName,
+    domainpath: view.domainPath,
+    created: view.createdAt,
+    state: view.state,
+    haenable: false,
+    zoneid: view.zoneId,
+    zonename: view.zoneName,
+    hostid: view.hostId,
+    hostname: view.hostName,
+    hostcontrolstate: view.hostState,
+    templateid: view.templateId,
+    templatename: view.templateName,
+    templatedisplaytext: view.templateText,
+    templateformat: view.templateFormat,
+    passwordenabled: false,
+    serviceofferingid: view.offeringId,
+    serviceofferingname: view.offeringName,
+    cpunumber: view.cpus,
+    cpuspeed: view.cpuMhz,
+    memory: Math.round(view.memoryBytes / MIB),
+    rootdeviceid: 0,
+    hypervisor: view.hypervisor,
+    osdisplayname: view.osType,
+    details: {},
+    displayvm: true,
+    isdynamicallyscalable: false,
+    nic: [],
+    securitygroup: [],
+    affinitygroup: [],
+    tags: taggedOf(view, 'UserVm'),
+    ...pendingOn(view),
+  }
+}
+
+/** One VM by id, expunged ones too; `undefined` when there is none. */
+export async function oneVm(system: System, id: string): Promise<RenderedVm | undefined> {
+  return (await vmViews(system.store.reader, [id])).map(renderVm)[0]
+}

@@ -1,0 +1,156 @@
+import { randomUUID } from 'node:crypto'
+import type { Caller, System } from '../operations/context.ts'
+import { sightOf } from '../operations/ownership.ts'
+import { refuse, type Told, told } from '../operations/refusals.ts'
+import { authenticate, type Sender, SESSION_COOKIE } from './authenticate.ts'
+import type { Answer, Command } from './command.ts'
+import { contentOf, envelopeOf, failureContent } from './envelope.ts'
+import { windowOf } from './paging.ts'
+import { shown } from './params.ts'
+import { type Arguments, argumentsOf, valueOf } from './received.ts'
+
+/** A request to the query API. */
+export interface Incoming extends Sender {
+  readonly method: 'GET' | 'POST'
+}
+
+/** Its answer, and what of it the log and the metrics may know. */
+export interface Outgoing {
+  readonly status: number
+  readonly body: Readonly<Record<string, unknown>>
+  /** Text of the refusal: also goes into the header `X-Description`. */
+  readonly refused?: string
+  /** Session cookies to set or to end. */
+  readonly session?: { readonly id: string; readonly key: string } | 'ended'
+  /** The command, when it is one of ours. */
+  readonly command?: string
+  readonly username?: string
+  /** What happened inside, for operators, with the id that the caller was told. */
+  readonly internal?: string
+}
+
+/** Caller of commands that need no authentication: may do nothing and owns nothing. */
+const NOBODY: Caller = {
+  principalId: '',
+  username: '',
+  accountId: '',
+  accountName: '',
+  domainId: '',
+  domainPath: '',
+  role: 'user',
+}
+
+/** Answers one request. Never throws. */
+export async function dispatch(
+  system: System,
+  commands: ReadonlyMap<string, Command>,
+  incoming: Incoming,
+): Promise<Outgoing> {
+  const name = valueOf(incoming.received, 'command')
+  const command = commands.get(name ?? '')
+  let caller: Caller | undefined
+  try {
+    if (name === undefined || name === '') throw refuse('UNKNOWN_COMMAND', 'Invalid request, no command sent')
+    if (!command) throw unavailable(name)
+    if (command.post === true && incoming.method !== 'POST') return wrongMethod(command)
+    caller = command.open === true ? NOBODY : await authenticate(system, incoming)
+    if (command.open !== true && !command.roles.includes(caller.role)) throw unavailable(name)
+    const { answer, admin } = await run({ system, commands, command, caller }, incoming)
+    return {
+      status: 200,
+      body: { [envelopeOf(command)]: contentOf(command, answer, admin) },
+      ...('session' in answer && answer.session !== undefined ? { session: answer.session } : {}),
+      command: command.name,
+      username: caller.username,
+    }
+  } catch (error) {
+    return { ...failed(told(error), command), ...(caller === undefined ? {} : { username: caller.username }) }
+  }
+}
+
+interface Running {
+  readonly system: System
+  readonly commands: ReadonlyMap<string, Command>
+  readonly command: Command
+  readonly caller: Caller
+}
+
+async function run(
+  { system, commands, command, caller }: Running,
+  incoming: Incoming,
+): Promise<{ readonly answer: Answer; readonly admin: boolean }> {
+  const admin = isAdmin(caller)
+  const args = argumentsOf(incoming.received)
+  const at = { command: command.name, system, sight: sightOf(caller) }
+  const params = await readParams(command, args, { ...at, admin })
+  const page = command.response.list === true ? await windowOf(args.given, at) : { offset: 0 }
+  const session = incoming.cookies[SESSION_COOKIE]
+  const rest = session === undefined ? {} : { session }
+  return { answer: await command.run({ system, caller, params, page, commands, ...rest }), admin }
+}
+
+/** Whether the caller sees what only administrators see. */
+export function isAdmin(caller: Caller): boolean {
+  return caller.role === 'admin' || caller.role === 'read-only-admin'
+}
+
+async function readParams(
+  command: Command,
+  { given, broken }: Arguments,
+  at: Parameters<typeof windowOf>[1] & { readonly admin: boolean },
+): Promise<Readonly<Record<string, unknown>>> {
+  const lower = command.name.toLowerCase()
+  const params: Record<string, unknown> = {}
+  for (const [name, param] of Object.entries(command.params)) {
+    if (param.admin === true && !at.admin) continue
+    if (param.type === 'map' && broken.has(name)) {
+      throw refuse('MALFORMED', `Unable to decode parameter ${name}: it must be given as ${name}[0].name=value`)
+    }
+    const arg = given.get(name)
+    const texts = arg === undefined ? [] : 'text' in arg ? [arg.text] : arg.entries.map(({ value }) => value)
+    if (texts.some((text) => text.length > param.length)) {
+      throw refuse(
+        'INVALID',
+        `Unable to execute API command ${lower} due to invalid value. Value greater than max allowed length ` +
+          `${param.length} for param: ${name}`,
+      )
+    }
+    const value = arg === undefined ? undefined : await param.read(arg, { ...at, name })
+    if (param.needed && (value === undefined || value === '')) {
+      throw refuse('INVALID', `Unable to execute API command ${lower} due to missing parameter ${name}`)
+    }
+    if (value !== undefined) params[name] = value
+  }
+  return params
+}
+
+function unavailable(name: string): Error {
+  return refuse(
+    'UNKNOWN_COMMAND',
+    `The given command '${shown(name)}' either does not exist, or is not available for this user`,
+  )
+}
+
+function wrongMethod(command: Command): Outgoing {
+  return failed({ http: 405, cs: undefined, text: `Please use HTTP POST for ${command.name}` }, command)
+}
+
+/** Unknown commands, those a caller may not use, and requests that could not be read are answered by `errorresponse`. */
+function failed(what: Told, command: Command | undefined): Outgoing {
+  const reference = randomUUID()
+  const hidden = what.internal !== undefined && what.http === 530
+  const text = hidden ? `${what.text} (reference ${reference})` : what.text
+  const envelope = command === undefined || what.http === 432 ? 'errorresponse' : envelopeOf(command)
+  return {
+    status: what.http,
+    body: { [envelope]: failureContent({ ...what, text }) },
+    refused: text,
+    ...(command === undefined ? {} : { command: command.name }),
+    ...(what.internal === undefined ? {} : { internal: hidden ? `${reference}: ${what.internal}` : what.internal }),
+  }
+}
+
+/** The answer to a request that could not be read at all. */
+export function unreadable(error: unknown): Outgoing {
+  return failed(told(error), undefined)
+}

@@ -1,0 +1,182 @@
+import cookie from '@fastify/cookie'
+import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import { Histogram, type Registry } from 'prom-client'
+import type { System } from '../operations/context.ts'
+import { isReady } from '../operations/readiness.ts'
+import { refuse } from '../operations/refusals.ts'
+import { SESSION_COOKIE, SESSION_KEY } from './authenticate.ts'
+import type { Command } from './command.ts'
+import { dispatch, type Outgoing, unreadable } from './dispatch.ts'
+import { receive } from './received.ts'
+import { COMMANDS } from './registry.ts'
+
+/** What the server tells; a pino logger fits. Never parameters: they may be secret. */
+export interface ApiLog {
+  debug(fields: object, message: string): void
+  info(fields: object, message: string): void
+  error(fields: object, message: string): void
+}
+
+/** Where to listen. Port 0: one that the kernel chooses. */
+export interface Listen {
+  readonly host: string
+  readonly port: number
+}
+
+/** What the server serves, and where. */
+export interface ApiOptions {
+  readonly system: System
+  readonly listen: Listen
+  /** Asks for no credentials and acts as the root administrator: a loopback address only. Absent: there is none. */
+  readonly integrationListen?: Listen
+  readonly log: ApiLog
+  /** Served at `/metrics`; the server adds its own. */
+  readonly metrics: Registry
+  /** Other commands than all, for tests. */
+  readonly commands?: readonly Command[]
+}
+
+/** A running server. `close` lets requests end and refuses new ones. */
+export interface ApiServer {
+  /** Of `listen`, without a path: the API is at `/client/api` under it. */
+  readonly url: string
+  readonly integrationUrl?: string
+  close(): Promise<void>
+}
+
+const API = '/client/api'
+const BODY_BYTES = 1024 * 1024
+const HEADER_BYTES = 64 * 1024
+const REQUEST_MS = 30_000
+
+/** Starts the API: `/client/api`, `/healthz`, `/readyz` and `/metrics`. Throws when an address cannot be listened on. */
+export async function createApiServer(options: ApiOptions): Promise<ApiServer> {
+  const { integrationListen } = options
+  if (integrationListen !== undefined && !isLoopback(integrationListen.host)) {
+    throw new Error(
+      `the integration port asks for no credentials, so it cannot listen on ${integrationListen.host}: give a loopback address`,
+    )
+  }
+  const commands = new Map((options.commands ?? COMMANDS).map((command) => [command.name, command]))
+  const seconds = new Histogram({
+    name: 'moorage_api_request_seconds',
+    help: 'Seconds in which commands were answered, by command and HTTP status',
+    labelNames: ['command', 'status'],
+    buckets: [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60],
+    registers: [options.metrics],
+  })
+  const shared = { ...options, commands, seconds }
+  const server = await build({ ...shared, trusted: false })
+  const integration = integrationListen && (await build({ ...shared, trusted: true }))
+  const close = async () => {
+    await Promise.all([server.close(), integration?.close()])
+  }
+  try {
+    const url = await server.listen({ ...options.listen })
+    if (!integration || !integrationListen) return { url, close }
+    return { url, integrationUrl: await integration.listen({ ...integrationListen }), close }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+interface Built {
+  readonly system: System
+  readonly commands: ReadonlyMap<string, Command>
+  readonly log: ApiLog
+  readonly metrics: Registry
+  readonly seconds: Histogram<'command' | 'status'>
+  readonly trusted: boolean
+}
+
+async function build(options: Built): Promise<FastifyInstance> {
+  const app = fastify({
+    bodyLimit: BODY_BYTES,
+    requestTimeout: REQUEST_MS,
+    forceCloseConnections: 'idle',
+    http: { maxHeaderSize: HEADER_BYTES },
+    // Ours logs without urls and addresses.
+    logger: false,
+  })
+  await app.register(cookie)
+  // Kept as text: signatures are checked against the very encoding that was sent.
+  app.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'string' }, (_, body, done) =>
+    done(null, body),
+  )
+  const answer = (request: FastifyRequest, reply: FastifyReply) => handle(options, request, reply)
+  app.get(API, answer)
+  app.post(API, answer)
+  app.get('/healthz', (_, reply) => reply.send({ status: 'alive' }))
+  app.get('/readyz', async (_, reply) => {
+    const ready = await isReady(options.system)
+    return await reply.code(ready ? 200 : 503).send({ status: ready ? 'ready' : 'the database does not answer' })
+  })
+  app.get('/metrics', async (_, reply) => {
+    return await reply.type(options.metrics.contentType).send(await options.metrics.metrics())
+  })
+  app.setNotFoundHandler((_, reply) => reply.code(404).send({ status: 'nothing is here: the API is at /client/api' }))
+  app.setErrorHandler((error, _, reply) => send(reply, notRead(error)))
+  return app
+}
+
+async function handle(options: Built, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  const began = performance.now()
+  const outgoing = await answerTo(options, request)
+  const seconds = (performance.now() - began) / 1000
+  const { command = 'unknown', username, status, internal } = outgoing
+  options.seconds.observe({ command, status: String(status) }, seconds)
+  const fields = { command, username, status, ms: Math.round(seconds * 1000) }
+  if (internal !== undefined) options.log.error({ ...fields, internal }, 'a command failed inside')
+  else if (status === 200) options.log.debug(fields, 'answered')
+  else options.log.info({ ...fields, refused: outgoing.refused }, 'refused')
+  return send(reply, outgoing)
+}
+
+async function answerTo(options: Built, request: FastifyRequest): Promise<Outgoing> {
+  const { body, method, headers } = request
+  try {
+    // A page in the operator's browser can reach loopback ports, too; it cannot help to send these headers.
+    if (options.trusted && (headers.origin !== undefined || !isLoopback(hostOf(headers.host)))) {
+      throw refuse('UNAUTHENTICATED', 'unable to verify user credentials: the integration port is for local programs')
+    }
+    const query = (request.raw.url ?? '').split('?').slice(1).join('?')
+    const received = receive(query, typeof body === 'string' ? body : '')
+    const incoming = { received, cookies: request.cookies, trusted: options.trusted }
+    return await dispatch(options.system, options.commands, { ...incoming, method: method === 'POST' ? 'POST' : 'GET' })
+  } catch (error) {
+    return unreadable(error)
+  }
+}
+
+/** Bodies that are too large or of another type: the status is Fastify's, the text says no more than that. */
+function notRead(error: unknown): Outgoing {
+  const status = error instanceof Error && 'statusCode' in error ? error.statusCode : undefined
+  const rule = status === 413 ? `has more than ${BODY_BYTES} bytes` : 'is no application/x-www-form-urlencoded'
+  const outgoing = unreadable(refuse('MALFORMED', `Unable to read the request: its body ${rule}`))
+  return status === 413 || status === 415 ? { ...outgoing, status } : outgoing
+}
+
+function send(reply: FastifyReply, outgoing: Outgoing): FastifyReply {
+  const { session, refused } = outgoing
+  const to = { path: '/client', httpOnly: true, sameSite: 'strict' } as const
+  if (session === 'ended') reply.clearCookie(SESSION_COOKIE, to).clearCookie(SESSION_KEY, to)
+  else if (session !== undefined) {
+    reply.setCookie(SESSION_COOKIE, session.id, to).setCookie(SESSION_KEY, session.key, to)
+  }
+  if (refused !== undefined) reply.header('X-Description', refused.replaceAll(/[^\u0020-\u007E]/g, '?').slice(0, 1024))
+  return reply
+    .code(outgoing.status)
+    .type('application/json; charset=UTF-8')
+    .header('Cache-Control', 'no-store')
+    .header('X-Content-Type-Options', 'nosniff')
+    .send(JSON.stringify(outgoing.body))
+}
+
+function hostOf(header: string | undefined): string {
+  return (header ?? '').replace(/:\d+$/, '').replaceAll(/[[\]]/g, '')
+}
+
+function isLoopback(host: string): boolean {
+  return /^127(\.\d{1,3}){3}$|^::1$|^localhost$/i.test(host)
+}

@@ -1,0 +1,157 @@
+import { spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { sql } from 'kysely'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { createJournal } from '../store/journal.ts'
+import type { TestStore } from '../store/testing.ts'
+import { TEST_MASTER_KEY, testStore } from '../store/testing.ts'
+import { openCrashArray } from './crash-array.ts'
+import type { CrashArray } from './crash-array.ts'
+import { crashSaga, PARTS } from './crash-saga.ts'
+import { submission } from './testing.ts'
+
+const LEASE_MS = 700
+const VOLUMES = 12
+const WORKERS = 3
+
+let dir: string
+let store: TestStore
+let array: CrashArray
+const workers: ChildProcess[] = []
+
+beforeEach(async () => {
+  dir = mkdtempSync(join(tmpdir(), 'moorage-crash-'))
+  store = await testStore()
+  array = openCrashArray(join(dir, 'array.sqlite'))
+  await sql`create table made (operation uuid not null, part text not null, primary key (operation, part))`.execute(
+    store.reader,
+  )
+})
+afterEach(async () => {
+  await Promise.all(workers.splice(0).map((worker) => kill(worker)))
+  array.close()
+  await store.close()
+  rmSync(dir, { recursive: true })
+})
+
+function startWorker(isolation: string): ChildProcess {
+  const args = [join(import.meta.dirname, 'crash-worker.ts'), store.url, TEST_MASTER_KEY.toString('hex')]
+  const worker = spawn(
+    process.execPath,
+    ['--disable-warning=ExperimentalWarning', ...args, join(dir, 'array.sqlite'), String(LEASE_MS)],
+    {
+      stdio: ['pipe', 'ignore', 'inherit'],
+      env: { ...process.env, MOORAGE_TEST_ISOLATION: isolation },
+    },
+  )
+  workers.push(worker)
+  return worker
+}
+
+async function kill(worker: ChildProcess): Promise<void> {
+  if (worker.exitCode !== null || worker.signalCode !== null) return
+  worker.kill('SIGKILL')
+  await once(worker, 'exit')
+}
+
+async function submitAll(count: number): Promise<void> {
+  const journal = createJournal({ store, leaseMs: LEASE_MS, log: { info: () => {}, warn: () => {}, error: () => {} } })
+  const definition = crashSaga(array)
+  for (let i = 0; i < count; i += 1) {
+    const volume = `volume:${i % VOLUMES}`
+    const what = submission(definition, { volume, fails: i % 7 === 3 }, { resources: [volume, `operation:${i}`] })
+    await store.transact((tx) => journal.submit(tx, what, 'begun'))
+  }
+}
+
+async function open(): Promise<number> {
+  const { rows } = await sql<{ open: number }>`select count(*) as open from operation where ended_at is null`.execute(
+    store.reader,
+  )
+  return rows[0]?.open ?? 0
+}
+
+/** Kills, pauses and replaces workers at random until everything has ended; answers what was done. */
+async function harass(isolation: string, withinMs: number): Promise<{ kills: number; pauses: number }> {
+  for (let i = 0; i < WORKERS; i += 1) startWorker(isolation)
+  const done = { kills: 0, pauses: 0 }
+  const until = Date.now() + withinMs
+  const waking: Promise<unknown>[] = []
+  while ((await open()) > 0) {
+    if (Date.now() > until) throw new Error(`${await open()} operations have not ended after ${withinMs} ms`)
+    await pause(200 + Math.random() * 300)
+    const at = Math.floor(Math.random() * workers.length)
+    const worker = workers[at]
+    if (!worker) continue
+    if (Math.random() < 0.35) {
+      // Long enough for another to take its operations over; then it wakes up inside whatever it was doing.
+      worker.kill('SIGSTOP')
+      done.pauses += 1
+      waking.push(pause(LEASE_MS * (1.2 + Math.random())).then(() => worker.kill('SIGCONT')))
+    } else {
+      workers.splice(at, 1)
+      await kill(worker)
+      done.kills += 1
+      startWorker(isolation)
+    }
+  }
+  await Promise.all(waking)
+  return done
+}
+
+/** What must hold once all has ended, whatever was killed when. */
+async function check(count: number): Promise<void> {
+  const rows = await store.reader.selectFrom('operation').select(['id', 'state', 'input']).orderBy('seq').execute()
+  expect(rows).toHaveLength(count)
+  const whole = new Set<string>()
+  for (const { id, state, input } of rows) {
+    // The input that submitAll gave.
+    const { fails } = input as { readonly fails: boolean }
+    expect(state).toBe(fails ? 'failed' : 'succeeded')
+    for (const part of fails ? [] : PARTS) whole.add(`${id} ${part}`)
+  }
+  const objects = array.objects().map(({ operation, part }) => `${operation} ${part}`)
+  expect(objects.toSorted()).toEqual([...whole].toSorted())
+  const { rows: made } = await sql<{ operation: string; part: string }>`select operation, part from made`.execute(
+    store.reader,
+  )
+  const ends = rows.map(({ id, state }) => `${id} ${state === 'failed' ? 'failed' : 'begun'}`)
+  expect(made.map(({ operation, part }) => `${operation} ${part}`).toSorted()).toEqual([...whole, ...ends].toSorted())
+  expect(await store.reader.selectFrom('operationLock').selectAll().execute()).toEqual([])
+  expect(await store.reader.selectFrom('operationWait').selectAll().execute()).toEqual([])
+  checkOrder(rows.map(({ id }) => id))
+}
+
+/** On each volume, operations follow each other in the order of submission and never mix. */
+function checkOrder(submitted: readonly string[]): void {
+  for (const [volume, calls] of Map.groupBy(array.history(), ({ volume }) => volume)) {
+    const order = calls.map(({ operation }) => operation).filter((id, at, all) => id !== all[at - 1])
+    expect(order, volume).toEqual(submitted.filter((id) => order.includes(id)))
+  }
+}
+
+describe('operations whose controllers are killed and paused at random', () => {
+  for (const { isolation, count } of [
+    { isolation: 'read committed', count: 400 },
+    { isolation: 'serializable', count: 200 },
+  ]) {
+    test(`all end, with nothing lost, left over, doubled or out of order: ${isolation}`, async () => {
+      await submitAll(count)
+      const done = await harass(isolation, 60_000)
+      await check(count)
+      const { rows } = await sql<{ takeovers: number }>`select sum(takeovers) as takeovers from operation`.execute(
+        store.reader,
+      )
+      expect(done.kills).toBeGreaterThan(3)
+      expect(rows[0]?.takeovers ?? 0).toBeGreaterThan(0)
+      process.stdout.write(
+        `${count} operations, ${done.kills} kills, ${done.pauses} pauses, ${rows[0]?.takeovers} takeovers, ${array.history().length} calls, ${array.refused()} refused by fence\n`,
+      )
+    }, 90_000)
+  }
+})

@@ -1,0 +1,44 @@
+import type { SagaDefinition } from '../jobs/saga.ts'
+import type { Tx } from '../store/store.ts'
+import { censusSaga } from './census.ts'
+import type { SagaDeps } from './deps.ts'
+import { poolMaintenanceCancelSaga } from './pool-maintenance-cancel.ts'
+import { poolMaintenanceSaga } from './pool-maintenance.ts'
+import { snapshotCreateSaga } from './snapshot-create.ts'
+import { snapshotDeleteSaga } from './snapshot-delete.ts'
+import { snapshotRevertSaga } from './snapshot-revert.ts'
+import { vmCreateSaga } from './vm-create.ts'
+import { vmExpungeSaga } from './vm-expunge.ts'
+import { vmRebootSaga } from './vm-reboot.ts'
+import { vmStartSaga } from './vm-start.ts'
+import { vmStopSaga } from './vm-stop.ts'
+import { volumeAttachSaga } from './volume-attach.ts'
+import { volumeCreateSaga } from './volume-create.ts'
+import { volumeDeleteSaga } from './volume-delete.ts'
+import { volumeDetachSaga } from './volume-detach.ts'
+import { volumeFromSnapshotSaga } from './volume-from-snapshot.ts'
+import { volumeResizeSaga } from './volume-resize.ts'
+
+/** Every saga by name. Crash cells and fault tests walk this list, so that a saga in it is proven, and one outside never runs. */
+export function createSagas(deps: SagaDeps): ReadonlyMap<string, SagaDefinition<Tx>> {
+  const all = [
+    volumeCreateSaga(),
+    volumeAttachSaga(deps),
+    volumeDetachSaga(deps),
+    volumeDeleteSaga(deps),
+    volumeFromSnapshotSaga(deps),
+    volumeResizeSaga(deps),
+    snapshotCreateSaga(deps),
+    snapshotDeleteSaga(deps),
+    snapshotRevertSaga(deps),
+    vmCreateSaga(),
+    vmStartSaga(deps),
+    vmStopSaga(deps),
+    vmRebootSaga(deps),
+    vmExpungeSaga(deps),
+    poolMaintenanceSaga(deps),
+    poolMaintenanceCancelSaga(deps),
+    censusSaga(deps),
+  ]
+  return new Map(all.map((definition) => [definition.name, definition]))
+}

@@ -1,0 +1,173 @@
+import type { Qos } from '@moorage/contract'
+import { Refusal } from '../domain/failures.ts'
+import { next } from '../domain/machine.ts'
+import { unkept } from '../domain/qos.ts'
+import { VM_MACHINE } from '../domain/vm.ts'
+import { VOLUME_MACHINE } from '../domain/volume.ts'
+import type { Under } from '../jobs/saga.ts'
+import { chooseHost, type HostLoad } from '../placement/choose-host.ts'
+import type { PoolFacts } from '../placement/facts.ts'
+import { attachmentsOfVm } from '../store/attachments.ts'
+import { connectionsTo } from '../store/connections.ts'
+import type { AttachmentRow, LocationRow, VmRow, VolumeRow } from '../store/generated/schema.ts'
+import { hold } from '../store/held.ts'
+import { allHosts, memoryInUse } from '../store/hosts.ts'
+import { locationsOf } from '../store/locations.ts'
+import { pinPools } from '../store/pools.ts'
+import type { Tx } from '../store/store.ts'
+import { imageOf, lockVm, updateVm } from '../store/vms.ts'
+import { chapAccountOf, lockVolumes, offeringById, updateVolume } from '../store/volumes.ts'
+import type { Grant } from './access.ts'
+import { throttleOf } from './attaching.ts'
+import type { SagaDeps } from './deps.ts'
+import { hostLoad, poolFacts } from './facts.ts'
+import { placeVolume, type VolumePlan } from './placing.ts'
+import type { VmStartInput } from './vm-start.ts'
+
+/** A disk that the machine is to have. */
+export interface StartingDisk {
+  readonly generation: number
+  readonly deviceId: number
+  readonly throttle: Qos
+  readonly grant: Grant & { readonly account: string }
+}
+
+/** What a start decided. Plain data: it stands in the journal. */
+export interface Starting {
+  readonly vm: string
+  readonly host: string
+  readonly machine: { readonly name: string; readonly cpus: number; readonly memoryBytes: number; readonly image?: string }
+  readonly disks: readonly StartingDisk[]
+  /** Volumes that live nowhere yet. */
+  readonly plans: readonly VolumePlan[]
+  /** Access that an earlier run of the VM left. */
+  readonly stale: readonly Grant[]
+}
+
+type Opening = Pick<SagaDeps, 'store' | 'plugins'>
+
+/** Chooses a host, places what lives nowhere, and holds the VM. `null` when it runs already. */
+export async function beginStart(
+  deps: Opening,
+  tx: Tx,
+  { input, under }: { readonly input: VmStartInput; readonly under: Under },
+): Promise<Starting | null> {
+  const vm = await lockVm(tx, input.vm)
+  if (!vm || vm.removedAt) throw new Refusal('NOT_FOUND', `There is no virtual machine ${input.vm}`)
+  if (vm.state === 'Running') return null
+  const state = next(VM_MACHINE, vm.state, { event: 'StartRequested', of: `Virtual machine ${vm.id}` })
+  await hold(tx, 'vm', { id: vm.id, operation: under.operation })
+  const disks = await disksOf(tx, vm)
+  const locations = await locationsOf(
+    tx,
+    disks.map(({ volume }) => volume.id),
+  )
+  const pools = await servingPools(deps, tx, locations)
+  const host = await hostFor(deps, tx, { vm, input, disks: disks.length, pools })
+  await updateVm(tx, vm.id, { state, hostId: host.id, generation: vm.generation + 1, parkedByPoolId: null })
+  const plans: VolumePlan[] = []
+  const starting: StartingDisk[] = []
+  for (const { volume, attachment } of disks) {
+    const location = locations.get(volume.id)
+    const plan = location ? undefined : await placeVolume(tx, deps, { volume, hosts: [host] })
+    if (plan) {
+      const creating = next(VOLUME_MACHINE, volume.state, { event: 'CreateRequested', of: `Volume ${volume.id}` })
+      await updateVolume(tx, volume.id, { state: creating })
+      plans.push(plan)
+    }
+    const home = plan ? { pool: plan.pool, tier: plan.tier } : location && { pool: location.poolId, tier: location.qosTier }
+    if (!home) throw new Error(`volume ${volume.id} was not placed`)
+    const throttle = throttleOf(volume, home.tier)
+    checkThrottle(volume, throttle, host)
+    const account = await chapAccountOf(tx, volume.accountId)
+    const grant = { volume: volume.id, host: host.id, pool: home.pool, initiator: host.initiator, account }
+    starting.push({ generation: attachment.generation, deviceId: attachment.deviceId, throttle, grant })
+  }
+  const image = await imageOf(tx, vm.templateId)
+  return {
+    vm: vm.id,
+    host: host.id,
+    machine: { name: vm.name, cpus: vm.cpus, memoryBytes: vm.memoryBytes, ...(image === undefined ? {} : { image }) },
+    disks: starting,
+    plans,
+    stale: await connectionsTo(
+      tx,
+      disks.map(({ volume }) => volume.id),
+    ),
+  }
+}
+
+interface VmDisk {
+  readonly volume: VolumeRow
+  readonly attachment: AttachmentRow
+}
+
+/** The disks that the VM is to have. One that is to be detached is not given back to it. */
+async function disksOf(tx: Tx, vm: VmRow): Promise<readonly VmDisk[]> {
+  const attachments = (await attachmentsOfVm(tx, vm.id)).filter(({ desired }) => desired === 'attached')
+  const volumes = await lockVolumes(
+    tx,
+    attachments.map(({ volumeId }) => volumeId),
+  )
+  return attachments.map((attachment) => {
+    const volume = volumes.find(({ id }) => id === attachment.volumeId)
+    if (!volume) throw new Error(`attachment names volume ${attachment.volumeId}, which does not exist`)
+    if (volume.state !== 'Ready' && volume.state !== 'Allocated') {
+      throw new Refusal('INVALID', `Volume ${volume.id} of virtual machine ${vm.id} is ${volume.state}`)
+    }
+    return { volume, attachment }
+  })
+}
+
+async function servingPools(
+  deps: Opening,
+  tx: Tx,
+  locations: ReadonlyMap<string, LocationRow>,
+): Promise<readonly PoolFacts[]> {
+  const ids = [...new Set([...locations.values()].map(({ poolId }) => poolId))]
+  const rows = await pinPools(tx, ids)
+  const missing = ids.find((id) => !rows.some((row) => row.id === id && row.state === 'Up'))
+  if (missing !== undefined) {
+    throw new Refusal('UNAVAILABLE', 'The storage pool of a volume of the virtual machine is not in service', {
+      internal: `pool ${missing}`,
+    })
+  }
+  return rows.map((row) => poolFacts(deps, row, 0))
+}
+
+type ChosenHost = HostLoad & { readonly initiator: string }
+
+async function hostFor(
+  deps: Opening,
+  tx: Tx,
+  what: { readonly vm: VmRow; readonly input: VmStartInput; readonly disks: number; readonly pools: readonly PoolFacts[] },
+): Promise<ChosenHost> {
+  const { vm, input, disks, pools } = what
+  const used = await memoryInUse(tx, vm.zoneId)
+  const rows = await allHosts(tx, vm.zoneId)
+  const offering = await offeringById(tx, vm.offeringId)
+  const loads = rows.map((row) => ({ ...hostLoad(deps, row, used.get(row.id) ?? 0), initiator: row.initiator }))
+  const choice = chooseHost(
+    {
+      zoneId: vm.zoneId,
+      hypervisor: vm.hypervisor,
+      cpus: vm.cpus,
+      memoryBytes: vm.memoryBytes,
+      tags: offering?.hostTags ?? [],
+      disks: disks + (vm.templateId === null ? 0 : 1),
+      pools,
+      ...(input.host === undefined ? {} : { host: input.host }),
+      ...(vm.lastHostId === null ? {} : { last: vm.lastHostId }),
+    },
+    loads,
+  )
+  const chosen = 'host' in choice ? loads.find(({ id }) => id === choice.host) : undefined
+  if (chosen) return chosen
+  const why = 'refused' in choice ? choice.refused.map(({ host, why }) => `${host}: ${why}`).join(' | ') : ''
+  throw new Refusal('NO_CAPACITY', `There is no host on which virtual machine ${vm.id} can start`, { internal: why })
+}
+
+function checkThrottle(volume: VolumeRow, throttle: Qos, host: HostLoad): void {
+  const faults = unkept(throttle, host.limits.qos, 'the hypervisor')
+  if (faults.length > 0) throw new Refusal('INVALID', `The QoS of volume ${volume.id} cannot be kept: ${faults.join('; ')}`)
+}

@@ -1,0 +1,51 @@
+import type { ExpressionBuilder } from 'kysely'
+import type { Database, OfferingRow } from '../generated/schema.ts'
+import type { Reader } from '../store.ts'
+import { containing, cutPage, inOrder, type Listed, NO_LIMIT, type Window } from './page.ts'
+
+/** What an offering list may ask for; absent fields do not filter. */
+export interface OfferingFilter {
+  readonly kind: 'disk' | 'service'
+  readonly ids?: readonly string[]
+  readonly name?: string
+  readonly keyword?: string
+}
+
+/** A page of the offerings on sale, in the order in which they were made. */
+export async function listOfferings(
+  reader: Reader,
+  filter: OfferingFilter,
+  window: Window,
+): Promise<Listed<OfferingRow>> {
+  const wanted = reader.selectFrom('offering').where((eb) => eb.and(conditions(eb, filter)))
+  const { count, ids } = await cutPage(window, {
+    ids: () =>
+      wanted
+        .select('id')
+        .orderBy('seq')
+        .offset(window.offset)
+        .limit(window.limit ?? NO_LIMIT)
+        .execute(),
+    count: () => wanted.select(({ fn }) => fn.countAll<number>().as('n')).executeTakeFirstOrThrow(),
+  })
+  return { count, items: await offeringRows(reader, ids) }
+}
+
+/** Offerings by id in that order, those off sale too. */
+export async function offeringRows(reader: Reader, ids: readonly string[]): Promise<readonly OfferingRow[]> {
+  if (ids.length === 0) return []
+  const rows = await reader
+    .selectFrom('offering')
+    .selectAll()
+    .where('id', 'in', [...ids])
+    .execute()
+  return inOrder(ids, rows)
+}
+
+function conditions(eb: ExpressionBuilder<Database, 'offering'>, filter: OfferingFilter) {
+  const found = [eb('kind', '=', filter.kind), eb('removedAt', 'is', null)]
+  if (filter.ids !== undefined) found.push(eb('id', 'in', filter.ids.length > 0 ? [...filter.ids] : [null]))
+  if (filter.name !== undefined) found.push(eb('name', '=', filter.name))
+  if (filter.keyword !== undefined) found.push(eb('name', 'ilike', containing(filter.keyword)))
+  return found
+}

@@ -1,0 +1,148 @@
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
+import { rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import type { Call, Connection, HostId, Id } from '@moorage/contract'
+
+/*
+ * What tests use a SAN with: QEMU's iSCSI initiator (libiscsi), which knows nothing of us.
+ */
+
+/** An iSCSI connection. */
+export type IscsiConnection = Extract<Connection, { via: 'iscsi' }>
+
+/** How a program ended. */
+export interface Ended {
+  readonly status: number | null
+  readonly output: string
+}
+
+/** A new id. */
+export function newId<Kind extends string>(): Id<Kind> {
+  return randomUUID() as Id<Kind> // randomUUID makes what the contract calls an id.
+}
+
+/** A host under a name of its own. */
+export function newHost(): { readonly kind: 'host'; readonly id: HostId; readonly initiator: string } {
+  const id = newId<'host'>()
+  return { kind: 'host', id, initiator: `iqn.2026-01.test.moorage:${id}` }
+}
+
+let lastFence = 0
+
+/** A call that is the newest of this process. */
+export function newCall(options: Partial<Call> = {}): Call {
+  lastFence += 1
+  const { signal } = new AbortController()
+  return { key: randomUUID(), deadline: Date.now() + 30_000, signal, fence: lastFence, ...options }
+}
+
+/** Reads a connection as an iSCSI one; throws when it is none. */
+export function iscsi(connection: Connection): IscsiConnection {
+  if (connection.via !== 'iscsi') throw new Error(`not iSCSI: ${connection.via}`)
+  return connection
+}
+
+/** Waits until something holds; throws after the deadline. */
+export async function until(what: string, holds: () => Promise<boolean> | boolean, withinMs = 20_000): Promise<void> {
+  const deadline = Date.now() + withinMs
+  while (!(await holds())) {
+    if (Date.now() > deadline) throw new Error(`not within ${withinMs} ms: ${what}`)
+    await pause(20)
+  }
+}
+
+/** Command-line arguments that make QEMU's tools log in; the CHAP secret is in a file that `dispose` removes. */
+async function login(connection: IscsiConnection): Promise<{ readonly args: string[]; dispose(): Promise<void> }> {
+  const { portal, iqn, lun, initiator, chap } = connection
+  const image = [`driver=iscsi,transport=tcp,portal=${portal},target=${iqn},lun=${lun},initiator-name=${initiator}`]
+  if (!chap) return { args: ['--image-opts', image.join(',')], dispose: async () => {} }
+  const file = join(tmpdir(), `chap-${randomUUID()}`)
+  await writeFile(file, chap.secret, { mode: 0o600 })
+  image.push(`user=${chap.user},password-secret=chap`)
+  const args = ['--object', `secret,id=chap,file=${file}`, '--image-opts', image.join(',')]
+  return { args, dispose: () => rm(file, { force: true }) }
+}
+
+/** Runs one of QEMU's tools on a unit: `before` and `after` stand around the arguments that log in. */
+export async function runQemu(
+  tool: 'qemu-io' | 'qemu-img',
+  connection: Connection,
+  args: { readonly before?: readonly string[]; readonly after?: readonly string[] } = {},
+): Promise<Ended> {
+  const { before = [], after = [] } = args
+  const session = await login(iscsi(connection))
+  const child = spawn(tool, [...before, ...session.args, ...after], { stdio: ['ignore', 'pipe', 'pipe'] })
+  let output = ''
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (output += chunk.toString()))
+  const status = await new Promise<number | null>((resolve) => child.once('close', resolve))
+  await session.dispose()
+  return { status, output }
+}
+
+/** Runs commands of qemu-io on a unit, in a session of their own. Pattern checks that fail end with a status above 0. */
+export async function qemuIo(
+  connection: Connection,
+  commands: readonly string[],
+  mode: 'rw' | 'ro' = 'rw',
+): Promise<Ended> {
+  const before = mode === 'ro' ? ['-r'] : []
+  const ended = await runQemu('qemu-io', connection, { before, after: commands.flatMap((command) => ['-c', command]) })
+  return /Pattern verification failed/.test(ended.output) ? { ...ended, status: 1 } : ended
+}
+
+/** A qemu-io that stays logged in. */
+export class Session {
+  readonly #child: ChildProcessWithoutNullStreams
+  readonly #dispose: () => Promise<void>
+  #output = ''
+
+  private constructor(child: ChildProcessWithoutNullStreams, dispose: () => Promise<void>) {
+    this.#child = child
+    this.#dispose = dispose
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.on('data', (chunk: Buffer) => (this.#output += chunk.toString()))
+    }
+  }
+
+  /** Logs in and reads once. Throws when that fails. */
+  static async open(connection: Connection): Promise<Session> {
+    const { args, dispose } = await login(iscsi(connection))
+    const session = new Session(spawn('qemu-io', args), dispose)
+    const answer = await session.run('read 0 512')
+    if (answer.startsWith('read 512/512')) return session
+    await session.close()
+    throw new Error(`no session: ${answer}`)
+  }
+
+  /** Runs one command and returns what it printed; `undefined` when it does not answer in time. */
+  async tryRun(command: string, withinMs: number): Promise<string | undefined> {
+    this.#output = ''
+    this.#child.stdin.write(`${command}\n`)
+    const deadline = Date.now() + withinMs
+    while (Date.now() < deadline) {
+      const answer = /(wrote|read|discard) \d+\/\d+.*|[^\n]*(failed|error|cannot|can't)[^\n]*/i.exec(this.#output)
+      if (answer) return answer[0]
+      if (this.#child.exitCode !== null) return `ended: ${this.#output}`
+      await pause(1)
+    }
+    return undefined
+  }
+
+  /** Runs one command and returns what it printed. */
+  async run(command: string, withinMs = 30_000): Promise<string> {
+    const answer = await this.tryRun(command, withinMs)
+    if (answer === undefined) throw new Error(`${command}: no answer within ${withinMs} ms: ${this.#output}`)
+    return answer
+  }
+
+  /** Ends it, the hard way: one that waits for a lost target would never leave by itself. */
+  async close(): Promise<void> {
+    const ended = new Promise((resolve) => this.#child.once('close', resolve))
+    this.#child.kill('SIGKILL')
+    await ended
+    await this.#dispose()
+  }
+}

@@ -1,0 +1,58 @@
+import { execFile } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { freePort } from '../support/controller.ts'
+import { mountsIn, processesIn } from '../support/processes.ts'
+
+const run = promisify(execFile)
+const LAB = join(import.meta.dirname, '../../lab')
+const MINUTES = 60_000
+
+describe('the quickstart', () => {
+  const root = mkdtempSync(join(tmpdir(), 'moorage-quickstart-'))
+  let env: NodeJS.ProcessEnv = {}
+  const lab = (script: string) => run(process.execPath, [join(LAB, script)], { env, timeout: 10 * MINUTES })
+
+  beforeAll(async () => {
+    env = {
+      ...process.env,
+      MOORAGE_LAB: join(root, 'lab'),
+      MOORAGE_LAB_PORT: String(((await freePort()) % 30_000) + 20_000),
+    }
+  })
+
+  afterAll(() => rmSync(root, { recursive: true, force: true }))
+
+  it(
+    'takes the whole tour on real parts and ends 0',
+    async () => {
+      const { stdout } = await lab('quickstart.ts')
+      expect(stdout).not.toContain('SIMULATED')
+      expect(stdout).toContain('array, host and database agree')
+    },
+    10 * MINUTES,
+  )
+
+  it(
+    'takes it again on what runs already',
+    async () => {
+      const { stdout } = await lab('quickstart.ts')
+      expect(stdout).toContain('runs already')
+      expect(stdout).toContain('array, host and database agree')
+    },
+    10 * MINUTES,
+  )
+
+  it(
+    'is ended by make down, which leaves no process, mount or file',
+    async () => {
+      await lab('down.ts')
+      expect(processesIn(root)).toEqual([])
+      expect(mountsIn(root)).toEqual([])
+    },
+    2 * MINUTES,
+  )
+})
