@@ -38,9 +38,7 @@ const LEASE_MS = 10_000
 const ENDED_MS = 30_000
 
 /** Starts a controller on ports of its own, in about half a second. Nothing is registered with it yet: see `makeGround`. */
-export async function startController(
-  options: { readonly simulator?: TestSimulator } = {},
-): Promise<TestController> {
+export async function startController(options: { readonly simulator?: TestSimulator } = {}): Promise<TestController> {
   const simulator = options.simulator ?? (await startSimulator())
   const store = await testStore()
   const plugins = createPluginHost({

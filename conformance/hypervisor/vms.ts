@@ -3,29 +3,8 @@ import { allPages, failureOf, newId, refused } from '../check.ts'
 import type { HypervisorCase, HypervisorContext } from './context.ts'
 import { sessionsOf } from './context.ts'
 
-/** Promises of `hosts`, `vms` and `inventory`. */
+/** Promises of `vms` and `inventory`. */
 export const vmCases: readonly HypervisorCase[] = [
-  {
-    name: 'a host reports a stable identity, its size, and the initiator name of its guests’ disks',
-    needs: [],
-    async run(c) {
-      const [one, two] = [await c.adapter.hosts.report(c.call()), await c.adapter.hosts.report(c.call())]
-      assert.ok(one.identity.length > 0)
-      assert.equal(two.identity, one.identity)
-      assert.ok(one.cpus > 0 && one.memoryBytes > 0)
-      assert.match(one.initiator, /^(iqn|eui|naa)\./, 'an iSCSI name (RFC 3720 §3.2.6.3)')
-    },
-  },
-  {
-    name: 'limits of a host are there exactly with the facets that they are about',
-    needs: [],
-    async run(c) {
-      const { maxDisksPerVm, qos } = c.adapter.limits
-      assert.ok(Number.isSafeInteger(maxDisksPerVm) && maxDisksPerVm > 0)
-      assert.equal(qos !== undefined, c.adapter.throttle !== undefined, 'limits.qos is there exactly with throttle')
-      assert.ok(c.adapter.accepts.length > 0)
-    },
-  },
   {
     name: 'a started machine runs and is found by its id',
     needs: [],

@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict'
-import { refused } from '../check.ts'
-import { NotApplicable } from '../runner.ts'
-import type { StorageCase } from './context.ts'
+import {
+  checkNames,
+  checkRequiredSettings,
+  checkSettings,
+  checkUnreachable,
+  checkUrls,
+  checkWrongSecret,
+} from '../plugin.ts'
+import type { StorageCase, StorageContext } from './context.ts'
 
 /** Promises of `StoragePlugin.open`, `pools` and `limits`. */
 export const poolCases: readonly StorageCase[] = [
@@ -32,70 +38,43 @@ export const poolCases: readonly StorageCase[] = [
     },
   },
   {
-    name: 'a plug-in names itself, its schemes and its protocols',
+    name: 'a plug-in names itself, its schemes, its protocols and its settings',
     needs: ['plugin'],
     async run(c) {
-      const plugin = c.bench.plugin?.plugin
-      assert.ok(plugin)
+      const { plugin } = opened(c)
+      checkNames(opened(c))
+      checkSettings(plugin.offeringSettings)
       assert.equal(plugin.kind, 'storage')
-      assert.equal(plugin.contract, 1)
-      assert.match(plugin.name, /^[a-z][a-z0-9-]*$/)
-      assert.ok(plugin.title.length > 0 && plugin.schemes.length > 0 && plugin.protocols.length > 0)
-      for (const setting of [...plugin.settings, ...plugin.offeringSettings]) {
-        assert.match(setting.name, /^[a-z][a-z0-9]*$/, 'settings are lower-case: CloudStack folds the case of details')
-      }
+      assert.ok(plugin.protocols.length > 0)
     },
   },
   {
     name: 'opening without a required setting is refused as INVALID, which names the setting',
     needs: ['plugin'],
-    async run(c) {
-      assert.ok(c.bench.plugin)
-      const { plugin, endpoint } = c.bench.plugin
-      const required = plugin.settings.filter((setting) => setting.required)
-      if (required.length === 0) throw new NotApplicable('the plug-in requires no setting')
-      for (const { name } of required) {
-        const settings = Object.fromEntries(Object.entries(endpoint.settings).filter(([key]) => key !== name))
-        const error = await refused(
-          opened(() => plugin.open({ ...endpoint, settings })),
-          'INVALID',
-        )
-        assert.ok(error.message.includes(name), `"${error.message}" does not name ${name}`)
-      }
-    },
+    run: (c) => checkRequiredSettings(opened(c)),
   },
   {
     name: 'opening a url that it does not understand is refused as INVALID',
     needs: ['plugin'],
-    async run(c) {
-      assert.ok(c.bench.plugin)
-      const { plugin, endpoint } = c.bench.plugin
-      for (const url of ['', 'nonsense', 'nonsense://127.0.0.1:1/pool']) {
-        await refused(
-          opened(() => plugin.open({ ...endpoint, url })),
-          'INVALID',
-        )
-      }
-    },
+    run: (c) => checkUrls(opened(c)),
   },
   {
     name: 'a wrong secret is refused as DENIED, and the secret is not shown',
     needs: ['plugin'],
-    async run(c) {
-      assert.ok(c.bench.plugin)
-      const { plugin, endpoint } = c.bench.plugin
-      const secret = plugin.settings.find((setting) => setting.type === 'secret' && setting.required)
-      if (!secret) throw new NotApplicable('the plug-in requires no secret')
-      const wrong = 'not-the-secret-4711'
-      c.audit.keepSecret(wrong)
-      const intruder = c.audit.watch(
-        plugin.open({ ...endpoint, settings: { ...endpoint.settings, [secret.name]: wrong } }),
-      )
-      await refused(intruder.pools.report(c.call()), 'DENIED')
-    },
+    run: (c) => checkWrongSecret(opened(c), { audit: c.audit, report: (pool) => pool.pools.report(c.call()) }),
+  },
+  {
+    name: 'an array that is not there is reported as UNAVAILABLE or TIMEOUT, with effect none',
+    needs: ['plugin'],
+    run: (c) =>
+      checkUnreachable(opened(c), {
+        call: () => c.call({ withinMs: 5000 }),
+        report: (pool, call) => pool.pools.report(call),
+      }),
   },
 ]
 
-async function opened<Plugin>(open: () => Plugin): Promise<Plugin> {
-  return open()
+function opened(c: StorageContext) {
+  assert.ok(c.bench.plugin, 'the bench has no plug-in')
+  return c.bench.plugin
 }

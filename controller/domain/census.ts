@@ -95,7 +95,8 @@ function judgePool(place: PoolPlace, view: CensusView): readonly Finding[] {
       const known = view.volumes.get(item.id)
       const resources = locksOf(item.id, view)
       if (known?.pool !== place.id) add({ kind: 'orphan', object, detail: item.name, resources, ...since })
-      else if (known.state === 'intended') add({ kind: 'drifted', object, detail: 'is recorded as intended only', resources })
+      else if (known.state === 'intended')
+        add({ kind: 'drifted', object, detail: 'is recorded as intended only', resources })
       else if (known.state === 'present' && known.bytes !== item.bytes) {
         add({ kind: 'drifted', object, detail: `has ${item.bytes} bytes, recorded are ${known.bytes}`, resources })
       }

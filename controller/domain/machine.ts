@@ -15,7 +15,8 @@ export function next<State extends string, Event extends string>(
   step: { readonly event: NoInfer<Event>; readonly of: string },
 ): State {
   const to = peek(machine, state, step.event)
-  if (to === undefined) throw new Refusal('INVALID', `${step.of} is in state ${state}, which does not allow ${step.event}`)
+  if (to === undefined)
+    throw new Refusal('INVALID', `${step.of} is in state ${state}, which does not allow ${step.event}`)
   return to
 }
 

@@ -1,7 +1,14 @@
 import type { Machine } from './machine.ts'
 
 /** States of a pool, as CloudStack's `StoragePoolStatus` names them. */
-export const POOL_STATES = ['Up', 'Disabled', 'PrepareForMaintenance', 'Maintenance', 'ErrorInMaintenance', 'Removed'] as const
+export const POOL_STATES = [
+  'Up',
+  'Disabled',
+  'PrepareForMaintenance',
+  'Maintenance',
+  'ErrorInMaintenance',
+  'Removed',
+] as const
 /** A name in `POOL_STATES`. */
 export type PoolState = (typeof POOL_STATES)[number]
 

@@ -106,7 +106,10 @@ export function volumeQos(offered: OfferedQos, asked: AskedQos): Qos {
   const { minIops: min, maxIops: max, burstIops: burst } = asked
   if (min === undefined && max === undefined && burst === undefined) return offered.qos
   if (offered.kind === 'fixed') {
-    throw new Refusal('INVALID', 'miniops, maxiops and burstiops are given, but the disk offering does not allow custom IOPS')
+    throw new Refusal(
+      'INVALID',
+      'miniops, maxiops and burstiops are given, but the disk offering does not allow custom IOPS',
+    )
   }
   const rate: QosRate = {
     ...offered.qos.totalIops,

@@ -1,7 +1,15 @@
 import type { Machine } from './machine.ts'
 
 /** States of a snapshot, as CloudStack names them. `BackedUp` means usable, wherever its copies are. */
-export const SNAPSHOT_STATES = ['Allocated', 'Creating', 'CreatedOnPrimary', 'BackedUp', 'Destroying', 'Destroyed', 'Error'] as const
+export const SNAPSHOT_STATES = [
+  'Allocated',
+  'Creating',
+  'CreatedOnPrimary',
+  'BackedUp',
+  'Destroying',
+  'Destroyed',
+  'Error',
+] as const
 /** A name in `SNAPSHOT_STATES`. */
 export type SnapshotState = (typeof SNAPSHOT_STATES)[number]
 

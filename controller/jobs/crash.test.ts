@@ -8,12 +8,14 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { sql } from 'kysely'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { createJournal } from '../store/journal.ts'
+import type { Tx } from '../store/store.ts'
 import type { TestStore } from '../store/testing.ts'
 import { TEST_MASTER_KEY, testStore } from '../store/testing.ts'
 import { openCrashArray } from './crash-array.ts'
 import type { CrashArray } from './crash-array.ts'
 import { crashSaga, PARTS } from './crash-saga.ts'
-import { submission } from './testing.ts'
+import { saga } from './saga.ts'
+import { begin, operation, story, submission, testRunner, until } from './testing.ts'
 
 const LEASE_MS = 700
 const VOLUMES = 12
@@ -154,4 +156,41 @@ describe('operations whose controllers are killed and paused at random', () => {
       )
     }, 90_000)
   }
+})
+
+test('a controller that wakes up inside a call after it was taken over changes nothing and says nothing', async () => {
+  const { promise: gate, resolve: wakeUp } = Promise.withResolvers<void>()
+  const { promise: refused, resolve: sawRefusal } = Promise.withResolvers<unknown>()
+  const sagaOf = (sleeps: boolean) =>
+    saga<object, Tx>({ name: 'asleep', version: 1, lane: 'access' })
+      .step('make', {
+        run: async (_seen, { operation, call }) => {
+          if (sleeps) await gate
+          try {
+            array.make({ operation, volume: 'v', part: sleeps ? 'late' : 'volume', fence: call.fence })
+          } catch (error) {
+            sawRefusal(error)
+            throw error
+          }
+        },
+        undo: async () => {},
+      })
+      .build()
+  const sleeper = await testRunner(store, [sagaOf(true)], { leaseMs: 60_000 })
+  const id = await begin(store, sleeper, submission(sagaOf(true), {}, { resources: ['v'] }))
+  await until('it runs', async () => (await operation(store, id)).state === 'running')
+  const { fence } = await operation(store, id)
+  await store.reader
+    .updateTable('operation')
+    .set({ leaseUntil: new Date(0) })
+    .where('id', '=', id)
+    .execute()
+  const other = await testRunner(store, [sagaOf(false)], { leaseMs: 60_000 })
+  expect(await other.ended(id, 5_000)).toBe(true)
+  wakeUp()
+  expect(await refused).toMatchObject({ code: 'FENCED', effect: 'none' })
+  await Promise.all([sleeper.stop(), other.stop()])
+  expect(array.objects()).toEqual([{ operation: id, part: 'volume' }])
+  expect(await story(store, id)).toEqual(['submitted', 'claimed make', 'taken over make', 'step done make', 'ended'])
+  expect((await operation(store, id)).fence).toBeGreaterThan(fence)
 })

@@ -36,7 +36,7 @@ interface Image {
 const NAME = /^[a-z0-9][a-z0-9._-]{0,62}$/i
 
 /**
- * Registers a template and answers its id. Its url is `image://NAME`, a boot image that the hosts hold under that name
+ * Registers a template and answers its id. Its url is `image://NAME` or NAME alone, a boot image that the hosts hold under that name
  * (`image://none`: machines without a guest), or `file:///path/NAME` of a file on the controller's machine, which hosts
  * hold under its name. Throws `Refusal` `INVALID` naming the parameter.
  */
@@ -93,9 +93,10 @@ export async function deleteTemplate(by: By, id: string): Promise<Submitted> {
 
 async function imageOf(request: TemplateRequest): Promise<Image> {
   const url = URL.canParse(request.url) ? new URL(request.url) : undefined
+  if (url === undefined && NAME.test(request.url)) return { name: request.url, bytes: 0, checksum: '' }
   if (url?.protocol === 'image:') return { name: nameOf(url.host), bytes: 0, checksum: '' }
   if (url?.protocol !== 'file:')
-    throw new Refusal('INVALID', 'Invalid parameter url: it must be image://NAME or file:///path')
+    throw new Refusal('INVALID', 'Invalid parameter url: it must be image://NAME (or NAME alone) or file:///path')
   const file = fileURLToPath(url)
   const found = await stat(file).catch(() => undefined)
   if (!found?.isFile())

@@ -19,7 +19,7 @@ export interface HostRequest {
   readonly memoryBytes: number
   readonly tags: readonly string[]
   readonly disks: number
-  readonly pools: readonly (Pick<PoolFacts, 'zoneId' | 'scope' | 'clusterId' | 'hostId' | 'hypervisor' | 'protocols'>)[]
+  readonly pools: readonly Pick<PoolFacts, 'zoneId' | 'scope' | 'clusterId' | 'hostId' | 'hypervisor' | 'protocols'>[]
   /** Only this host will do. */
   readonly host?: string
   /** Where it ran last: preferred when it fits. */
@@ -27,7 +27,9 @@ export interface HostRequest {
 }
 
 /** The host chosen, or why each was refused. */
-export type HostChoice = { readonly host: string } | { readonly refused: readonly { readonly host: string; readonly why: string }[] }
+export type HostChoice =
+  | { readonly host: string }
+  | { readonly refused: readonly { readonly host: string; readonly why: string }[] }
 
 /** Chooses where a VM runs: the last host if it fits, else the one with most memory left; equals go by id. Pure. */
 export function chooseHost(request: HostRequest, hosts: readonly HostLoad[]): HostChoice {
@@ -35,7 +37,9 @@ export function chooseHost(request: HostRequest, hosts: readonly HostLoad[]): Ho
   const fitting = judged.filter(({ why }) => why === undefined).map(({ host }) => host)
   const [best] = fitting.toSorted(
     (one, other) =>
-      Number(other.id === request.last) - Number(one.id === request.last) || left(other) - left(one) || (one.id < other.id ? -1 : 1),
+      Number(other.id === request.last) - Number(one.id === request.last) ||
+      left(other) - left(one) ||
+      (one.id < other.id ? -1 : 1),
   )
   if (best) return { host: best.id }
   return { refused: judged.map(({ host, why }) => ({ host: host.name, why: why ?? '' })) }
@@ -54,8 +58,10 @@ function misfit(request: HostRequest, host: HostLoad): string | undefined {
   const missing = request.tags.filter((tag) => !host.tags.includes(tag))
   if (missing.length > 0) return `lacks tag ${missing.join(', ')}`
   if (host.cpus < request.cpus) return `has ${host.cpus} CPUs, ${request.cpus} are needed`
-  if (left(host) < request.memoryBytes) return `has ${left(host)} bytes of memory left, ${request.memoryBytes} are needed`
-  if (host.limits.maxDisksPerVm < request.disks) return `takes ${host.limits.maxDisksPerVm} disks per VM, ${request.disks} are needed`
+  if (left(host) < request.memoryBytes)
+    return `has ${left(host)} bytes of memory left, ${request.memoryBytes} are needed`
+  if (host.limits.maxDisksPerVm < request.disks)
+    return `takes ${host.limits.maxDisksPerVm} disks per VM, ${request.disks} are needed`
   if (request.pools.some((pool) => !reaches(host, pool))) return 'does not reach a pool of the volumes'
   if (request.pools.some((pool) => !speaks(host, pool))) return 'does not speak the protocol of a pool of the volumes'
   return undefined

@@ -18,7 +18,15 @@ export function explain(request: PlacementRequest, judged: readonly Judged[]): R
   }
   const change = smallestChange(judged)
   const advice = change === undefined ? '' : `. ${change}`
-  const rules = [...new Set(judged.flatMap(({ verdicts }) => failed(verdicts).slice(0, 1).map(({ filter }) => TENANT[filter])))]
+  const rules = [
+    ...new Set(
+      judged.flatMap(({ verdicts }) =>
+        failed(verdicts)
+          .slice(0, 1)
+          .map(({ filter }) => TENANT[filter]),
+      ),
+    ),
+  ]
   return {
     tenant: `No storage pool for ${wanted}: ${rules.join('; ')}${advice}`,
     operator: `${judged.map(onePool).join(' | ')}${advice}`,
@@ -55,7 +63,8 @@ function smallestChange(judged: readonly Judged[]): string | undefined {
     const [only, ...more] = failed(verdicts)
     return only && more.length === 0 ? [only] : []
   })
-  const largest = (of: readonly Verdict[], side: 'available' | 'limit') => Math.max(...of.map((verdict) => verdict[side] ?? 0))
+  const largest = (of: readonly Verdict[], side: 'available' | 'limit') =>
+    Math.max(...of.map((verdict) => verdict[side] ?? 0))
   const iops = single.filter(({ filter }) => filter === 'iops')
   if (iops.length > 0) return `A minimum of ${largest(iops, 'available')} IOPS would fit`
   const bytes = single.filter(({ filter }) => filter === 'bytes')

@@ -1,4 +1,11 @@
-import type { HypervisorCapability, HypervisorLimits, Protocol, Qos, StorageCapability, StorageLimits } from '@moorage/contract'
+import type {
+  HypervisorCapability,
+  HypervisorLimits,
+  Protocol,
+  Qos,
+  StorageCapability,
+  StorageLimits,
+} from '@moorage/contract'
 import type { WantedTier } from '../domain/qos.ts'
 
 /** A pool as placement sees it: its row, and what its provider says of itself. Bytes and IOPS. */

@@ -4,7 +4,19 @@ import type { HostFacts, PlacementRequest, PoolFacts } from './facts.ts'
 import { chooseTier } from './qos-tier.ts'
 
 /** Filters in the order in which they are shown. Each pool gets a verdict on every one of them. */
-export const FILTERS = ['state', 'source', 'reach', 'protocol', 'tags', 'capability', 'qos', 'size', 'slots', 'bytes', 'iops'] as const
+export const FILTERS = [
+  'state',
+  'source',
+  'reach',
+  'protocol',
+  'tags',
+  'capability',
+  'qos',
+  'size',
+  'slots',
+  'bytes',
+  'iops',
+] as const
 /** A name in `FILTERS`. */
 export type FilterName = (typeof FILTERS)[number]
 
@@ -32,7 +44,11 @@ const reach: Filter = (request, pool) => {
   if (pool.zoneId !== request.zoneId) return verdict('reach', false, 'is in another zone')
   if (!request.hosts) return verdict('reach', true, 'is in the zone')
   const passed = request.hosts.some((host) => reaches(host, pool))
-  return verdict('reach', passed, passed ? 'is within reach of a host' : `has scope ${pool.scope}, out of reach of the host`)
+  return verdict(
+    'reach',
+    passed,
+    passed ? 'is within reach of a host' : `has scope ${pool.scope}, out of reach of the host`,
+  )
 }
 
 const protocol: Filter = (request, pool) => {
@@ -45,12 +61,20 @@ const protocol: Filter = (request, pool) => {
 
 const tags: Filter = (request, pool) => {
   const missing = request.tags.filter((tag) => !pool.tags.includes(tag))
-  return verdict('tags', missing.length === 0, missing.length === 0 ? 'carries the tags' : `lacks tag ${missing.join(', ')}`)
+  return verdict(
+    'tags',
+    missing.length === 0,
+    missing.length === 0 ? 'carries the tags' : `lacks tag ${missing.join(', ')}`,
+  )
 }
 
 const capability: Filter = (request, pool) => {
   const missing = request.needs.filter((name) => !pool.can.has(name))
-  return verdict('capability', missing.length === 0, missing.length === 0 ? 'can all of it' : `cannot ${missing.join(', ')}`)
+  return verdict(
+    'capability',
+    missing.length === 0,
+    missing.length === 0 ? 'can all of it' : `cannot ${missing.join(', ')}`,
+  )
 }
 
 const qos: Filter = (request, pool) => {
@@ -89,7 +113,12 @@ const iops: Filter = (request, pool) => {
   }
   const limit = Math.floor(pool.capIops * pool.iopsFactor)
   const available = Math.max(0, limit - pool.reservedIops)
-  return { ...verdict('iops', needed <= available, `needs ${needed} IOPS, has ${available} of ${limit}`), needed, available, limit }
+  return {
+    ...verdict('iops', needed <= available, `needs ${needed} IOPS, has ${available} of ${limit}`),
+    needed,
+    available,
+    limit,
+  }
 }
 
 /** IOPS that the ledger charges to the pool: the guarantee, where the array gives it. */

@@ -23,7 +23,11 @@ export interface Candidate {
 
 /** What placement answers: candidates with the best first, or none; and the reasons in both cases. */
 export type Placement =
-  | { readonly placed: true; readonly candidates: readonly [Candidate, ...Candidate[]]; readonly judged: readonly Judged[] }
+  | {
+      readonly placed: true
+      readonly candidates: readonly [Candidate, ...Candidate[]]
+      readonly judged: readonly Judged[]
+    }
   | { readonly placed: false; readonly judged: readonly Judged[] }
 
 /**

@@ -58,7 +58,8 @@ const poolReport: Check = (answer) => {
 }
 
 const hostReport: Check = (answer) => {
-  if (typeof field(answer, 'identity') !== 'string' || typeof field(answer, 'initiator') !== 'string') return 'no identity'
+  if (typeof field(answer, 'identity') !== 'string' || typeof field(answer, 'initiator') !== 'string')
+    return 'no identity'
   return isCount(field(answer, 'cpus')) && isCount(field(answer, 'memoryBytes')) ? undefined : 'no capacity'
 }
 

@@ -34,7 +34,9 @@ export async function withdrawAccess(
   for (const grant of grants) {
     const pool = await deps.plugins.pool(grant.pool)
     await saying('The storage system did not withdraw access to the volume', async () =>
-      pool.provider(context.log).access.withdraw(accessOf(grant), part(context.call, `withdraw/${grant.volume}/${grant.host}`)),
+      pool
+        .provider(context.log)
+        .access.withdraw(accessOf(grant), part(context.call, `withdraw/${grant.volume}/${grant.host}`)),
     )
   }
 }

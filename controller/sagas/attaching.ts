@@ -24,7 +24,10 @@ export interface Reader {
 /** Throws `Refusal` `INVALID` when the volume cannot be given to the VM, whatever the storage. */
 export async function checkAttachable(tx: Tx, volume: VolumeRow, vm: VmRow): Promise<void> {
   if (volume.state !== 'Allocated' && volume.state !== 'Ready') {
-    throw new Refusal('INVALID', `Volume state must be in Allocated or Ready state, volume ${volume.id} is in ${volume.state}`)
+    throw new Refusal(
+      'INVALID',
+      `Volume state must be in Allocated or Ready state, volume ${volume.id} is in ${volume.state}`,
+    )
   }
   if (vm.state !== 'Running' && vm.state !== 'Stopped') {
     throw new Refusal('INVALID', `Please specify a VM that is either running or stopped, VM ${vm.id} is ${vm.state}`)
@@ -97,11 +100,16 @@ export async function checkReachable(
   }
   const pool = poolFacts(deps, row, 0)
   const near = hosts.filter((host) => reaches(host, pool))
-  if (near.length === 0) throw new Refusal('INVALID', `The storage pool of volume ${volume.id} is out of reach of the virtual machine`)
+  if (near.length === 0)
+    throw new Refusal('INVALID', `The storage pool of volume ${volume.id} is out of reach of the virtual machine`)
   if (!near.some((host) => speaks(host, pool))) {
-    throw new Refusal('INVALID', `The hypervisor does not speak the protocol of the storage pool of volume ${volume.id}`, {
-      internal: `pool ${pool.name} offers ${pool.protocols.join(', ')}`,
-    })
+    throw new Refusal(
+      'INVALID',
+      `The hypervisor does not speak the protocol of the storage pool of volume ${volume.id}`,
+      {
+        internal: `pool ${pool.name} offers ${pool.protocols.join(', ')}`,
+      },
+    )
   }
   if (location.qosTier !== 'hypervisor') return
   const faults = near.map((host) => unkept(readQos(volume.qosRequested), host.limits.qos, 'the hypervisor'))

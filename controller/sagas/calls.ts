@@ -57,7 +57,8 @@ export function describeFailure(error: unknown): Failure {
 function asRefusal(error: unknown): Refusal {
   if (error instanceof Refusal) return error
   if (error instanceof StepError) return refusalOf(error, error.sentence)
-  if (error instanceof PluginError) return refusalOf(error, 'The storage system or hypervisor did not do what was asked')
+  if (error instanceof PluginError)
+    return refusalOf(error, 'The storage system or hypervisor did not do what was asked')
   const internal = error instanceof Error ? `${error.name}: ${error.message}` : String(error)
   return new Refusal('INTERNAL', 'An internal error occurred', { internal, cause: error })
 }

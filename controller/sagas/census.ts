@@ -92,13 +92,23 @@ async function lookEverywhere(deps: SagaDeps, context: StepContext): Promise<Loo
       await work()
     } catch (error) {
       const { code, message } = asPluginError(error)
-      silent.push({ kind: 'drifted', place, object: 'inventory', detail: `could not be listed: ${code}: ${message}`, resources: [] })
+      silent.push({
+        kind: 'drifted',
+        place,
+        object: 'inventory',
+        detail: `could not be listed: ${code}: ${message}`,
+        resources: [],
+      })
     }
   }
   for (const { id } of pools) {
     await look(resourceName('pool', id), async () => {
       const provider = (await deps.plugins.pool(id)).provider(context.log)
-      const items: InventoryItem[] = await allPages(async (cursor, call) => provider.inventory.list(cursor, call), id, context)
+      const items: InventoryItem[] = await allPages(
+        async (cursor, call) => provider.inventory.list(cursor, call),
+        id,
+        context,
+      )
       observed.push(...(await readBack(deps, id, context)))
       places.push({ kind: 'pool', id, items })
     })
@@ -106,7 +116,11 @@ async function lookEverywhere(deps: SagaDeps, context: StepContext): Promise<Loo
   for (const { id } of hosts) {
     await look(resourceName('host', id), async () => {
       const adapter = (await deps.plugins.host(id)).adapter(context.log)
-      const items: HypervisorInventoryItem[] = await allPages(async (cursor, call) => adapter.inventory.list(cursor, call), id, context)
+      const items: HypervisorInventoryItem[] = await allPages(
+        async (cursor, call) => adapter.inventory.list(cursor, call),
+        id,
+        context,
+      )
       places.push({ kind: 'host', id, items })
     })
   }
@@ -152,7 +166,11 @@ async function readBack(deps: SagaDeps, pool: string, context: StepContext): Pro
 }
 
 /** A volume that is not there has no vector: the inventory reports it. */
-async function qosOf(read: (call: Call) => Promise<Qos>, volume: string, context: StepContext): Promise<Qos | undefined> {
+async function qosOf(
+  read: (call: Call) => Promise<Qos>,
+  volume: string,
+  context: StepContext,
+): Promise<Qos | undefined> {
   try {
     return await read(part(context.call, `qos/${volume}`))
   } catch (error) {

@@ -108,7 +108,10 @@ async function sourceOf(
   const snapshot = await snapshotById(tx, volume.sourceSnapshotId)
   const copy = snapshot?.state === 'BackedUp' ? await arrayCopyOf(tx, snapshot.id) : undefined
   if (!snapshot || !copy) {
-    throw new Refusal('INVALID', `The volume is made from snapshot ${volume.sourceSnapshotId}, which cannot be used any more`)
+    throw new Refusal(
+      'INVALID',
+      `The volume is made from snapshot ${volume.sourceSnapshotId}, which cannot be used any more`,
+    )
   }
   if (volume.bytes < snapshot.bytes) {
     throw new Refusal('INVALID', `The volume is smaller than the snapshot ${snapshot.id} that it is made from`)

@@ -96,6 +96,9 @@ async function stopUsers(deps: SagaDeps, pool: string, context: StepContext): Pr
   }
   const left = await vmsUsingPool(store.reader, pool)
   if (left.length > 0) {
-    throw new Refusal('UNAVAILABLE', `Virtual machines that use the storage pool could not be stopped: ${left.join(', ')}`)
+    throw new Refusal(
+      'UNAVAILABLE',
+      `Virtual machines that use the storage pool could not be stopped: ${left.join(', ')}`,
+    )
   }
 }

@@ -7,6 +7,7 @@ import { poolMaintenanceSaga } from './pool-maintenance.ts'
 import { snapshotCreateSaga } from './snapshot-create.ts'
 import { snapshotDeleteSaga } from './snapshot-delete.ts'
 import { snapshotRevertSaga } from './snapshot-revert.ts'
+import { templateDeleteSaga } from './template-delete.ts'
 import { vmCreateSaga } from './vm-create.ts'
 import { vmExpungeSaga } from './vm-expunge.ts'
 import { vmRebootSaga } from './vm-reboot.ts'
@@ -15,14 +16,18 @@ import { vmStopSaga } from './vm-stop.ts'
 import { volumeAttachSaga } from './volume-attach.ts'
 import { volumeCreateSaga } from './volume-create.ts'
 import { volumeDeleteSaga } from './volume-delete.ts'
+import { volumeDestroySaga } from './volume-destroy.ts'
 import { volumeDetachSaga } from './volume-detach.ts'
 import { volumeFromSnapshotSaga } from './volume-from-snapshot.ts'
 import { volumeResizeSaga } from './volume-resize.ts'
+import { volumeUpdateSaga } from './volume-update.ts'
 
 /** Every saga by name. Crash cells and fault tests walk this list, so that a saga in it is proven, and one outside never runs. */
 export function createSagas(deps: SagaDeps): ReadonlyMap<string, SagaDefinition<Tx>> {
   const all = [
     volumeCreateSaga(),
+    volumeUpdateSaga(),
+    volumeDestroySaga(),
     volumeAttachSaga(deps),
     volumeDetachSaga(deps),
     volumeDeleteSaga(deps),
@@ -38,6 +43,7 @@ export function createSagas(deps: SagaDeps): ReadonlyMap<string, SagaDefinition<
     vmExpungeSaga(deps),
     poolMaintenanceSaga(deps),
     poolMaintenanceCancelSaga(deps),
+    templateDeleteSaga(),
     censusSaga(deps),
   ]
   return new Map(all.map((definition) => [definition.name, definition]))

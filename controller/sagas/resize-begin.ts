@@ -58,7 +58,10 @@ export async function beginResize(
   const volume = await lockVolume(tx, input.volume)
   if (!volume || volume.removedAt) throw new Refusal('NOT_FOUND', `There is no volume ${input.volume}`)
   if (volume.state !== 'Allocated' && volume.state !== 'Ready') {
-    throw new Refusal('INVALID', `Volume ${volume.id} is in ${volume.state}, it must be in Ready or Allocated to be resized`)
+    throw new Refusal(
+      'INVALID',
+      `Volume ${volume.id} is in ${volume.state}, it must be in Ready or Allocated to be resized`,
+    )
   }
   const wanted = await wantedOf(tx, volume, input)
   if (wanted.bytes < volume.bytes) {
@@ -66,7 +69,12 @@ export async function beginResize(
   }
   await hold(tx, 'volume', { id: volume.id, operation: under.operation })
   const location = await locationOf(tx, volume.id)
-  const common = { bytes: wanted.bytes, qos: wanted.qos, wantedTier: wanted.wantedTier, offering: wanted.offering?.id ?? null }
+  const common = {
+    bytes: wanted.bytes,
+    qos: wanted.qos,
+    wantedTier: wanted.wantedTier,
+    offering: wanted.offering?.id ?? null,
+  }
   if (!location) {
     const none = { locationBytes: 0, arrayQos: {}, throttle: {} }
     return { volume: volume.id, before: none, after: { ...common, ...none, tier: 'none' } }
@@ -114,13 +122,18 @@ async function planChange(
   const host = await hostOfDisk(deps, tx, await attachmentOf(tx, volume.id))
   const tier = checkChange({ volume: volume.id, wanted, pool, host: host?.facts })
   // Never fewer than the array has: an array may round up beyond its own granularity.
-  const locationBytes = wanted.bytes > volume.bytes ? Math.max(location.bytes, sizeOn(pool.limits, wanted.bytes)) : location.bytes
+  const locationBytes =
+    wanted.bytes > volume.bytes ? Math.max(location.bytes, sizeOn(pool.limits, wanted.bytes)) : location.bytes
   if (locationBytes > location.bytes) checkGrowth({ volume: volume.id, bytes: locationBytes, pool, host })
   const iops = tier === 'storage' ? guaranteedIops(wanted.qos) : 0
   if (!(await changeReservation(tx, volume.id, { bytes: locationBytes, iops }))) {
-    throw new Refusal('NO_CAPACITY', `The storage pool of volume ${volume.id} has no room for ${inWords(locationBytes)} and ${iops} guaranteed IOPS`, {
-      internal: `${pool.name}: ${pool.reservedBytes} of ${pool.capBytes * pool.bytesFactor} bytes and ${pool.reservedIops} of ${pool.capIops ?? 'unlimited'} IOPS are reserved`,
-    })
+    throw new Refusal(
+      'NO_CAPACITY',
+      `The storage pool of volume ${volume.id} has no room for ${inWords(locationBytes)} and ${iops} guaranteed IOPS`,
+      {
+        internal: `${pool.name}: ${pool.reservedBytes} of ${pool.capBytes * pool.bytesFactor} bytes and ${pool.reservedIops} of ${pool.capIops ?? 'unlimited'} IOPS are reserved`,
+      },
+    )
   }
   const { bytes, qos, wantedTier, offering } = wanted
   return {
@@ -172,10 +185,14 @@ function checkChange(what: {
   const { volume, wanted, pool, host } = what
   const missing = (wanted.offering?.tags ?? []).filter((tag) => !pool.tags.includes(tag))
   if (missing.length > 0) {
-    throw new Refusal('INVALID', `The storage pool of volume ${volume} does not carry the tags of the disk offering: ${missing.join(', ')}`)
+    throw new Refusal(
+      'INVALID',
+      `The storage pool of volume ${volume} does not carry the tags of the disk offering: ${missing.join(', ')}`,
+    )
   }
   const choice = chooseTier(wanted, pool, host ? [host] : [])
-  if ('refused' in choice) throw new Refusal('INVALID', `The QoS asked for volume ${volume} cannot be kept: ${choice.refused}`)
+  if ('refused' in choice)
+    throw new Refusal('INVALID', `The QoS asked for volume ${volume} cannot be kept: ${choice.refused}`)
   return choice.tier
 }
 
@@ -188,9 +205,15 @@ function checkGrowth(what: {
   const { volume, bytes, pool, host } = what
   if (!pool.can.has('resize')) throw new Refusal('INVALID', `The storage of volume ${volume} cannot grow volumes`)
   if (bytes > pool.limits.maxVolumeBytes) {
-    throw new Refusal('INVALID', `${inWords(bytes)} is above the limit of the storage of volume ${volume}, which is ${inWords(pool.limits.maxVolumeBytes)}`)
+    throw new Refusal(
+      'INVALID',
+      `${inWords(bytes)} is above the limit of the storage of volume ${volume}, which is ${inWords(pool.limits.maxVolumeBytes)}`,
+    )
   }
   if (host && !host.canRefresh) {
-    throw new Refusal('INVALID', `The hypervisor cannot show a grown volume to a running virtual machine: stop ${host.vm} first`)
+    throw new Refusal(
+      'INVALID',
+      `The hypervisor cannot show a grown volume to a running virtual machine: stop ${host.vm} first`,
+    )
   }
 }

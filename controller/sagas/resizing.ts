@@ -45,9 +45,11 @@ export async function applyThrottle(
   const { throttle } = host.adapter(context.log)
   if (!throttle) throw new PluginError('UNSUPPORTED', `host ${plugged.host} throttles nothing`, 'none')
   const disk = { volume: change.volume as VolumeId, qos: vector } // Ids of ours are made by us; the brands only keep kinds apart.
-  return saying('The hypervisor did not take the new limits', async () =>
-    // A machine that has gone meanwhile gets its limits when it starts.
-    unlessGone(async () => throttle.apply(plugged.vm as VmId, disk, part(context.call, `apply/${wayOf(change)}`))), // As above.
+  return saying(
+    'The hypervisor did not take the new limits',
+    async () =>
+      // A machine that has gone meanwhile gets its limits when it starts.
+      unlessGone(async () => throttle.apply(plugged.vm as VmId, disk, part(context.call, `apply/${wayOf(change)}`))), // As above.
   )
 }
 
@@ -58,8 +60,9 @@ export async function grow(deps: Plugins, change: Resizing, context: StepContext
   const pool = await deps.plugins.pool(poolId)
   const { resize } = pool.provider(context.log)
   if (!resize) throw new PluginError('UNSUPPORTED', `pool ${poolId} grows no volumes`, 'none')
-  const grown = await saying('The storage system did not grow the volume', async () =>
-    resize.grow(change.volume as VolumeId, after.locationBytes, part(context.call, 'grow')), // An id of ours is made by us.
+  const grown = await saying(
+    'The storage system did not grow the volume',
+    async () => resize.grow(change.volume as VolumeId, after.locationBytes, part(context.call, 'grow')), // An id of ours is made by us.
   )
   return grown.bytes
 }

@@ -9,7 +9,14 @@ import { hold, isHeld, release } from '../store/held.ts'
 import { locationOf } from '../store/locations.ts'
 import { pinPools } from '../store/pools.ts'
 import { resourcesOfSnapshot } from '../store/resources.ts'
-import { copiesOfVolume, insertCopy, lockSnapshot, snapshotById, updateCopies, updateSnapshot } from '../store/snapshots.ts'
+import {
+  copiesOfVolume,
+  insertCopy,
+  lockSnapshot,
+  snapshotById,
+  updateCopies,
+  updateSnapshot,
+} from '../store/snapshots.ts'
 import type { Tx } from '../store/store.ts'
 import { lockVolume, updateVolume } from '../store/volumes.ts'
 import { part, saying } from './calls.ts'
@@ -85,7 +92,8 @@ async function begin(
     throw new Refusal('INVALID', `Volume ${volume.id} is not in Ready state but ${volume.state}. Cannot take snapshot.`)
   }
   const [row] = await pinPools(tx, [location.poolId])
-  if (!row || row.state !== 'Up') throw new Refusal('UNAVAILABLE', `The storage pool of volume ${volume.id} is not in service`)
+  if (!row || row.state !== 'Up')
+    throw new Refusal('UNAVAILABLE', `The storage pool of volume ${volume.id} is not in service`)
   const pool = poolFacts(deps, row, 0)
   if (!pool.can.has('snapshots')) throw new Refusal('INVALID', `The storage of volume ${volume.id} takes no snapshots`)
   const limit = pool.limits.maxSnapshotsPerVolume

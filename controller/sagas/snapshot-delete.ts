@@ -6,7 +6,14 @@ import { type SagaDefinition, saga, type StepContext, type Under } from '../jobs
 import { hold, isHeld, release } from '../store/held.ts'
 import { locationOf } from '../store/locations.ts'
 import { resourcesOfSnapshot } from '../store/resources.ts'
-import { copiesOf, copiesOfVolume, destroySnapshot, lockSnapshot, updateCopies, updateSnapshot } from '../store/snapshots.ts'
+import {
+  copiesOf,
+  copiesOfVolume,
+  destroySnapshot,
+  lockSnapshot,
+  updateCopies,
+  updateSnapshot,
+} from '../store/snapshots.ts'
 import type { Tx } from '../store/store.ts'
 import { volumeById } from '../store/volumes.ts'
 import { mayPass, part, saying } from './calls.ts'
@@ -56,7 +63,7 @@ export function snapshotDeleteSaga(deps: SagaDeps): SagaDefinition<Tx> {
     .step('delete', {
       run: async ({ begin }, context) => deleteCopies(deps, begin, context),
       record: async (tx, { begin }) => updateCopies(tx, begin.snapshot, { state: 'gone' }),
-      undo: async ({ begin }, context) => (await allThere(deps, begin, context)) ? 'there' : 'not there',
+      undo: async ({ begin }, context) => ((await allThere(deps, begin, context)) ? 'there' : 'not there'),
       unrecord: async (tx, { begin }, { found, operation }) => {
         // Released here, so that undoing `begin` does not call usable what has lost its bytes.
         if (found === 'not there') await release(tx, 'snapshot', { id: begin.snapshot, operation })
@@ -114,7 +121,9 @@ async function allThere(deps: SagaDeps, what: Begun, context: StepContext): Prom
     const pool = await deps.plugins.pool(id)
     try {
       // An id of ours is made by us; the brand only keeps kinds apart.
-      const found = await pool.provider(context.log).snapshots?.get(what.snapshot as SnapshotId, part(context.call, `look/${id}`))
+      const found = await pool
+        .provider(context.log)
+        .snapshots?.get(what.snapshot as SnapshotId, part(context.call, `look/${id}`))
       if (!found) return false
     } catch (error) {
       if (mayPass(asPluginError(error))) return false

@@ -84,17 +84,27 @@ async function begin(
   if (!snapshot || !volume) throw new Refusal('NOT_FOUND', `There is no snapshot ${input.snapshot}`)
   const copy = await arrayCopyOf(tx, snapshot.id)
   if (snapshot.state !== 'BackedUp' || !copy) {
-    throw new Refusal('INVALID', `Snapshot ${snapshot.id} is in state ${snapshot.state}, it must be in BackedUp to be reverted to`)
+    throw new Refusal(
+      'INVALID',
+      `Snapshot ${snapshot.id} is in state ${snapshot.state}, it must be in BackedUp to be reverted to`,
+    )
   }
   await checkNotInUse(tx, volume.id)
   const location = await locationOf(tx, volume.id)
   if (location?.poolId !== copy.poolId) {
-    throw new Refusal('INVALID', `Volume ${volume.id} does not live where its snapshot ${snapshot.id} is kept: make a new volume from it`)
+    throw new Refusal(
+      'INVALID',
+      `Volume ${volume.id} does not live where its snapshot ${snapshot.id} is kept: make a new volume from it`,
+    )
   }
   const [row] = await pinPools(tx, [location.poolId])
-  if (!row || row.state !== 'Up') throw new Refusal('UNAVAILABLE', `The storage pool of volume ${volume.id} is not in service`)
+  if (!row || row.state !== 'Up')
+    throw new Refusal('UNAVAILABLE', `The storage pool of volume ${volume.id} is not in service`)
   if (!poolFacts(deps, row, 0).can.has('revert')) {
-    throw new Refusal('INVALID', `The storage of volume ${volume.id} cannot revert in place: make a new volume from snapshot ${snapshot.id}`)
+    throw new Refusal(
+      'INVALID',
+      `The storage of volume ${volume.id} cannot revert in place: make a new volume from snapshot ${snapshot.id}`,
+    )
   }
   await hold(tx, 'volume', { id: volume.id, operation: under.operation })
   const state = next(VOLUME_MACHINE, volume.state, { event: 'RevertSnapshotRequested', of: `Volume ${volume.id}` })
@@ -108,7 +118,10 @@ async function checkNotInUse(tx: Tx, volume: string): Promise<void> {
   const attachment = await attachmentOf(tx, volume)
   const vm = attachment && (await lockVm(tx, attachment.vmId))
   if (vm && vm.state !== 'Stopped' && vm.state !== 'Destroyed') {
-    throw new Refusal('INVALID', `The VM the specified disk is attached to is not in the shutdown state: ${vm.id} is ${vm.state}`)
+    throw new Refusal(
+      'INVALID',
+      `The VM the specified disk is attached to is not in the shutdown state: ${vm.id} is ${vm.state}`,
+    )
   }
 }
 
@@ -125,8 +138,9 @@ async function revert(deps: SagaDeps, what: Begun, context: StepContext): Promis
   if (!facet) throw new PluginError('UNSUPPORTED', `pool ${what.pool} reverts nothing`, 'none')
   // Ids of ours are made by us; the brands only keep kinds apart.
   const [volume, snapshot] = [what.volume as VolumeId, what.snapshot as SnapshotId]
-  return saying('The storage system did not revert the volume, which may hold data of the snapshot, or as before', async () =>
-    facet.revert(volume, snapshot, part(context.call, 'revert')),
+  return saying(
+    'The storage system did not revert the volume, which may hold data of the snapshot, or as before',
+    async () => facet.revert(volume, snapshot, part(context.call, 'revert')),
   )
 }
 

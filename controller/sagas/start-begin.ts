@@ -36,7 +36,12 @@ export interface StartingDisk {
 export interface Starting {
   readonly vm: string
   readonly host: string
-  readonly machine: { readonly name: string; readonly cpus: number; readonly memoryBytes: number; readonly image?: string }
+  readonly machine: {
+    readonly name: string
+    readonly cpus: number
+    readonly memoryBytes: number
+    readonly image?: string
+  }
   readonly disks: readonly StartingDisk[]
   /** Volumes that live nowhere yet. */
   readonly plans: readonly VolumePlan[]
@@ -75,7 +80,9 @@ export async function beginStart(
       await updateVolume(tx, volume.id, { state: creating })
       plans.push(plan)
     }
-    const home = plan ? { pool: plan.pool, tier: plan.tier } : location && { pool: location.poolId, tier: location.qosTier }
+    const home = plan
+      ? { pool: plan.pool, tier: plan.tier }
+      : location && { pool: location.poolId, tier: location.qosTier }
     if (!home) throw new Error(`volume ${volume.id} was not placed`)
     const throttle = throttleOf(volume, home.tier)
     checkThrottle(volume, throttle, host)
@@ -140,7 +147,12 @@ type ChosenHost = HostLoad & { readonly initiator: string }
 async function hostFor(
   deps: Opening,
   tx: Tx,
-  what: { readonly vm: VmRow; readonly input: VmStartInput; readonly disks: number; readonly pools: readonly PoolFacts[] },
+  what: {
+    readonly vm: VmRow
+    readonly input: VmStartInput
+    readonly disks: number
+    readonly pools: readonly PoolFacts[]
+  },
 ): Promise<ChosenHost> {
   const { vm, input, disks, pools } = what
   const used = await memoryInUse(tx, vm.zoneId)
@@ -169,5 +181,6 @@ async function hostFor(
 
 function checkThrottle(volume: VolumeRow, throttle: Qos, host: HostLoad): void {
   const faults = unkept(throttle, host.limits.qos, 'the hypervisor')
-  if (faults.length > 0) throw new Refusal('INVALID', `The QoS of volume ${volume.id} cannot be kept: ${faults.join('; ')}`)
+  if (faults.length > 0)
+    throw new Refusal('INVALID', `The QoS of volume ${volume.id} cannot be kept: ${faults.join('; ')}`)
 }

@@ -31,8 +31,9 @@ export async function stopMachine(
   const { vm, host: id, force } = what
   if (id === undefined) return
   const host = await deps.plugins.host(id)
-  await saying('The hypervisor did not stop the virtual machine', async () =>
-    host.adapter(context.log).vms.stop(vm as VmId, { force }, part(context.call, 'stop')), // An id of ours is made by us.
+  await saying(
+    'The hypervisor did not stop the virtual machine',
+    async () => host.adapter(context.log).vms.stop(vm as VmId, { force }, part(context.call, 'stop')), // An id of ours is made by us.
   )
 }
 

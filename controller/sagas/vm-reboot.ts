@@ -49,8 +49,9 @@ export function vmRebootSaga(deps: SagaDeps): SagaDefinition<Tx> {
     .step('reboot', {
       run: async ({ input, begin }, context) => {
         const host = await deps.plugins.host(begin.host)
-        await saying('The hypervisor did not reboot the virtual machine', async () =>
-          host.adapter(context.log).vms.reboot(input.vm as VmId, part(context.call, 'reboot')), // An id of ours is made by us.
+        await saying(
+          'The hypervisor did not reboot the virtual machine',
+          async () => host.adapter(context.log).vms.reboot(input.vm as VmId, part(context.call, 'reboot')), // An id of ours is made by us.
         )
       },
       undo: async () => {},

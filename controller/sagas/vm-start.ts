@@ -73,7 +73,10 @@ export function vmStartSaga(deps: SagaDeps): SagaDefinition<Tx> {
     })
     .step('expose', {
       run: async ({ begin }, context) =>
-        inTurn(begin?.disks ?? [], async ({ grant }) => ({ volume: grant.volume, sealed: await giveAccess(deps, grant, context) })),
+        inTurn(begin?.disks ?? [], async ({ grant }) => ({
+          volume: grant.volume,
+          sealed: await giveAccess(deps, grant, context),
+        })),
       record: async (tx, { begin }, given) => {
         for (const { grant } of begin?.disks ?? []) await connectionGiven(tx, grant, sealedFor(given, grant.volume))
       },

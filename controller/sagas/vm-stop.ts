@@ -5,7 +5,7 @@ import { VM_MACHINE } from '../domain/vm.ts'
 import { type SagaDefinition, saga, type Under } from '../jobs/saga.ts'
 import { hold, isHeld, release } from '../store/held.ts'
 import type { Tx } from '../store/store.ts'
-import { lockVm, updateVm, vmLeftHost } from '../store/vms.ts'
+import { lockVm, updateVm, vmDestroyed, vmLeftHost } from '../store/vms.ts'
 import { withdrawAccess } from './access.ts'
 import type { SagaDeps } from './deps.ts'
 import { sagaHead } from './head.ts'
@@ -71,7 +71,9 @@ export function vmStopSaga(deps: SagaDeps): SagaDefinition<Tx> {
     .build(
       ends(OUTCOME, async (tx, { input }, { operation }) => {
         const vm = await lockVm(tx, input.vm)
-        if (vm) await updateVm(tx, vm.id, { state: endState(vm.state, input) })
+        const state = vm && endState(vm.state, input)
+        if (vm && state) await updateVm(tx, vm.id, { state })
+        if (vm && state === 'Destroyed' && vm.state !== state) await vmDestroyed(tx, vm.id)
         await release(tx, 'vm', { id: input.vm, operation })
       }),
     )
@@ -81,7 +83,9 @@ async function begin(tx: Tx, input: VmStopInput, under: Under): Promise<Abroad> 
   const vm = await lockVm(tx, input.vm)
   if (!vm || vm.removedAt) throw new Refusal('NOT_FOUND', `There is no virtual machine ${input.vm}`)
   const resting = vm.state === 'Stopped' || vm.state === 'Destroyed' || vm.state === 'Error'
-  const state = resting ? vm.state : next(VM_MACHINE, vm.state, { event: 'StopRequested', of: `Virtual machine ${vm.id}` })
+  const state = resting
+    ? vm.state
+    : next(VM_MACHINE, vm.state, { event: 'StopRequested', of: `Virtual machine ${vm.id}` })
   await hold(tx, 'vm', { id: vm.id, operation: under.operation })
   await updateVm(tx, vm.id, { state })
   return abroad(tx, vm.id, vm.hostId)

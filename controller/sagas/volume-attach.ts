@@ -14,7 +14,15 @@ import type { Tx } from '../store/store.ts'
 import { lockVm } from '../store/vms.ts'
 import { chapAccountOf, lockVolume, updateVolume } from '../store/volumes.ts'
 import { type Grant, giveAccess, withdrawAccess } from './access.ts'
-import { checkAttachable, checkDiskLimit, checkReachable, deviceIdFor, hostOf, possibleHosts, throttleOf } from './attaching.ts'
+import {
+  checkAttachable,
+  checkDiskLimit,
+  checkReachable,
+  deviceIdFor,
+  hostOf,
+  possibleHosts,
+  throttleOf,
+} from './attaching.ts'
 import { part, saying } from './calls.ts'
 import type { SagaDeps } from './deps.ts'
 import { sagaHead } from './head.ts'
@@ -86,7 +94,8 @@ export function volumeAttachSaga(deps: SagaDeps): SagaDefinition<Tx> {
       undo: async ({ begin: { grant } }, context) => withdrawAccess(deps, grant ? [grant] : [], context),
     })
     .step('plug', {
-      run: async ({ begin, expose }, context) => (expose ? plug(deps, { ...begin, sealed: expose.sealed }, context) : null),
+      run: async ({ begin, expose }, context) =>
+        expose ? plug(deps, { ...begin, sealed: expose.sealed }, context) : null,
       record: async (tx, { begin }, disk) => {
         if (disk) await recordPlugged(tx, begin, disk)
       },
@@ -140,7 +149,9 @@ async function settle(
   const location = await locationOf(tx, volume.id)
   if (location) await checkReachable(deps, tx, { volume, location, hosts })
   const plan = location ? undefined : await placeVolume(tx, deps, { volume, hosts })
-  const home = plan ? { pool: plan.pool, tier: plan.tier } : location && { pool: location.poolId, tier: location.qosTier }
+  const home = plan
+    ? { pool: plan.pool, tier: plan.tier }
+    : location && { pool: location.poolId, tier: location.qosTier }
   if (!home) throw new Error('a volume without a location was not placed')
   const event = plan ? 'CreateRequested' : 'AttachRequested'
   await updateVolume(tx, volume.id, { state: next(VOLUME_MACHINE, volume.state, { event, of: `Volume ${volume.id}` }) })
@@ -189,8 +200,9 @@ async function plug(
     deviceId,
     throttle,
   } as const
-  return saying('The hypervisor did not take the volume', async () =>
-    host.adapter(context.log).disks.attach(what.vm as VmId, disk, part(context.call, 'attach')), // As above.
+  return saying(
+    'The hypervisor did not take the volume',
+    async () => host.adapter(context.log).disks.attach(what.vm as VmId, disk, part(context.call, 'attach')), // As above.
   )
 }
 

@@ -115,7 +115,9 @@ export async function deleteBytes(
   return saying('The storage system did not delete the volume', async () => {
     try {
       // An id of ours is made by us; the brand only keeps kinds apart.
-      await pool.provider(context.log).volumes.delete(what.volume as VolumeId, part(context.call, `delete/${what.volume}`))
+      await pool
+        .provider(context.log)
+        .volumes.delete(what.volume as VolumeId, part(context.call, `delete/${what.volume}`))
       return 'gone'
     } catch (error) {
       if (what.snapshots > 0 && asPluginError(error).code === 'IN_USE') return 'tombstone'

@@ -91,7 +91,8 @@ async function begin(tx: Tx, input: VolumeDetachInput, under: Under): Promise<Be
   const volume = await lockVolume(tx, input.volume)
   if (!volume || volume.removedAt) throw new Refusal('NOT_FOUND', `There is no volume ${input.volume}`)
   const attachment = await attachmentOf(tx, volume.id)
-  if (!attachment) throw new Refusal('INVALID', `The specified volume ${volume.id} is not attached to a virtual machine`)
+  if (!attachment)
+    throw new Refusal('INVALID', `The specified volume ${volume.id} is not attached to a virtual machine`)
   if (volume.state !== 'Ready') {
     throw new Refusal('INVALID', `Volume ${volume.id} is in state ${volume.state}, it can be detached from Ready only`)
   }
@@ -113,8 +114,9 @@ async function unplug(deps: SagaDeps, what: Begun, context: StepContext): Promis
   const host = await deps.plugins.host(what.host)
   // Ids of ours are made by us; the brands only keep kinds apart.
   const disk = { volume: what.volume as VolumeId, generation: what.generation }
-  await saying('The virtual machine did not let go of the volume', async () =>
-    host.adapter(context.log).disks.detach(what.vm as VmId, disk, part(context.call, 'detach')), // As above.
+  await saying(
+    'The virtual machine did not let go of the volume',
+    async () => host.adapter(context.log).disks.detach(what.vm as VmId, disk, part(context.call, 'detach')), // As above.
   )
 }
 

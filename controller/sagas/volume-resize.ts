@@ -91,7 +91,8 @@ export function volumeResizeSaga(deps: SagaDeps): SagaDefinition<Tx> {
       },
     })
     .step('refresh', {
-      run: async ({ begin, grow }, context) => (grow === null ? undefined : refresh(deps, { ...begin, bytes: grow }, context)),
+      run: async ({ begin, grow }, context) =>
+        grow === null ? undefined : refresh(deps, { ...begin, bytes: grow }, context),
       undo: async () => {},
     })
     .build(

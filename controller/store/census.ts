@@ -31,7 +31,10 @@ export async function censusView(reader: Reader): Promise<CensusView> {
   return {
     volumes: new Map(locations.map(({ volumeId, poolId, state, bytes }) => [volumeId, { pool: poolId, state, bytes }])),
     snapshots: new Map(
-      copies.map(({ snapshotId, poolId, state, volumeId }) => [snapshotId, { pool: poolId ?? '', state, volume: volumeId }]),
+      copies.map(({ snapshotId, poolId, state, volumeId }) => [
+        snapshotId,
+        { pool: poolId ?? '', state, volume: volumeId },
+      ]),
     ),
     exposures: new Map(
       connections.map(({ sourceKind, sourceId, hostId, poolId, state }) => {
@@ -40,7 +43,9 @@ export async function censusView(reader: Reader): Promise<CensusView> {
       }),
     ),
     vms: new Map(vms.map(({ id, hostId, state }) => [id, { host: hostId, state }])),
-    disks: new Map(attachments.map(({ volumeId, vmId, generation, actual }) => [volumeId, { vm: vmId, generation, actual }])),
+    disks: new Map(
+      attachments.map(({ volumeId, vmId, generation, actual }) => [volumeId, { vm: vmId, generation, actual }]),
+    ),
   }
 }
 
@@ -90,7 +95,12 @@ export async function recordFindings(
           runId: run,
           lastSeenAt: sql<Date>`now()`,
           firstSeenAt: sql<Date>`case when census_finding.state = 'gone' then now() else census_finding.first_seen_at end`,
-          state: eb.case().when('censusFinding.state', '=', 'ignored').then('ignored' as const).else('open' as const).end(),
+          state: eb
+            .case()
+            .when('censusFinding.state', '=', 'ignored')
+            .then('ignored' as const)
+            .else('open' as const)
+            .end(),
         })),
       )
       .execute()

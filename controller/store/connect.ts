@@ -14,7 +14,7 @@ const READ_AS_NUMBER: ReadonlySet<number> = new Set([20, 1700])
 
 /**
  * Settings of every connection. A transaction that its controller left open (paused, or cut off) is ended by the server
- * after 15 s, so that its row locks do not outlive the leases.
+ * after 5 s, so that its row locks do not outlive the leases; nobody waits for a row lock longer than 10 s.
  */
 export function connectionConfig(address: Address, name: string): ClientConfig {
   const isolation = process.env['MOORAGE_TEST_ISOLATION']
@@ -24,7 +24,8 @@ export function connectionConfig(address: Address, name: string): ClientConfig {
     application_name: name,
     keepAlive: true,
     connectionTimeoutMillis: 10_000,
-    idle_in_transaction_session_timeout: 15_000,
+    idle_in_transaction_session_timeout: 5_000,
+    lock_timeout: 10_000,
     ...(isolation ? { options: `-c default_transaction_isolation=${isolation.replaceAll(' ', '\\ ')}` } : {}),
     types: { getTypeParser },
   }

@@ -22,14 +22,14 @@ export async function allHosts(reader: Reader, zone?: string): Promise<readonly 
 export async function memoryInUse(reader: Reader, zone: string): Promise<ReadonlyMap<string, number>> {
   const rows = await reader
     .selectFrom('vm')
-    .select(({ fn }) => ['hostId', fn.sum<number>('memoryBytes').as('bytes')])
+    .select(['hostId', sql<number>`sum(memory_bytes)::bigint`.as('bytes')])
     .where('zoneId', '=', zone)
     .where('hostId', 'is not', null)
     .where('removedAt', 'is', null)
     .groupBy('hostId')
     .execute()
   // The query leaves rows without a host out.
-  return new Map(rows.map(({ hostId, bytes }) => [hostId!, Number(bytes)]))
+  return new Map(rows.map(({ hostId, bytes }) => [hostId!, bytes]))
 }
 
 /** Changes columns of a host. */

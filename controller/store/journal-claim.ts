@@ -90,7 +90,10 @@ function lookAround(
     })
 }
 
-/** Takes what is left of dead nodes. Its locks stay; its fence is new. */
+/**
+ * Takes what is left of dead nodes. Its locks stay; its fence is new. Rows that somebody has locked are left for the next
+ * time: a paused node may hold one in an open transaction, and must not keep us from all the others.
+ */
 function takeOver(reader: Reader, who: Claimant, ids: readonly string[]): Promise<readonly Claim[]> {
   return transact(reader, async (tx) => {
     const { rows } = await sql<ClaimedRow>`
@@ -99,7 +102,7 @@ function takeOver(reader: Reader, who: Claimant, ids: readonly string[]): Promis
       from (
         select id, node as from_node from operation
         where id = any(${ids}) and state in ('running', 'undoing') and lease_until <= now()
-        order by id for update
+        order by id for update skip locked
       ) gone
       where o.id = gone.id
       returning ${columns('o')}, gone.from_node as "from"`.execute(tx)
@@ -123,8 +126,9 @@ function takeOver(reader: Reader, who: Claimant, ids: readonly string[]): Promis
 /** Takes the locks of queued operations and begins those that got all of theirs. */
 function takeUp(reader: Reader, who: Claimant, chosen: readonly Candidate[]): Promise<readonly Claim[]> {
   return transact(reader, async (tx) => {
-    const got = await lock(tx, chosen)
-    const whole = chosen.filter((one) => one.abortAsked || one.resources.every((name) => got.get(name) === one.id))
+    const open = await stillQueued(tx, chosen)
+    const got = await lock(tx, open)
+    const whole = open.filter((one) => one.abortAsked || one.resources.every((name) => got.get(name) === one.id))
     const ids = whole.map(({ id }) => id)
     const { rows } = await sql<ClaimedRow>`
       update operation o
@@ -147,6 +151,15 @@ function takeUp(reader: Reader, who: Claimant, chosen: readonly Candidate[]): Pr
     const inOrder = ids.flatMap((id) => rows.filter((row) => row.id === id))
     return inOrder.map((row) => claimOf(row, { firstRun: true, steps: [] }))
   })
+}
+
+/** Those that nobody else takes up just now; a claimer that was paused while it did so is not waited for. */
+async function stillQueued(tx: Tx, chosen: readonly Candidate[]): Promise<readonly Candidate[]> {
+  const { rows } = await sql<{ id: string }>`
+    select id from operation where id = any(${chosen.map(({ id }) => id)}) and state = 'queued'
+    order by id for update skip locked`.execute(tx)
+  const free = new Set(rows.map(({ id }) => id))
+  return chosen.filter(({ id }) => free.has(id))
 }
 
 /** Which resource was locked for which operation. In one order for all claimers, so that they cannot wait in a circle. */

@@ -59,6 +59,8 @@ async function prepare(reader: Reader): Promise<void> {
 /** Answers whether there was something to apply. */
 function applyNext(reader: Reader, known: readonly Migration[]): Promise<boolean> {
   return transact(reader, async (tx) => {
+    // Another starter may be at a long migration.
+    await sql`set local lock_timeout = 0`.execute(tx)
     await sql`select one from migration_lock for update`.execute(tx)
     const applied = await verified(tx, known)
     const next = known[applied]

@@ -64,7 +64,7 @@ export async function volumeCounts(reader: Reader, pools: readonly string[]): Pr
     .where('poolId', 'in', [...pools])
     .groupBy('poolId')
     .execute()
-  return new Map(rows.map(({ poolId, volumes }) => [poolId, Number(volumes)]))
+  return new Map(rows.map(({ poolId, volumes }) => [poolId, volumes]))
 }
 
 /** Changes columns of a pool. */

@@ -1,5 +1,5 @@
 import { resourceName } from '../domain/resource.ts'
-import type { Tx } from './store.ts'
+import type { Reader, Tx } from './store.ts'
 
 const OPEN = ['queued', 'running', 'undoing'] as const
 
@@ -38,6 +38,18 @@ export async function resourcesOfSnapshot(tx: Tx, snapshot: string): Promise<rea
   const row = await tx.selectFrom('snapshot').select('volumeId').where('id', '=', snapshot).executeTakeFirst()
   const own = resourceName('snapshot', snapshot)
   return row ? unique([own, ...(await resourcesOfVolume(tx, row.volumeId))]) : [own]
+}
+
+/** Whether an operation that is open holds, or waits for, the lock of that name. */
+export async function isBusy(reader: Reader, resource: string): Promise<boolean> {
+  const row = await reader
+    .selectFrom('operation')
+    .select('id')
+    .where('state', 'in', OPEN)
+    .where('resources', '@>', [resource])
+    .limit(1)
+    .executeTakeFirst()
+  return row !== undefined
 }
 
 /** Sorted, so that the order says nothing. */

@@ -80,7 +80,7 @@ export async function copiesOfVolume(reader: Reader, volume: string): Promise<nu
     .where('snapshotCopy.kind', '=', 'array')
     .where('snapshotCopy.state', '<>', 'gone')
     .executeTakeFirstOrThrow()
-  return Number(row.copies)
+  return row.copies
 }
 
 /** Snapshots whose deletion began and is not done. */

@@ -32,7 +32,7 @@ export function isSerializationFailure(error: unknown): boolean {
 export function isUnavailable(error: unknown): boolean {
   if (isSerializationFailure(error)) return true
   const code = codeOf(error)
-  if (code !== undefined) return /^(08|53|57P0|25006|25P03|58)/.test(code) || CONNECTION_ERRORS.has(code)
+  if (code !== undefined) return /^(08|53|57P0|25006|25P03|55P03|58)/.test(code) || CONNECTION_ERRORS.has(code)
   return (
     error instanceof Error &&
     /Connection terminated|timeout exceeded when trying to connect|not queryable/.test(error.message)

@@ -31,6 +31,31 @@ export async function vmLeftHost(tx: Tx, id: string, state: string): Promise<voi
     .execute()
 }
 
+/** Notes when the VM was destroyed: its time for recovery runs from there. */
+export async function vmDestroyed(tx: Tx, id: string): Promise<void> {
+  await tx
+    .updateTable('vm')
+    .set({ destroyedAt: sql<Date>`now()` })
+    .where('id', '=', id)
+    .execute()
+}
+
+/** VMs in state Destroyed for longer than `seconds`. */
+export async function vmsToExpunge(
+  reader: Reader,
+  seconds: number,
+): Promise<readonly Pick<VmRow, 'id' | 'accountId'>[]> {
+  return reader
+    .selectFrom('vm')
+    .select(['id', 'accountId'])
+    .where('state', '=', 'Destroyed')
+    .where('removedAt', 'is', null)
+    .where('destroyedAt', '<=', sql<Date>`now() - make_interval(secs => ${seconds})`)
+    .orderBy('destroyedAt')
+    .limit(500)
+    .execute()
+}
+
 /** Marks a VM expunged: it keeps its row for history and leaves every list. */
 export async function removeVm(tx: Tx, id: string): Promise<void> {
   await tx
@@ -40,11 +65,14 @@ export async function removeVm(tx: Tx, id: string): Promise<void> {
     .execute()
 }
 
-/** The boot image that a VM's host holds; `undefined` when the VM has no template. */
+/** Image of templates whose machines have no guest: nothing boots in them. */
+const NO_IMAGE = 'none'
+
+/** The boot image that a VM's host holds; `undefined` when the VM has no template, or one without a guest. */
 export async function imageOf(reader: Reader, template: string | null): Promise<string | undefined> {
   if (template === null) return undefined
   const row = await reader.selectFrom('template').select('image').where('id', '=', template).executeTakeFirst()
-  return row?.image
+  return row?.image === NO_IMAGE ? undefined : row?.image
 }
 
 /** VMs that should run on the host, as far as the database knows. */

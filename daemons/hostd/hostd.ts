@@ -73,6 +73,7 @@ export class Hostd {
   /** Lets go of all machines, which run on. */
   close(): void {
     this.quiescer.close()
+    this.agents.close()
     for (const machine of this.#machines.values()) machine.release()
     this.#machines.clear()
   }

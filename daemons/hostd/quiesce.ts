@@ -15,13 +15,17 @@ const ARM_TIMEOUT_MS = 10_000
 const THAW_TIMEOUT_MS = 30_000
 
 /**
- * Freezes and thaws guests. Two dead-men are armed before a freeze: a timer here, and a process that outlives this one.
- * Whoever thaws first wins, and the record says whether it was asked for. Callers hold the VM's freeze lock.
+ * Freezes and thaws guests. Two dead-men are armed before a freeze: a timer here, and a process that outlives this one. The
+ * agent serves one client: this process stays that client while it lives, so that a thaw takes no longer than it must, and
+ * the other gets in when this one is gone. The record says whether the thaw was asked for. Callers hold the VM's freeze
+ * lock.
  */
 export class Quiescer {
   readonly #records: VmRecords
   readonly #agents: Agents
   readonly #timers = new Map<VmId, NodeJS.Timeout>()
+  /** Ends our hold on the agent's line. */
+  readonly #held = new Map<VmId, () => void>()
 
   constructor(records: VmRecords, agents: Agents) {
     this.#records = records
@@ -39,6 +43,8 @@ export class Quiescer {
       if (held.key === call.key && held.filesystems !== undefined) return { filesystems: held.filesystems }
       throw new PluginError('BUSY', `VM ${machine.id} is frozen by another call`, 'none')
     }
+    // A dead-man that is late must not end the next freeze.
+    if (held) disarm(held)
     // Counted from before the dead-man is armed: it is a bound, and that only makes the window shorter.
     const until = Date.now() + withinMs
     if (machine.bare) {
@@ -50,6 +56,8 @@ export class Quiescer {
       const freeze = { key: call.key, since: Date.now(), until, deadMan }
       await this.#begin(machine.id, freeze)
       this.#armTimer(machine, freeze)
+      this.#release(machine.id)
+      this.#held.set(machine.id, this.#agents.hold(machine))
       return this.#freezeNow(machine, { agent, freeze }, call)
     })
   }
@@ -88,6 +96,7 @@ export class Quiescer {
   close(): void {
     for (const timer of this.#timers.values()) clearTimeout(timer)
     this.#timers.clear()
+    this.#held.clear()
   }
 
   async #begin(id: VmId, freeze: FreezeRecord): Promise<void> {
@@ -134,12 +143,19 @@ export class Quiescer {
       const same = current.freeze?.since === freeze.since && current.freeze.key === freeze.key
       return same ? { ...current, freeze: { ...current.freeze, endedByDeadMan } } : current
     })
+    this.#release(machine.id)
     disarm(freeze)
+  }
+
+  #release(id: VmId): void {
+    this.#held.get(id)?.()
+    this.#held.delete(id)
   }
 
   async #end(id: VmId, change: (record: VmRecord) => VmRecord): Promise<void> {
     clearTimeout(this.#timers.get(id))
     this.#timers.delete(id)
+    this.#release(id)
     await this.#records.update(id, (record) => {
       const { freeze, ...rest } = known(record)
       if (freeze) disarm(freeze)

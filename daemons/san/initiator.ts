@@ -146,3 +146,40 @@ export class Session {
     await this.#dispose()
   }
 }
+
+/** A load of 4 KiB requests, sixteen at a time, until it is stopped. */
+export interface Load {
+  stop(): Promise<void>
+}
+
+interface BenchOptions {
+  readonly direction: 'read' | 'write'
+  readonly size?: number
+}
+
+function benchArguments(count: number, { direction, size = 4096 }: BenchOptions): readonly string[] {
+  const write = direction === 'write' ? ['-w'] : []
+  return ['bench', ...write, '-c', String(count), '-d', '16', '-s', String(size), '-t', 'none']
+}
+
+/** Does `count` requests, sixteen at a time; returns the seconds it took by the initiator's own clock. */
+export async function bench(connection: Connection, count: number, options: BenchOptions): Promise<number> {
+  const { status, output } = await runQemu('qemu-img', connection, { before: benchArguments(count, options) })
+  const seconds = /completed in ([\d.]+) seconds/.exec(output)?.[1]
+  if (status !== 0 || seconds === undefined) throw new Error(`qemu-img bench: ${output}`)
+  return Number(seconds)
+}
+
+/** Starts a load. */
+export async function startLoad(connection: Connection, options: BenchOptions): Promise<Load> {
+  const { args, dispose } = await login(iscsi(connection))
+  const child = spawn('qemu-img', [...benchArguments(1_000_000_000, options), ...args], { stdio: 'ignore' })
+  const ended = new Promise((resolve) => child.once('close', resolve))
+  return {
+    stop: async () => {
+      child.kill('SIGKILL')
+      await ended
+      await dispose()
+    },
+  }
+}

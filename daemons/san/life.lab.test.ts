@@ -1,8 +1,10 @@
+import { execFile } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Connection, Exposure, StorageProvider, VolumeId } from '@moorage/contract'
+import { promisify } from 'node:util'
+import { type Connection, type Exposure, serialOf, type StorageProvider, type VolumeId } from '@moorage/contract'
 import { remoteStorage, wireClient } from '@moorage/wire'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { iscsi, newCall, newHost, newId, qemuIo, runQemu, Session, until } from './initiator.ts'
@@ -42,6 +44,15 @@ async function dropVolume(id: VolumeId): Promise<void> {
   await provider.volumes.delete(id, newCall())
 }
 
+/** Asks the unit for its serial number (VPD page 0x80). */
+async function inquireSerial(connection: Connection): Promise<string> {
+  const { portal, iqn, lun, initiator, chap } = iscsi(connection)
+  const args = ['-i', initiator, '-e', '1', '-c', '128', `iscsi://${portal}/${iqn}/${lun}`]
+  const env = { ...process.env, LIBISCSI_CHAP_USERNAME: chap?.user, LIBISCSI_CHAP_PASSWORD: chap?.secret }
+  const { stdout } = await promisify(execFile)('iscsi-inq', args, { env })
+  return stdout
+}
+
 async function passes(connection: Connection, ...commands: readonly string[]): Promise<void> {
   expect(await qemuIo(connection, commands)).toMatchObject({ status: 0 })
 }
@@ -51,6 +62,7 @@ test('a volume holds what was written through it, and shows its id as serial', a
   await passes(connection, 'write -P 1 0 8M', 'read -P 1 0 8M', 'read -P 0 8M 8M')
   const info = await runQemu('qemu-img', connection, { before: ['info'] })
   expect(info.output).toContain('virtual size: 1 GiB')
+  expect(await inquireSerial(connection)).toContain(serialOf(id))
   const volume = await provider.volumes.get(id, newCall())
   expect(volume).toMatchObject({ id, bytes: GIBIBYTE, usedBytes: 8 * MEBIBYTE })
   await dropVolume(id)
@@ -177,7 +189,10 @@ test('a volume grows under a writer, which sees a pause and no error', async () 
     code: 'INVALID',
     effect: 'none',
   })
-  expect(await writer).toMatchObject({ status: 0, output: '' })
+  const { status, output } = await writer
+  expect(status).toBe(0)
+  // QEMU mentions the unit attention of each new login, and repeats the command.
+  expect(output.replaceAll(/.*UNIT_ATTENTION.*\n/g, '')).toBe('')
   await passes(connection, 'write -P 3 4095M 1M', 'read -P 3 4095M 1M')
   await dropVolume(id)
 })

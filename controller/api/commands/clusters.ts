@@ -7,6 +7,7 @@ import { keyword } from '../ownership.ts'
 import { choice, entity, flag, text } from '../params.ts'
 import { field, type Rendered } from '../shape.ts'
 import { capacityFields, renderCapacity } from './capacity.ts'
+import { idsOf } from './listed.ts'
 import { ALLOCATION_STATES } from './zones.ts'
 
 const shape = {
@@ -66,8 +67,8 @@ const list = defineCommand({
   response: { ...cluster, list: true },
   async run({ system, params, page }) {
     const { reader } = system.store
-    const { id, name, podid: pod, zoneid: zone, hypervisor, allocationstate: allocationState } = params
-    const filter = given({ ids: id && [id], name, keyword: params.keyword, pod, zone, hypervisor, allocationState })
+    const { name, podid: pod, zoneid: zone, hypervisor, allocationstate: allocationState } = params
+    const filter = given({ ids: idsOf(params), name, keyword: params.keyword, pod, zone, hypervisor, allocationState })
     const { count, items } = await listClusters(reader, filter, page)
     if (params.showcapacities !== true) return { count, list: items.map(rendered) }
     const all = await capacities(reader, { by: 'cluster' })

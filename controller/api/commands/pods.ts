@@ -7,6 +7,7 @@ import { keyword } from '../ownership.ts'
 import { choice, entity, flag, text } from '../params.ts'
 import { field, type Rendered } from '../shape.ts'
 import { capacityFields, renderCapacity } from './capacity.ts'
+import { idsOf } from './listed.ts'
 import { ALLOCATION_STATES } from './zones.ts'
 
 const shape = {
@@ -53,8 +54,8 @@ const list = defineCommand({
   response: { ...pod, list: true },
   async run({ system, params, page }) {
     const { reader } = system.store
-    const { id, name, zoneid: zone, allocationstate: allocationState } = params
-    const filter = given({ ids: id && [id], name, keyword: params.keyword, zone, allocationState })
+    const { name, zoneid: zone, allocationstate: allocationState } = params
+    const filter = given({ ids: idsOf(params), name, keyword: params.keyword, zone, allocationState })
     const { count, items } = await listPods(reader, filter, page)
     if (params.showcapacities !== true) return { count, list: items.map(rendered) }
     const all = await capacities(reader, { by: 'pod' })

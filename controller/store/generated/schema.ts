@@ -221,6 +221,7 @@ export interface VmTable {
   parkedByPoolId: string | null
   operationId: string | null
   createdAt: Generated<Date>
+  destroyedAt: Date | null
   removedAt: Date | null
 }
 

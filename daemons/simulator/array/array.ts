@@ -5,7 +5,7 @@ import type { Store } from '../store.ts'
 /** Volume sizes are rounded up to it; also the smallest volume. */
 export const GRANULARITY_BYTES = 1024 * 1024
 /** The largest volume: half of what one file may hold on ext4 with blocks of 4 KiB. */
-export const LARGEST_VOLUME_BYTES = 8 * 1024 ** 4
+const LARGEST_VOLUME_BYTES = 8 * 1024 ** 4
 /** QoS that every simulated array keeps: all axes, all parts, IOPS clamped into a range. */
 export const ARRAY_QOS: QosCapability = {
   axes: ['totalIops', 'readIops', 'writeIops', 'totalBytes', 'readBytes', 'writeBytes'],

@@ -122,7 +122,7 @@ export function readStats(request: ArrayRequest): object {
 }
 
 /** The caller's volume of an id; `undefined` when there is none, or one of another owner. */
-export function ownVolume({ store, array, owner }: ArrayRequest, id: string): VolumeRow | undefined {
+function ownVolume({ store, array, owner }: ArrayRequest, id: string): VolumeRow | undefined {
   const row = findVolume(store, array.name, id)
   return row?.owner === owner ? row : undefined
 }

@@ -43,7 +43,7 @@ export function defineHost(store: Store, args: Fields): HostRow {
 }
 
 /** The host of a name, made with defaults when it is named for the first time. */
-export function ensureHost(store: Store, name: string): HostRow {
+function ensureHost(store: Store, name: string): HostRow {
   const find = () => store.one<HostRow>('SELECT * FROM hosts WHERE name = ?', name)
   const found = find()
   if (found) return found

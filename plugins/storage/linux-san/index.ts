@@ -1,4 +1,10 @@
-import { PluginError, QOS_AXES, type StorageCapability, type StorageLimits, type StoragePlugin } from '@moorage/contract'
+import {
+  PluginError,
+  QOS_AXES,
+  type StorageCapability,
+  type StorageLimits,
+  type StoragePlugin,
+} from '@moorage/contract'
 import { remoteStorage, wireClient } from '@moorage/wire'
 
 const MEBIBYTE = 1024 * 1024

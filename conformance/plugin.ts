@@ -1,0 +1,94 @@
+import assert from 'node:assert/strict'
+import type { Call, Endpoint, SettingSpec } from '@moorage/contract'
+import type { Audit } from './audit.ts'
+import { refused } from './check.ts'
+import { NotApplicable } from './runner.ts'
+
+/** What plug-ins of all kinds have in common, with an endpoint under which they can be opened. */
+export interface Opened<Bound extends object> {
+  readonly plugin: {
+    readonly contract: 1
+    readonly name: string
+    readonly title: string
+    readonly schemes: readonly string[]
+    readonly settings: readonly SettingSpec[]
+    open(endpoint: Endpoint): Bound
+  }
+  readonly endpoint: Endpoint
+}
+
+/** Fails unless the plug-in names itself, its schemes and its settings as the API can show them. */
+export function checkNames({ plugin }: Opened<object>): void {
+  assert.equal(plugin.contract, 1)
+  assert.match(plugin.name, /^[a-z][a-z0-9-]*$/)
+  assert.ok(plugin.title.length > 0 && plugin.schemes.length > 0)
+  checkSettings(plugin.settings)
+}
+
+/** Fails unless settings have names that survive CloudStack's API, which folds the case of `details`. */
+export function checkSettings(settings: readonly SettingSpec[]): void {
+  for (const { name, title, description } of settings) {
+    assert.match(name, /^[a-z][a-z0-9]*$/, 'names of settings')
+    assert.ok(title.length > 0 && description.length > 0, `${name} has no title or no description`)
+  }
+}
+
+/** Fails unless `open` refuses to do without any of its required settings, and names the one that is missing. */
+export async function checkRequiredSettings({ plugin, endpoint }: Opened<object>): Promise<void> {
+  const required = plugin.settings.filter((setting) => setting.required)
+  if (required.length === 0) throw new NotApplicable('the plug-in requires no setting')
+  for (const { name } of required) {
+    const settings = Object.fromEntries(Object.entries(endpoint.settings).filter(([key]) => key !== name))
+    const error = await refused(
+      attempt(() => plugin.open({ ...endpoint, settings })),
+      'INVALID',
+    )
+    assert.ok(error.message.includes(name), `"${error.message}" does not name ${name}`)
+  }
+}
+
+/** Fails unless `open` refuses urls that are none of its own. */
+export async function checkUrls({ plugin, endpoint }: Opened<object>): Promise<void> {
+  for (const url of ['', 'nonsense', 'nonsense://127.0.0.1:1/pool']) {
+    await refused(
+      attempt(() => plugin.open({ ...endpoint, url })),
+      'INVALID',
+    )
+  }
+}
+
+/** Fails unless a wrong secret is found out by `report` and refused as `DENIED`. */
+export async function checkWrongSecret<Bound extends object>(
+  { plugin, endpoint }: Opened<Bound>,
+  options: { readonly audit: Audit; readonly report: (bound: Bound) => Promise<unknown> },
+): Promise<void> {
+  const secret = plugin.settings.find((setting) => setting.type === 'secret' && setting.required)
+  if (!secret) throw new NotApplicable('the plug-in requires no secret')
+  const wrong = 'not-the-secret-4711'
+  options.audit.keepSecret(wrong)
+  const settings = { ...endpoint.settings, [secret.name]: wrong }
+  await refused(options.report(options.audit.watch(plugin.open({ ...endpoint, settings }))), 'DENIED')
+}
+
+/** Fails unless a back end that is not there is reported as `UNAVAILABLE` or `TIMEOUT`, soon, and with effect `none`. */
+export async function checkUnreachable<Bound extends object>(
+  { plugin, endpoint }: Opened<Bound>,
+  options: { readonly call: () => Call; readonly report: (bound: Bound, call: Call) => Promise<unknown> },
+): Promise<void> {
+  const url = withDeadPort(endpoint.url)
+  const bound = plugin.open({ ...endpoint, url })
+  const began = Date.now()
+  await refused(options.report(bound, options.call()), ['UNAVAILABLE', 'TIMEOUT'])
+  assert.ok(Date.now() - began < 10_000, 'it took more than 10 s to say so')
+}
+
+/** Port 1 of the loopback address: reserved (tcpmux), and served by nobody. */
+function withDeadPort(url: string): string {
+  const at = /^([a-z][a-z0-9+.-]*:\/\/)[^/]+(.*)$/i.exec(url)
+  if (!at) throw new NotApplicable('the url names no host')
+  return `${at[1] ?? ''}127.0.0.1:1${at[2] ?? ''}`
+}
+
+async function attempt(open: () => object): Promise<object> {
+  return open()
+}

@@ -1,0 +1,81 @@
+import { createDomain } from '../../operations/accounts.ts'
+import { type DomainView, listDomains } from '../../store/queries/accounts.ts'
+import { defineCommand, DOMAIN_OPERATORS, EVERYONE } from '../command.ts'
+import { isAdmin } from '../dispatch.ts'
+import { given } from '../given.ts'
+import { keyword, ownershipParams } from '../ownership.ts'
+import { entity, integer, text } from '../params.ts'
+import { field, type Rendered } from '../shape.ts'
+import { shownPath } from './user-shape.ts'
+
+const shape = {
+  id: field.string('the ID of the domain'),
+  name: field.string('the name of the domain'),
+  level: field.integer('the level of the domain: 0 for the root'),
+  parentdomainid: field.string('the domain ID of the parent domain'),
+  parentdomainname: field.string('the domain name of the parent domain'),
+  haschild: field.boolean('whether the domain has one or more sub-domains'),
+  path: field.string('the path of the domain, as ROOT/a/b'),
+  state: field.string('the state of the domain'),
+  created: field.date('the date when this domain was created'),
+} as const
+const domain = { key: 'domain', shape } as const
+
+const create = defineCommand({
+  name: 'createDomain',
+  kind: 'sync',
+  description: 'Creates a domain.',
+  roles: DOMAIN_OPERATORS,
+  params: {
+    name: text({ required: true, description: 'creates domain with this name' }),
+    parentdomainid: entity('domain', { description: "the parent domain; the caller's own if not given" }),
+  },
+  response: domain,
+  async run(request) {
+    const { params, caller, system } = request
+    const id = await createDomain(request, { name: params.name, parent: params.parentdomainid ?? caller.domainId })
+    const { items } = await listDomains(system.store.reader, { within: caller.domainPath, id }, { offset: 0 })
+    return { object: items[0] === undefined ? { id } : rendered(items[0]) }
+  },
+})
+
+const list = defineCommand({
+  name: 'listDomains',
+  kind: 'sync',
+  description: 'Lists domains that the caller may see.',
+  roles: EVERYONE,
+  params: {
+    id: entity('domain', { description: 'List domain by domain ID' }),
+    name: text({ description: 'List domain by domain name' }),
+    level: integer({ description: 'List domains by domain level', least: 0 }),
+    keyword,
+    listall: ownershipParams.listall,
+  },
+  response: { ...domain, list: true },
+  async run({ params, caller, system, page }) {
+    const { id, name, level } = params
+    // A user has no business with other domains, not even those below its own.
+    const own = caller.role === 'user' ? caller.domainId : id
+    const filter = given({ id: own, name, keyword: params.keyword, level })
+    const within = isAdmin(caller) ? '/' : caller.domainPath
+    const { count, items } = await listDomains(system.store.reader, { within, ...filter }, page)
+    return { count, list: items.map(rendered) }
+  },
+})
+
+function rendered(view: DomainView): Rendered<typeof shape> {
+  return {
+    id: view.id,
+    name: view.name,
+    level: view.path.split('/').length - 2,
+    parentdomainid: view.parentId,
+    parentdomainname: view.parentName,
+    haschild: view.parted,
+    path: shownPath(view.path),
+    state: 'Active',
+    created: view.createdAt,
+  }
+}
+
+/** The commands about domains. */
+export const domainCommands = [create, list] as const

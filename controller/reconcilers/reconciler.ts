@@ -1,0 +1,35 @@
+import type { Call } from '@moorage/contract'
+import type { Jobs } from '../jobs/jobs.ts'
+import type { PluginHost } from '../plugin-host/plugin-host.ts'
+import type { Store, Tx } from '../store/store.ts'
+
+/** What a reconciler tells; a pino logger fits. */
+export interface ReconcilerLog {
+  info(fields: object, message: string): void
+  warn(fields: object, message: string): void
+  error(fields: object, message: string): void
+}
+
+/** What reconcilers work with. */
+export interface ReconcilerDeps {
+  readonly store: Store
+  readonly plugins: PluginHost
+  readonly jobs: Pick<Jobs<Tx>, 'submit' | 'wake'>
+  readonly log: ReconcilerLog
+}
+
+/** One turn of a reconciler. */
+export interface Turn {
+  /** Numbers turns by the clock: the same on every controller, so that what is derived from it is asked for once. */
+  readonly number: number
+  readonly signal: AbortSignal
+  /** A call to read from a back end. Reconcilers change nothing there, so it holds no fence. */
+  call(name: string): Call
+}
+
+/** Keeps one thing true: takes no input, may run at any time and on several controllers at once, changes what is off only. */
+export interface Reconciler {
+  readonly name: string
+  readonly everyMs: number
+  run(deps: ReconcilerDeps, turn: Turn): Promise<void>
+}
