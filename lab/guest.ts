@@ -16,10 +16,13 @@ export function labCall(withinMs: number, fence = 0): Call {
   return { key: `lab/${randomUUID()}`, deadline: Date.now() + withinMs, signal: AbortSignal.timeout(withinMs), fence }
 }
 
-/** The guest of `vm` on the host daemon that `access` reaches. */
-export function guestOf(access: Parameters<typeof wireClient>[0], vm: string): Guest {
+/** The guest of `machine.vm`, a VM of the installation `owner`, on the host daemon that `access` reaches. */
+export function guestOf(
+  access: Parameters<typeof wireClient>[0],
+  machine: { readonly vm: string; readonly owner: string },
+): Guest {
   const remote = wireClient(access)
-  const sh = (script: string, timeoutMs = 60_000) => execute(remote, { vm, script, timeoutMs })
+  const sh = (script: string, timeoutMs = 60_000) => execute(remote, { ...machine, script, timeoutMs })
   return {
     sh,
     disk: (serial) =>
@@ -37,7 +40,7 @@ export function guestOf(access: Parameters<typeof wireClient>[0], vm: string): G
 
 async function execute(
   remote: RemoteCall,
-  order: { readonly vm: string; readonly script: string; readonly timeoutMs: number },
+  order: { readonly vm: string; readonly owner: string; readonly script: string; readonly timeoutMs: number },
 ): Promise<string> {
   const done = await remote<{ readonly exitCode: number; readonly stdout: string; readonly stderr: string }>(
     'guest/exec',

@@ -1,5 +1,6 @@
 import { guestOf, type Guest } from './guest.ts'
 import { credentials, type Layout } from './layout.ts'
+import { runningDaemon } from './process.ts'
 import { adminApi } from './stack.ts'
 import { lastFence } from './tour/fence.ts'
 import type { Ground } from './tour/ground.ts'
@@ -39,14 +40,21 @@ export function groundOf(at: Layout, image: string | undefined): Ground {
 
 /** The guest of a VM in the lab. */
 export function labGuest(at: Layout, vm: string): Guest {
-  return guestOf(hostdAccess(at), vm)
+  return guestOf(hostdAccess(at), { vm, owner: installation(at) })
 }
 
 /** A reader of the SAN's volumes beside Moorage. */
 export function labVerifier(at: Layout): Verifier {
   return verifier({
     san: sanAccess(at),
-    context: { pool: SAN_POOL, owner: 'lab' },
+    context: { pool: SAN_POOL, owner: installation(at) },
     fence: () => lastFence(adminApi(at)),
   })
+}
+
+/** The ownership mark of the lab's controller: its SAN and host daemon show what bears it to nobody else. */
+export function installation(at: Layout): string {
+  const id = runningDaemon(at.controller)?.['installation']
+  if (typeof id !== 'string') throw new Error('the controller does not run')
+  return id
 }

@@ -15,6 +15,7 @@ import {
   runStorageCase,
   storageCases,
   storageCheats,
+  storageConformance,
   type StorageSubject,
 } from '../index.ts'
 import { simulatorHypervisorSubject, simulatorStorageSubject } from '../testing/simulator.ts'
@@ -67,6 +68,30 @@ describe('a subject', () => {
     const [first] = storageCases
     assert.ok(first)
     await expectCaught(runStorageCase(first, { ...honest, lacks: { qos: 'too hard' } }))
+  })
+
+  test('that declares what it lacks gets the cases for it skipped, with the reason', async () => {
+    const honest = simulatorStorageSubject(() => simulator)
+    const skipped: string[] = []
+    const runs: (() => Promise<void>)[] = []
+    storageConformance({
+      test: (name, run) => runs.push(() => run({ skip: (reason) => skipped.push(`${name}: ${reason ?? ''}`) })),
+      subject: {
+        lacks: { groupSnapshots: 'the array has none' },
+        async make() {
+          const bench = await honest.make()
+          const { groupSnapshots: _, ...provider } = bench.provider
+          return { ...bench, provider }
+        },
+      },
+    })
+    const about = storageCases.filter(({ needs }) => needs.includes('groupSnapshots'))
+    for (const run of runs
+      .slice(0, 5)
+      .concat(runs.filter((_, at) => about.some((each) => each === storageCases[at])))) {
+      await run()
+    }
+    expect(skipped).toEqual(about.map(({ name }) => `${name}: lacks groupSnapshots: the array has none`))
   })
 
   test('names of cases are unique, so that a cheat can name the case that catches it', () => {

@@ -1,6 +1,10 @@
 import type { Connection, Endpoint, StorageCapability, StoragePlugin, StorageProvider } from '@moorage/contract'
 
-/** A session of an initiator, or whatever reaches the bytes behind a connection. Offsets and lengths are multiples of 4096. */
+/**
+ * A session of an initiator, or whatever reaches the bytes behind a connection. Offsets and lengths are multiples of 4096.
+ * Initiators like to wait for a target that has gone: no answer within a few seconds must end in a rejection here. A
+ * write that is refused because access is read-only leaves the session usable.
+ */
 export interface OpenDisk {
   /** Rejects unless the bytes were acknowledged. */
   write(offset: number, bytes: Uint8Array): Promise<void>
@@ -20,7 +24,10 @@ export interface StorageBench {
   readonly provider: StorageProvider
   /** On the same pool, with another `owner`. */
   readonly stranger?: StorageProvider
-  /** Logs in exactly as the connection says, initiator name and CHAP included; rejects when it is not let in. */
+  /**
+   * Logs in exactly as the connection says, initiator name and CHAP included; rejects when it is not let in. Opens
+   * read-only what cannot be opened for writing.
+   */
   readonly connect?: (connection: Connection) => Promise<OpenDisk>
   /** The plug-in, and the endpoint under which `provider` was opened. */
   readonly plugin?: { readonly plugin: StoragePlugin; readonly endpoint: Endpoint }

@@ -90,7 +90,7 @@ async function run(
 }
 
 /** Whether the caller sees what only administrators see. */
-export function isAdmin(caller: Caller): boolean {
+export function isAdmin(caller: Pick<Caller, 'role'>): boolean {
   return caller.role === 'admin' || caller.role === 'read-only-admin'
 }
 

@@ -241,6 +241,21 @@ export function entities<const A extends About & { readonly removed?: true }>(
   }
 }
 
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
+
+/** A uuid of whatever kind, which need not be there. */
+export function uuid<const A extends About>(about: A): Param<string, NeededOf<A>> {
+  return {
+    ...head(about, 'uuid'),
+    read(given, at) {
+      const asked = textOf(given, at).trim()
+      if (asked === '') return undefined
+      if (!UUID.test(asked)) throw invalid(at, asked, 'it must be a uuid')
+      return asked.toLowerCase()
+    },
+  }
+}
+
 /** What is wrong with a value, in CloudStack's words, and the rule. */
 export function invalid(at: Pick<At, 'command' | 'name'>, value: string, rule: string): Error {
   const command = at.command.toLowerCase()

@@ -1,4 +1,55 @@
 import type { Command } from './command.ts'
+import { accountCommands } from './commands/accounts.ts'
+import { apiCommands } from './commands/apis.ts'
+import { capabilityCommands } from './commands/capabilities.ts'
+import { capacityCommands } from './commands/capacity.ts'
+import { censusCommands } from './commands/census.ts'
+import { clusterCommands } from './commands/clusters.ts'
+import { configurationCommands } from './commands/configurations.ts'
+import { diskOfferingCommands } from './commands/disk-offerings.ts'
+import { domainCommands } from './commands/domains.ts'
+import { eventCommands } from './commands/events.ts'
+import { hostCommands } from './commands/hosts.ts'
+import { jobCommands } from './commands/jobs.ts'
+import { operationCommands } from './commands/operations.ts'
+import { podCommands } from './commands/pods.ts'
+import { poolCommands } from './commands/pools.ts'
+import { providerCommands } from './commands/providers.ts'
+import { serviceOfferingCommands } from './commands/service-offerings.ts'
+import { sessionCommands } from './commands/session.ts'
+import { snapshotCommands } from './commands/snapshots.ts'
+import { tagCommands } from './commands/tags.ts'
+import { templateCommands } from './commands/templates.ts'
+import { userCommands } from './commands/users.ts'
+import { vmCommands } from './commands/vms.ts'
+import { volumeCommands } from './commands/volumes.ts'
+import { zoneCommands } from './commands/zones.ts'
 
 /** Every command that is answered, in the order in which the documentation lists them. */
-export const COMMANDS: readonly Command[] = []
+export const COMMANDS: readonly Command[] = [
+  ...sessionCommands,
+  ...apiCommands,
+  ...capabilityCommands,
+  ...jobCommands,
+  ...operationCommands,
+  ...zoneCommands,
+  ...podCommands,
+  ...clusterCommands,
+  ...hostCommands,
+  ...providerCommands,
+  ...poolCommands,
+  ...capacityCommands,
+  ...diskOfferingCommands,
+  ...serviceOfferingCommands,
+  ...templateCommands,
+  ...volumeCommands,
+  ...snapshotCommands,
+  ...vmCommands,
+  ...tagCommands,
+  ...domainCommands,
+  ...accountCommands,
+  ...userCommands,
+  ...configurationCommands,
+  ...eventCommands,
+  ...censusCommands,
+]

@@ -35,7 +35,7 @@ export function crashSaga(array: CrashArray): SagaDefinition<Tx> {
     .step('access', part(array, 'access'))
     .step('disk', part(array, 'disk'))
     .build({
-      failed: async (tx, _input, _failure, { operation }) => {
+      failed: async (tx, _input, { operation }) => {
         await sql`insert into made values (${operation}, 'failed')`.execute(tx)
       },
     })

@@ -133,7 +133,7 @@ async function check(count: number): Promise<void> {
 function checkOrder(submitted: readonly string[]): void {
   for (const [volume, calls] of Map.groupBy(array.history(), ({ volume }) => volume)) {
     const order = calls.map(({ operation }) => operation).filter((id, at, all) => id !== all[at - 1])
-    expect(order, volume).toEqual(submitted.filter((id) => order.includes(id)))
+    expect({ volume, order }).toEqual({ volume, order: submitted.filter((id) => order.includes(id)) })
   }
 }
 

@@ -70,7 +70,7 @@ async function runStep<Tx>(run: Run<Tx>, named: NamedStep<Tx>, ordinal: number):
       const patient = performance.now() - quietSince < run.deps.patienceMs
       if (patient && !run.abortAsked.aborted && isForLater(error)) {
         await run.retryLater(attempt, error, LONGEST_RETRY_MS)
-        continue
+        if (!run.abortAsked.aborted) continue
       }
       run.observe(named.name, 'failed', began)
       const failure = run.abortAsked.aborted ? ABORTED : run.deps.describe(error)

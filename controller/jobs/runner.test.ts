@@ -130,7 +130,7 @@ describe('an operation that fails', () => {
       .step('a', step('a'))
       .step('b', step('b'))
       .step('c', step('c'))
-      .build({ failed: async (_tx, _input, failure) => void trace.push(`failed ${failure.code}`) })
+      .build({ failed: async (_tx, _input, { failure }) => void trace.push(`failed ${failure.code}`) })
   }
 
   test('undoes what ended and what may have started, last first', async () => {

@@ -61,6 +61,7 @@ class NodeRunner<Tx> implements Runner<Tx> {
   #renew = new AbortController()
   #renewedAt = performance.now()
   #others = 0
+  #claiming: Promise<void> = Promise.resolve()
   #loops: readonly Promise<void>[] = []
   #unlisten: () => Promise<void> = () => Promise.resolve()
 
@@ -74,7 +75,8 @@ class NodeRunner<Tx> implements Runner<Tx> {
     const { journal } = this.#options
     await this.#heartbeat()
     this.#unlisten = await journal.listen((what) => this.#hear(what))
-    this.#loops = [this.#claimLoop(), this.#renewLoop(), this.#awaitLoop()]
+    this.#claiming = this.#claimLoop()
+    this.#loops = [this.#renewLoop(), this.#awaitLoop()]
   }
 
   async submit(tx: Tx, submission: Submission): Promise<void> {
@@ -116,6 +118,8 @@ class NodeRunner<Tx> implements Runner<Tx> {
     this.#stopAsked.abort()
     this.#wake.abort()
     for (const run of this.#active.keys()) run.stop({ interrupt: false })
+    // What is being claimed just now is given back like the rest.
+    await this.#claiming
     await this.#idleWithin(graceMs)
     for (const run of this.#active.keys()) run.stop({ interrupt: true })
     await this.#idleWithin(INTERRUPTED_MS)

@@ -92,7 +92,7 @@ export interface SagaDefinition<Tx> {
   /** In the transaction that ends the operation after its last step. */
   readonly succeeded?: (tx: Tx, seen: Readonly<Record<string, unknown>>, under: Under) => Promise<void>
   /** In the transaction that ends the operation once everything that started is undone; also when it was aborted. */
-  readonly failed?: (tx: Tx, input: unknown, failure: Failure, under: Under) => Promise<void>
+  readonly failed?: (tx: Tx, input: unknown, end: Under & { readonly failure: Failure }) => Promise<void>
 }
 
 /** A step under its name, with the types of its data erased: the builder has checked them. */
@@ -116,8 +116,7 @@ export interface SagaBuilder<Seen, Tx> {
     readonly failed?: (
       tx: Tx,
       input: Seen extends { readonly input: infer I } ? I : never,
-      failure: Failure,
-      under: Under,
+      end: Under & { readonly failure: Failure },
     ) => Promise<void>
   }): SagaDefinition<Tx>
 }

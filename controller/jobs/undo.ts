@@ -62,7 +62,7 @@ async function fail<Tx>(run: Run<Tx>, failure: Failure): Promise<void> {
     try {
       await run.write(() =>
         run.deps.journal.finish(run.held, { state, failure }, async (tx) => {
-          await run.definition.failed?.(tx, run.claim.input, failure, run.under)
+          await run.definition.failed?.(tx, run.claim.input, { ...run.under, failure })
         }),
       )
       run.observeEnd(state)

@@ -1,6 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
-import type { Credentials } from '../store/accounts.ts'
-import { credentialsOf, type WhichUser } from '../store/accounts.ts'
+import { type Credentials, credentialsOf, type WhichUser } from '../store/accounts.ts'
 import { setting } from '../store/configurations.ts'
 import { endIdleSessions, endSession, findSession, insertSession, touchSession } from '../store/sessions.ts'
 import type { Caller, System } from './context.ts'

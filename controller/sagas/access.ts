@@ -43,8 +43,7 @@ export async function withdrawAccess(
 
 function accessOf(grant: Grant) {
   return {
-    // Ids of ours are made by us; the brands only keep kinds apart.
-    source: { kind: 'volume', id: grant.volume as VolumeId },
-    consumer: { kind: 'host', id: grant.host as HostId, initiator: grant.initiator },
+    source: { kind: 'volume', id: grant.volume as VolumeId }, // An id of ours is made by us; the brand only keeps kinds apart.
+    consumer: { kind: 'host', id: grant.host as HostId, initiator: grant.initiator }, // As above.
   } as const
 }

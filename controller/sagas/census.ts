@@ -35,6 +35,7 @@ export const census = sagaHead<CensusInput>({
 })
 
 interface Counted {
+  readonly run: string
   readonly findings: readonly Omit<Finding, 'resources'>[]
   /** Places that did not answer: nothing is known of them, and the findings say so. */
   readonly unlisted: readonly string[]
@@ -46,8 +47,8 @@ export function censusSaga(deps: SagaDeps): SagaDefinition<Tx> {
   return saga<CensusInput, Tx>(census)
     .step('count', {
       run: async ({ input }, context) => count(deps, input, context),
-      record: async (tx, _seen, { findings, unlisted, observed }, { operation }) => {
-        await recordFindings(tx, operation, { findings, unlisted })
+      record: async (tx, _seen, { run, findings, unlisted, observed }) => {
+        await recordFindings(tx, run, { findings, unlisted })
         for (const { volume, qos } of observed) await observeQos(tx, volume, qos)
       },
       undo: async () => {},
@@ -73,6 +74,7 @@ async function count(deps: SagaDeps, input: CensusInput, context: StepContext): 
   const idle = looked.observed.filter(({ volume }) => !busy.has(resourceName('volume', volume)))
   const drifts = idle.flatMap(({ drift }) => drift ?? [])
   return {
+    run: context.operation,
     findings: [...compared, ...drifts, ...looked.silent].map(({ resources: _resources, ...finding }) => finding),
     unlisted: looked.silent.map(({ place }) => place),
     observed: idle.map(({ volume, qos }) => ({ volume, qos })),

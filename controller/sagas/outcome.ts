@@ -21,14 +21,14 @@ export function ends<Input, Seen extends { readonly input: Input }>(
   clearUp?: (tx: Tx, input: Input) => Promise<void>,
 ): {
   readonly succeeded: (tx: Tx, seen: Seen, under: Under) => Promise<void>
-  readonly failed: (tx: Tx, input: Input, failure: Failure, under: Under) => Promise<void>
+  readonly failed: (tx: Tx, input: Input, end: Under & { readonly failure: Failure }) => Promise<void>
 } {
   return {
     succeeded: async (tx, seen, under) => {
       await work(tx, seen, under)
       await record(tx, outcome, { input: seen.input, under })
     },
-    failed: async (tx, input, failure, under) => {
+    failed: async (tx, input, { failure, ...under }) => {
       await clearUp?.(tx, input)
       await record(tx, outcome, { input, under, failure })
     },

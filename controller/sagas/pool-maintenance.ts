@@ -8,7 +8,7 @@ import { type SagaDefinition, saga, type StepContext } from '../jobs/saga.ts'
 import { hold, isHeld, release } from '../store/held.ts'
 import { lockPool, updatePool, vmsUsingPool } from '../store/pools.ts'
 import type { Tx } from '../store/store.ts'
-import { updateVm, vmById } from '../store/vms.ts'
+import { updateVm } from '../store/vms.ts'
 import type { SagaDeps } from './deps.ts'
 import { sagaHead } from './head.ts'
 import { submitInternal } from './internal.ts'
@@ -76,21 +76,19 @@ async function stopUsers(deps: SagaDeps, pool: string, context: StepContext): Pr
   const { store } = deps
   const jobs = deps.jobs()
   const users = await vmsUsingPool(store.reader, pool)
-  const stops = new Map(users.map((vm) => [vm, derivedId(context.operation, 'stop', vm)]))
-  for (const [vm, id] of stops) {
+  const stops = users.map((vm) => ({ ...vm, operation: derivedId(context.operation, 'stop', vm.id) }))
+  for (const { id: vm, accountId: account, state, operation } of stops) {
     await store.transact(async (tx) => {
-      const row = await vmById(tx, vm)
-      if (!row) return
-      await updateVm(tx, vm, { parkedByPoolId: pool })
-      await submitInternal(tx, jobs, { head: vmStop, input: { vm, force: false }, id, account: row.accountId })
+      if (state !== 'Stopped') await updateVm(tx, vm, { parkedByPoolId: pool })
+      await submitInternal(tx, jobs, { head: vmStop, input: { vm, force: false }, id: operation, account })
     })
   }
   jobs.wake()
   let done = 0
-  for (const id of stops.values()) {
-    context.progress({ done, total: stops.size, unit: 'items', note: 'virtual machines stopped' })
-    if (!(await jobs.ended(id, context.call.deadline - Date.now() - MARGIN_MS))) {
-      throw new PluginError('BUSY', `waits for operation ${id} to stop a virtual machine`, 'none')
+  for (const { operation } of stops) {
+    context.progress({ done, total: stops.length, unit: 'items', note: 'virtual machines stopped' })
+    if (!(await jobs.ended(operation, context.call.deadline - Date.now() - MARGIN_MS))) {
+      throw new PluginError('BUSY', `waits for operation ${operation} to stop a virtual machine`, 'none')
     }
     done += 1
   }

@@ -4,6 +4,7 @@ import { censusSaga } from './census.ts'
 import type { SagaDeps } from './deps.ts'
 import { poolMaintenanceCancelSaga } from './pool-maintenance-cancel.ts'
 import { poolMaintenanceSaga } from './pool-maintenance.ts'
+import { recordedSaga } from './recorded.ts'
 import { snapshotCreateSaga } from './snapshot-create.ts'
 import { snapshotDeleteSaga } from './snapshot-delete.ts'
 import { snapshotRevertSaga } from './snapshot-revert.ts'
@@ -45,6 +46,7 @@ export function createSagas(deps: SagaDeps): ReadonlyMap<string, SagaDefinition<
     poolMaintenanceCancelSaga(deps),
     templateDeleteSaga(),
     censusSaga(deps),
+    recordedSaga(),
   ]
   return new Map(all.map((definition) => [definition.name, definition]))
 }

@@ -20,7 +20,17 @@ import { lockVolume, offeringById, updateVolume } from '../store/volumes.ts'
 import type { SagaDeps } from './deps.ts'
 import { hostFacts, poolFacts } from './facts.ts'
 import { throttleOf } from './attaching.ts'
-import type { VolumeResizeInput } from './volume-resize.ts'
+
+/**
+ * Change `volume`: to `bytes` (never fewer), to another offering, to another QoS vector; absent means as it is. With an
+ * `offering`, `qos` absent means the offering's own vector.
+ */
+export interface VolumeResizeInput {
+  readonly volume: string
+  readonly bytes?: number
+  readonly offering?: string
+  readonly qos?: Qos
+}
 
 /** How a volume is, and how it is to be. Bytes; `locationBytes` as on the array. */
 export interface Resizing {

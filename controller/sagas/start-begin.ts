@@ -22,7 +22,12 @@ import { throttleOf } from './attaching.ts'
 import type { SagaDeps } from './deps.ts'
 import { hostLoad, poolFacts } from './facts.ts'
 import { placeVolume, type VolumePlan } from './placing.ts'
-import type { VmStartInput } from './vm-start.ts'
+
+/** Start `vm`, on `host` when given. */
+export interface VmStartInput {
+  readonly vm: string
+  readonly host?: string
+}
 
 /** A disk that the machine is to have. */
 export interface StartingDisk {

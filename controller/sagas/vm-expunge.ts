@@ -11,7 +11,7 @@ import { withdrawAccess } from './access.ts'
 import type { SagaDeps } from './deps.ts'
 import { sagaHead } from './head.ts'
 import { ends, type Outcome } from './outcome.ts'
-import { type Abroad, abroad, forgetGrants, recordStopped, stopMachine } from './stopping.ts'
+import { type Abroad, abroad, forgetGrants, lookAtMachine, recordStopped, stopMachine } from './stopping.ts'
 
 /** Remove `vm` for good. */
 export interface VmExpungeInput {
@@ -47,7 +47,12 @@ export function vmExpungeSaga(deps: SagaDeps): SagaDefinition<Tx> {
         await recordStopped(tx, begin)
         await vmLeftHost(tx, begin.vm, 'Expunging')
       },
-      undo: async () => {},
+      undo: async ({ begin }, context) => lookAtMachine(deps, begin, context),
+      unrecord: async (tx, { begin }, { found }) => {
+        if (found !== 'stopped') return
+        await recordStopped(tx, begin)
+        await vmLeftHost(tx, begin.vm, 'Expunging')
+      },
     })
     .step('withdraw', {
       run: async ({ begin }, context) => withdrawAccess(deps, begin.grants, context),

@@ -14,14 +14,8 @@ import { sagaHead } from './head.ts'
 import { makeVolume, recordMade, unmakeVolume, unrecordMade } from './making.ts'
 import { ends, type Outcome } from './outcome.ts'
 import { unplace } from './placing.ts'
-import { beginStart, type Starting } from './start-begin.ts'
+import { beginStart, type Starting, type VmStartInput } from './start-begin.ts'
 import { forgetGrants } from './stopping.ts'
-
-/** Start `vm`, on `host` when given. */
-export interface VmStartInput {
-  readonly vm: string
-  readonly host?: string
-}
 
 /** Starts a VM with its volumes; starting what runs is success. */
 export const vmStart = sagaHead<VmStartInput>({

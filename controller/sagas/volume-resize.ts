@@ -1,4 +1,3 @@
-import type { Qos } from '@moorage/contract'
 import { type SagaDefinition, saga } from '../jobs/saga.ts'
 import { isHeld, release } from '../store/held.ts'
 import { updateLocation } from '../store/locations.ts'
@@ -10,19 +9,8 @@ import type { SagaDeps } from './deps.ts'
 import { sagaHead } from './head.ts'
 import { recordClamping } from './making.ts'
 import { ends, type Outcome } from './outcome.ts'
-import { applyArrayQos, applyThrottle, grow, lookAtSize, refresh } from './resizing.ts'
-import { beginResize, putReservationBack } from './resize-begin.ts'
-
-/**
- * Change `volume`: to `bytes` (never fewer), to another offering, to another QoS vector; absent means as it is. With an
- * `offering`, `qos` absent means the offering's own vector.
- */
-export interface VolumeResizeInput {
-  readonly volume: string
-  readonly bytes?: number
-  readonly offering?: string
-  readonly qos?: Qos
-}
+import { applyArrayQos, applyThrottle, grow, lookAtSize, refresh, type SetQos } from './resizing.ts'
+import { beginResize, putReservationBack, type Resizing, type VolumeResizeInput } from './resize-begin.ts'
 
 /** Grows a volume and changes its QoS, live where it is plugged in. */
 export const volumeResize = sagaHead<VolumeResizeInput>({
@@ -56,27 +44,16 @@ export function volumeResizeSaga(deps: SagaDeps): SagaDefinition<Tx> {
     })
     .step('array-qos', {
       run: async ({ begin }, context) => applyArrayQos(deps, { ...begin, vector: begin.after.arrayQos }, context),
-      record: async (tx, { begin }, set) => {
-        if (!set) return
-        await updateVolume(tx, begin.volume, { qosApplied: set.applied })
-        await observeQos(tx, begin.volume, set.observed)
-        await recordClamping(tx, begin.volume, set.clamped)
-      },
+      record: async (tx, { begin }, set) => recordArrayQos(tx, begin.volume, set),
       undo: async ({ begin }, context) =>
         unlessGone(async () => applyArrayQos(deps, { ...begin, vector: begin.before.arrayQos }, context)),
-      unrecord: async (tx, { begin }, { found }) => {
-        if (found) await updateVolume(tx, begin.volume, { qosApplied: found.applied })
-      },
+      unrecord: async (tx, { begin }, { found }) => recordApplied(tx, begin.volume, found),
     })
     .step('throttle', {
       run: async ({ begin }, context) => applyThrottle(deps, { ...begin, vector: begin.after.throttle }, context),
-      record: async (tx, { begin }, set) => {
-        if (set) await updateVolume(tx, begin.volume, { qosApplied: set.applied })
-      },
+      record: async (tx, { begin }, set) => recordApplied(tx, begin.volume, set),
       undo: async ({ begin }, context) => applyThrottle(deps, { ...begin, vector: begin.before.throttle }, context),
-      unrecord: async (tx, { begin }, { found }) => {
-        if (found) await updateVolume(tx, begin.volume, { qosApplied: found.applied })
-      },
+      unrecord: async (tx, { begin }, { found }) => recordApplied(tx, begin.volume, found),
     })
     .step('grow', {
       run: async ({ begin }, context) => grow(deps, begin, context),
@@ -84,11 +61,7 @@ export function volumeResizeSaga(deps: SagaDeps): SagaDefinition<Tx> {
         if (bytes !== null) await updateLocation(tx, begin.volume, { bytes })
       },
       undo: async ({ begin }, context) => lookAtSize(deps, begin, context),
-      unrecord: async (tx, { begin }, { found }) => {
-        if (found === null || found <= begin.before.locationBytes) return
-        await updateLocation(tx, begin.volume, { bytes: found })
-        await updateVolume(tx, begin.volume, { bytes: Math.min(found, begin.after.bytes) })
-      },
+      unrecord: async (tx, { begin }, { found }) => recordFoundSize(tx, begin, found),
     })
     .step('refresh', {
       run: async ({ begin, grow }, context) =>
@@ -97,16 +70,34 @@ export function volumeResizeSaga(deps: SagaDeps): SagaDefinition<Tx> {
     })
     .build(
       ends(OUTCOME, async (tx, { input, begin }, { operation }) => {
-        const { bytes, qos, wantedTier, tier, offering } = begin.after
-        await updateVolume(tx, input.volume, {
-          bytes,
-          qosRequested: qos,
-          qosTier: wantedTier,
-          offeringId: offering,
-          ...(begin.pool === undefined ? {} : { state: 'Ready' }),
-        })
-        if (begin.pool !== undefined) await updateLocation(tx, input.volume, { qosTier: tier })
+        await recordResized(tx, begin)
         await release(tx, 'volume', { id: input.volume, operation })
       }),
     )
+}
+
+async function recordArrayQos(tx: Tx, volume: string, set: SetQos | null): Promise<void> {
+  if (!set) return
+  await recordApplied(tx, volume, set)
+  await observeQos(tx, volume, set.observed)
+  await recordClamping(tx, volume, set.clamped)
+}
+
+async function recordApplied(tx: Tx, volume: string, set: Pick<SetQos, 'applied'> | null): Promise<void> {
+  if (set) await updateVolume(tx, volume, { qosApplied: set.applied })
+}
+
+/** The array may have grown the volume although the change failed: then the record follows. */
+async function recordFoundSize(tx: Tx, { volume, before, after }: Resizing, found: number | null): Promise<void> {
+  if (found === null || found <= before.locationBytes) return
+  await updateLocation(tx, volume, { bytes: found })
+  await updateVolume(tx, volume, { bytes: Math.min(found, after.bytes) })
+}
+
+async function recordResized(tx: Tx, { volume, pool, after }: Resizing): Promise<void> {
+  const { bytes, qos, wantedTier, tier, offering } = after
+  await updateVolume(tx, volume, { bytes, qosRequested: qos, qosTier: wantedTier, offeringId: offering })
+  if (pool === undefined) return
+  await updateVolume(tx, volume, { state: 'Ready' })
+  await updateLocation(tx, volume, { qosTier: tier })
 }

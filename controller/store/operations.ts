@@ -36,6 +36,8 @@ export interface OperationView {
   /** True when no node holds it: its lease has run out and it will be taken over. */
   readonly abandoned: boolean
   readonly takeovers: number
+  /** Grows with every claim and take-over; 0 before the first. */
+  readonly fence: number
   /** Why it waits: the resources it needs that others have or wanted before it. Empty unless it is queued. */
   readonly waitsFor: readonly WaitView[]
   readonly abortAsked: boolean
@@ -91,7 +93,7 @@ export interface QueueView {
 
 /** The operation, or `undefined`. */
 export async function findOperation(reader: Reader, id: string): Promise<OperationView | undefined> {
-  const [view] = await select(reader, sql`o.id = ${id}`, 1)
+  const [view] = await select(reader, sql`o.id = ${id}`, { limit: 1 })
   return view
 }
 
@@ -103,11 +105,20 @@ export function listOperations(
 ): Promise<KeysetPage<OperationView>> {
   return keysetPage(page, (after, limit) => {
     const conditions = after === undefined ? conditionsOf(filter) : [...conditionsOf(filter), sql`o.seq < ${after}`]
-    return select(reader, sql.join(conditions, sql` and `), limit)
+    return select(reader, sql.join(conditions, sql` and `), { limit })
   })
 }
 
-/** One page in CloudStack's way, newest first, with the number of all that match. */
+/** One part in CloudStack's way, newest first: `limit` operations after the first `offset`; all of them without `limit`. */
+export async function operationsAt(
+  reader: Reader,
+  filter: OperationFilter,
+  window: { readonly offset: number; readonly limit?: number },
+): Promise<readonly OperationView[]> {
+  return await select(reader, sql.join(conditionsOf(filter), sql` and `), window)
+}
+
+/** How many match. */
 export async function countOperations(reader: Reader, filter: OperationFilter): Promise<number> {
   const { rows } = await sql<{ count: number }>`
     select count(*) from operation o where ${sql.join(conditionsOf(filter), sql` and `)}`.execute(reader)
@@ -177,14 +188,18 @@ interface OperationRow extends Omit<Nullable<OperationView>, 'lane' | 'subject'>
 }
 
 /** Why an operation waits is looked up when asked: kept in its row it would be wrong as soon as others move. */
-async function select(reader: Reader, where: RawBuilder<unknown>, limit: number): Promise<readonly OperationView[]> {
+async function select(
+  reader: Reader,
+  where: RawBuilder<unknown>,
+  { offset = 0, limit }: { readonly offset?: number; readonly limit?: number },
+): Promise<readonly OperationView[]> {
   const { rows } = await sql<OperationRow>`
     select o.id, o.seq, o.command, o.saga, o.version, o.lane, o.state, o.step, o.attempt, o.retry_at, o.progress,
       o.account_id, o.principal_id, o.subject_kind, o.subject_id, o.created_at, o.started_at, o.ended_at,
       (extract(epoch from coalesce(o.started_at, o.ended_at, now()) - o.created_at) * 1000)::bigint as queue_ms,
-      o.node, coalesce(o.lease_until <= now(), false) as abandoned, o.takeovers, o.abort_asked, o.failure,
+      o.node, coalesce(o.lease_until <= now(), false) as abandoned, o.takeovers, o.fence, o.abort_asked, o.failure,
       case when o.state = 'queued' then ${waitsOf()} else '[]' end as waits_for
-    from operation o where ${where} order by o.seq desc limit ${limit}`.execute(reader)
+    from operation o where ${where} order by o.seq desc limit ${limit ?? null} offset ${offset}`.execute(reader)
   return rows.map(({ subjectKind, subjectId, lane, ...row }) => ({
     ...present<Omit<OperationView, 'lane' | 'subject'>>(row),
     lane: LANES[lane] ?? 'housekeeping',

@@ -86,18 +86,25 @@ export async function reportPool(
     .execute()
 }
 
-/** VMs that reach the pool now, or are about to: those whose disks live there and that are not stopped. */
-export async function vmsUsingPool(reader: Reader, pool: string): Promise<readonly string[]> {
-  const rows = await reader
+/** VMs that reach the pool, or may: those with disks there that are not stopped, or to which a host still has access. */
+export async function vmsUsingPool(
+  reader: Reader,
+  pool: string,
+): Promise<readonly { readonly id: string; readonly accountId: string; readonly state: string }[]> {
+  return reader
     .selectFrom('attachment')
     .innerJoin('location', 'location.volumeId', 'attachment.volumeId')
     .innerJoin('vm', 'vm.id', 'attachment.vmId')
-    .select('vm.id')
+    .leftJoin('connection', (join) =>
+      join.onRef('connection.sourceId', '=', 'attachment.volumeId').on('connection.sourceKind', '=', 'volume'),
+    )
+    .select(['vm.id', 'vm.accountId', 'vm.state'])
     .distinct()
     .where('location.poolId', '=', pool)
-    .where('vm.state', 'in', ['Starting', 'Running', 'Stopping'])
+    .where(({ or, eb }) =>
+      or([eb('vm.state', 'in', ['Starting', 'Running', 'Stopping']), eb('connection.hostId', 'is not', null)]),
+    )
     .where('vm.removedAt', 'is', null)
     .orderBy('vm.id')
     .execute()
-  return rows.map(({ id }) => id)
 }

@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import { resourceName } from '../domain/resource.ts'
 import type { Reader, Tx } from './store.ts'
 
@@ -21,7 +22,7 @@ export async function resourcesOfVolume(tx: Tx, volume: string): Promise<readonl
     .selectFrom('operation')
     .select('resources')
     .where('state', 'in', OPEN)
-    .where('resources', '@>', [own])
+    .where(sql<boolean>`resources @> array[${own}]`)
     .execute()
   const named = open.flatMap(({ resources }) => resources).filter((name) => name.startsWith('vm:'))
   const source = row?.state === 'Allocated' && row.sourceSnapshotId !== null ? [row.sourceSnapshotId] : []
@@ -46,7 +47,7 @@ export async function isBusy(reader: Reader, resource: string): Promise<boolean>
     .selectFrom('operation')
     .select('id')
     .where('state', 'in', OPEN)
-    .where('resources', '@>', [resource])
+    .where(sql<boolean>`resources @> array[${resource}]`)
     .limit(1)
     .executeTakeFirst()
   return row !== undefined

@@ -98,7 +98,7 @@ describe('our own server', () => {
       await store.reader.insertInto('configuration').values({ name: 'orphan', value: '1' }).execute()
       process.kill(process.pid, 'SIGKILL')`
     const dead = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' })
-    expect(dead.signal, dead.stderr).toBe('SIGKILL')
+    expect(dead).toMatchObject({ signal: 'SIGKILL' })
     const pid = postmaster()
     expect(await names(await open())).toEqual(['orphan'])
     expect(postmaster()).toBe(pid)

@@ -127,7 +127,8 @@ export class Quiescer {
     const fire = () => {
       this.#timers.delete(machine.id)
       this.#thawAlone(machine, freeze).catch(() => {
-        // The guest does not answer: the other dead-man keeps trying, and `thaw` will find out.
+        // The guest did not answer us: let the other dead-man try, and `thaw` find out.
+        this.#release(machine.id)
       })
     }
     clearTimeout(this.#timers.get(machine.id))

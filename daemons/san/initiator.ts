@@ -157,29 +157,41 @@ interface BenchOptions {
   readonly size?: number
 }
 
-function benchArguments(count: number, { direction, size = 4096 }: BenchOptions): readonly string[] {
+/**
+ * qemu-img bench takes neither secrets nor initiator names: libiscsi reads the one from its environment, and QEMU logs in
+ * under a name of its own, which the host of the exposure must bear.
+ */
+export const BENCH_INITIATOR = 'iqn.2008-11.org.linux-kvm'
+
+function startBench(connection: Connection, count: number, { direction, size = 4096 }: BenchOptions) {
+  const { portal, iqn, lun, chap } = iscsi(connection)
   const write = direction === 'write' ? ['-w'] : []
-  return ['bench', ...write, '-c', String(count), '-d', '16', '-s', String(size), '-t', 'none']
+  const url = `iscsi://${portal}/${iqn}/${lun}`
+  const args = ['bench', '-f', 'raw', ...write, '-c', String(count), '-d', '16', '-s', String(size), '-t', 'none', url]
+  const env = { ...process.env, LIBISCSI_CHAP_USERNAME: chap?.user, LIBISCSI_CHAP_PASSWORD: chap?.secret }
+  return spawn('qemu-img', args, { env, stdio: ['ignore', 'pipe', 'pipe'] })
 }
 
 /** Does `count` requests, sixteen at a time; returns the seconds it took by the initiator's own clock. */
 export async function bench(connection: Connection, count: number, options: BenchOptions): Promise<number> {
-  const { status, output } = await runQemu('qemu-img', connection, { before: benchArguments(count, options) })
+  const child = startBench(connection, count, options)
+  let output = ''
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (output += chunk.toString()))
+  const status = await new Promise<number | null>((resolve) => child.once('close', resolve))
   const seconds = /completed in ([\d.]+) seconds/.exec(output)?.[1]
   if (status !== 0 || seconds === undefined) throw new Error(`qemu-img bench: ${output}`)
   return Number(seconds)
 }
 
 /** Starts a load. */
-export async function startLoad(connection: Connection, options: BenchOptions): Promise<Load> {
-  const { args, dispose } = await login(iscsi(connection))
-  const child = spawn('qemu-img', [...benchArguments(1_000_000_000, options), ...args], { stdio: 'ignore' })
+export function startLoad(connection: Connection, options: BenchOptions): Load {
+  const child = startBench(connection, 1_000_000_000, options)
   const ended = new Promise((resolve) => child.once('close', resolve))
+  for (const stream of [child.stdout, child.stderr]) stream.resume()
   return {
     stop: async () => {
       child.kill('SIGKILL')
       await ended
-      await dispose()
     },
   }
 }

@@ -1,7 +1,7 @@
 import type { Connection, Exposure, Qos, StorageProvider, VolumeId } from '@moorage/contract'
 import { remoteStorage, wireClient } from '@moorage/wire'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { bench, type Load, newCall, newHost, newId, startLoad, until } from './initiator.ts'
+import { bench, BENCH_INITIATOR, type Load, newCall, newHost, newId, startLoad, until } from './initiator.ts'
 import { SAN_LIMITS, startTestSan, type TestSan } from './testing.ts'
 
 /** Of the pool: low, so that the machine can do it beside other tests. */
@@ -10,7 +10,7 @@ const MEBIBYTE = 1024 ** 2
 
 let san: TestSan
 let provider: StorageProvider
-const host = newHost()
+const host = { ...newHost(), initiator: BENCH_INITIATOR }
 
 beforeAll(async () => {
   san = await startTestSan({ iops: CAPACITY })
@@ -106,7 +106,7 @@ test('a burst lasts as long as was said to be applied', async () => {
 test('a slow volume does not hold up a fast one', async () => {
   const slow = await makeDisk({ totalIops: { max: 10 } })
   const fast = await makeDisk({ totalIops: { max: 500 } })
-  const load = await startLoad(slow.connection, { direction: 'write' })
+  const load = startLoad(slow.connection, { direction: 'write' })
   expectRate(3000, await bench(fast.connection, 3000, { direction: 'write' }), 500)
   await load.stop()
   await Promise.all([dropDisk(slow), dropDisk(fast)])
@@ -118,11 +118,11 @@ test('a guarantee is kept against greedy neighbours, with and without one of the
   const greedy = await makeDisk({})
   const disks = [guaranteed, modest, greedy]
   const loads: Load[] = []
-  for (const disk of [modest, greedy]) loads.push(await startLoad(disk.connection, { direction: 'write' }))
+  for (const disk of [modest, greedy]) loads.push(startLoad(disk.connection, { direction: 'write' }))
   await until('the neighbours are at work', async () => (await operations(greedy.id)) > 500)
   const [, alone = 0] = await ratesOver(4, disks)
   expect(alone).toBeGreaterThan(500)
-  loads.push(await startLoad(guaranteed.connection, { direction: 'write' }))
+  loads.push(startLoad(guaranteed.connection, { direction: 'write' }))
   await until('the guaranteed one is at work', async () => (await operations(guaranteed.id)) > 500)
   const [kept = 0, small = 0, rest = 0] = await ratesOver(6, disks)
   expect(kept).toBeGreaterThan(500 * 0.95)

@@ -70,6 +70,7 @@ export async function startTestSan(
     start: () => process.start(),
     stop: async () => {
       await process.terminate()
+      await (await import('node:fs/promises')).copyFile(join(data,'san.log'),'/tmp/sanw/last.log')
       await rm(data, { recursive: true })
     },
   }

@@ -6,7 +6,7 @@ import { type Fields, fields, isFields, oneOf, text, whole } from './check.ts'
 /**
  * What may go wrong on command. `error-before`: refused, nothing done. `error-after`: done, but reported as failed.
  * `timeout-after-effect`: done, never answered. `lose-answer`: done, the line drops in the middle of the answer.
- * `stall`: nothing done, no answer until the deadline. `lie`: answered as done, nothing done. `hold-before`,
+ * `stall`: nothing done, never answered. `lie`: answered as done, nothing done. `hold-before`,
  * `hold-after`: the call waits inside until `faults/release`, however long its caller has been gone.
  */
 export const FAULT_KINDS = [
@@ -112,7 +112,7 @@ export class Faults {
       case 'error-before':
         throw failed('none')
       case 'stall':
-        await deadline(struck.call)
+        await silence(struck.socket)
         throw new PluginError('TIMEOUT', `${struck.method}: stalled on command`, 'none')
       case 'lie':
         return run.pretended()
@@ -130,7 +130,7 @@ export class Faults {
       case 'error-after':
         throw failed('possible')
       case 'timeout-after-effect':
-        await deadline(struck.call)
+        await silence(struck.socket)
         throw new PluginError('TIMEOUT', `${struck.method}: silent on command`, 'possible')
       case 'lose-answer':
         await dropLine(struck.socket)
@@ -165,8 +165,9 @@ function contains(value: unknown, wanted: unknown): boolean {
   return isFields(value) && Object.entries(wanted).every(([name, part]) => contains(value[name], part))
 }
 
-async function deadline(call: Call): Promise<void> {
-  if (!call.signal.aborted) await once(call.signal, 'abort')
+/** Says nothing until the caller hangs up, which it does at its deadline: an answer at the deadline would race with that. */
+async function silence(socket: Socket): Promise<void> {
+  if (!socket.destroyed) await once(socket, 'close')
 }
 
 /**

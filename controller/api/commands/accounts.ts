@@ -78,7 +78,7 @@ const list = defineCommand({
   async run(request) {
     const { params, system, page } = request
     const { id, name, state, accounttype } = params
-    const ownership = await ownershipOf(request, params, { byId: id !== undefined || name !== undefined })
+    const ownership = await ownershipOf(request, params, { byId: id !== undefined })
     const role = accounttype === undefined ? undefined : (roleOf(accounttype) ?? 'none')
     const filter = { ownership, ...given({ id, name, state, keyword: params.keyword, role }) }
     const { count, items } = await listAccounts(system.store.reader, filter, page)

@@ -60,7 +60,12 @@ describe('the life of a volume', () => {
     expect(resized).toMatchObject({ size: 2 * GIB, state: 'Ready' })
 
     const snapshot = await api.run('createSnapshot', { volumeid: id, locationtype: 'primary', name: 'then' })
-    expect(snapshot).toMatchObject({ state: 'BackedUp', locationtype: 'PRIMARY', virtualsize: 2 * GIB, revertable: true })
+    expect(snapshot).toMatchObject({
+      state: 'BackedUp',
+      locationtype: 'PRIMARY',
+      virtualsize: 2 * GIB,
+      revertable: true,
+    })
 
     const detached = await api.run('detachVolume', { id })
     expect(detached).toMatchObject({ state: 'Ready', hypervisor: 'None' })
@@ -122,9 +127,11 @@ describe('the life of a volume', () => {
   })
 
   async function volumeState(id: string): Promise<unknown> {
-    return (await controller.api.list('listVolumes', { ids: undefined, listall: true })).find((one) => one['id'] === id)?.[
-      'state'
-    ] ?? 'gone'
+    return (
+      (await controller.api.list('listVolumes', { ids: undefined, listall: true })).find((one) => one['id'] === id)?.[
+        'state'
+      ] ?? 'gone'
+    )
   }
 
   test('changes its IOPS live, and its offering', async () => {

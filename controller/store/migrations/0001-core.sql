@@ -129,8 +129,10 @@ create table volume (
   operation_id uuid,
   created_at timestamptz not null default now(), destroyed_at timestamptz, removed_at timestamptz
 );
-create index volume_account on volume (account_id, seq);
-create index volume_state on volume (state) where removed_at is null;
+-- Lists and their counts read these alone, without the rows.
+create index volume_live on volume (seq, id) where removed_at is null;
+create index volume_account on volume (account_id, seq) where removed_at is null;
+create index volume_state on volume (state, seq) where removed_at is null;
 create index volume_name on volume (name);
 
 -- Where a volume lives: a back-end volume in a pool. `intended`: recorded before the array was asked. Its `qos_tier` is the

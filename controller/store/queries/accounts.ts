@@ -133,3 +133,28 @@ function ownedAccount(ownership: Ownership) {
     ? sql<boolean>`starts_with(domain.path, ${ownership.path})`
     : sql<boolean>`domain.path = ${ownership.path}`
 }
+
+/** The ids of the accounts that `ownership` covers; `undefined` when it covers all. */
+export async function accountsWithin(reader: Reader, ownership: Ownership): Promise<readonly string[] | undefined> {
+  if (ownership.of === 'everyone') return undefined
+  if (ownership.of === 'account') return [ownership.id]
+  const rows = await reader
+    .selectFrom('account')
+    .innerJoin('domain', 'domain.id', 'account.domainId')
+    .where(ownedAccount(ownership))
+    .select('account.id')
+    .execute()
+  return rows.map(({ id }) => id)
+}
+
+/** Names of accounts and their domains, removed ones included. Unknown ids are left out. */
+export async function identitiesOf(reader: Reader, accounts: readonly string[]) {
+  if (accounts.length === 0) return []
+  return await reader
+    .selectFrom('account')
+    .innerJoin('domain', 'domain.id', 'account.domainId')
+    .where('account.id', 'in', accounts)
+    .select(['account.id', 'account.name as accountName'])
+    .select(['domain.id as domainId', 'domain.name as domainName', 'domain.path as domainPath'])
+    .execute()
+}

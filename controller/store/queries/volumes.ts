@@ -1,5 +1,6 @@
 import type { Qos } from '@moorage/contract'
 import { type ExpressionBuilder, sql } from 'kysely'
+import { VOLUME_STATES } from '../../domain/volume.ts'
 import type { Database } from '../generated/schema.ts'
 import type { Reader } from '../store.ts'
 import {
@@ -114,11 +115,16 @@ function conditions(eb: ExpressionBuilder<Database, 'volume'>, filter: VolumeFil
   if (filter.keyword !== undefined) found.push(eb('volume.name', 'ilike', containing(filter.keyword)))
   if (filter.type !== undefined) found.push(eb('volume.type', '=', filter.type))
   if (filter.zone !== undefined) found.push(eb('volume.zoneId', '=', filter.zone))
-  if (filter.state !== undefined) found.push(eb(sql`lower(volume.state)`, '=', filter.state.toLowerCase()))
+  if (filter.state !== undefined) found.push(eb('volume.state', '=', stateNamed(filter.state)))
   if (filter.offering !== undefined) found.push(eb('volume.offeringId', '=', filter.offering))
   if (filter.display !== undefined) found.push(eb('volume.display', '=', filter.display))
   if (filter.tags !== undefined) found.push(taggedWith(eb, 'volume', { kind: 'Volume', tags: filter.tags }))
   return [...found, ...attachmentConditions(eb, filter), ...placeConditions(eb, filter)]
+}
+
+/** The state of that name in whatever case; an unknown one stays as it is, and nothing is in it. */
+function stateNamed(state: string): string {
+  return VOLUME_STATES.find((one) => one.toLowerCase() === state.toLowerCase()) ?? state
 }
 
 function attachmentConditions(eb: ExpressionBuilder<Database, 'volume'>, filter: VolumeFilter) {

@@ -16,8 +16,9 @@ export class Counters {
     for (const tap of rows.taps()) this.#taps.set(tap.outlet, tap)
   }
 
-  /** Counts the workers of an outlet from now on. */
-  begin(tap: Omit<Tap, 'seen'>): void {
+  /** Counts the workers of an outlet from now on. Earlier ones, gone with their tgtd, stay in the sum. */
+  async begin(tap: Omit<Tap, 'seen'>): Promise<void> {
+    await this.end(tap.outlet)
     const begun = { ...tap, seen: NOTHING }
     this.#taps.set(tap.outlet, begun)
     this.#rows.save([begun])

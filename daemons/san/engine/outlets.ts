@@ -240,7 +240,7 @@ export class Outlets {
       await tgtd.client.createLun({ tid, lun: LUN, path: this.#mountPoint(name), flags: 'direct' })
       const threads = (await threadsOf(tgtd.daemon)).filter((thread) => !before.has(thread))
       if (source.kind !== 'volume') return
-      counters.begin({ outlet: name, volume: source.id, tgtd: tgtd.daemon.instance, threads })
+      await counters.begin({ outlet: name, volume: source.id, tgtd: tgtd.daemon.instance, threads })
     })
     this.#lunTurn = turn.catch(() => {})
     await turn

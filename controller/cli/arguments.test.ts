@@ -1,0 +1,42 @@
+import { describe, expect, test } from 'vitest'
+import { readArguments, UsageError } from './arguments.ts'
+
+test('serve reads its flags, with the usual address when none is given', () => {
+  const argv = ['serve', '--data', '/d', '--integration-listen', '[::1]:0', '--seed', 'simulator']
+  expect(readArguments(argv)).toEqual({
+    command: 'serve',
+    data: '/d',
+    listen: { host: '127.0.0.1', port: 8080 },
+    integrationListen: { host: '::1', port: 0 },
+    seed: 'simulator',
+    adminPasswordFile: undefined,
+    logLevel: 'info',
+  })
+})
+
+test('nothing, help and --help ask for help', () => {
+  for (const argv of [[], ['help'], ['serve', '--help']]) expect(readArguments(argv)).toEqual({ command: 'help' })
+})
+
+describe('a command line that cannot be followed', () => {
+  const cases: readonly (readonly [string, readonly string[]])[] = [
+    ['--data: is required', ['serve']],
+    ['--data: is required', ['keys']],
+    ['--listen: must be HOST:PORT', ['serve', '--data', 'd', '--listen', '8080']],
+    ['--listen: must be HOST:PORT', ['serve', '--data', 'd', '--listen', 'h:70000']],
+    ['--integration-listen: must be HOST:PORT', ['serve', '--data', 'd', '--integration-listen', 'x']],
+    ['--seed: must be simulator; got san', ['serve', '--data', 'd', '--seed', 'san']],
+    ['--log-level: must be one of', ['serve', '--data', 'd', '--log-level', 'loud']],
+    ['--seed: does not go with keys', ['keys', '--data', 'd', '--seed', 'simulator']],
+    ['there is no command srve', ['srve', '--data', 'd']],
+    ['takes no argument', ['keys', 'more', '--data', 'd']],
+    ["Unknown option '--dta'", ['serve', '--dta', 'd']],
+    ["'--data <value>' argument missing", ['serve', '--data']],
+  ]
+  for (const [says, argv] of cases) {
+    test(`${argv.join(' ')} is told: ${says}`, () => {
+      expect(() => readArguments(argv)).toThrow(UsageError)
+      expect(() => readArguments(argv)).toThrow(says)
+    })
+  }
+})

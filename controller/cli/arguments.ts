@@ -1,0 +1,112 @@
+import { parseArgs } from 'node:util'
+
+/** An address to listen on. */
+export interface ListenAddress {
+  readonly host: string
+  readonly port: number
+}
+
+/** What the command line asks for. */
+export type Asked =
+  | {
+      readonly command: 'serve'
+      readonly data: string
+      readonly listen: ListenAddress
+      readonly integrationListen: ListenAddress | undefined
+      readonly seed: 'simulator' | undefined
+      readonly adminPasswordFile: string | undefined
+      readonly logLevel: string
+    }
+  | { readonly command: 'keys' | 'stop-simulator'; readonly data: string }
+  | { readonly command: 'help' }
+
+/** A command line that cannot be followed; the message names the flag and the rule. Exit code 2. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError'
+}
+
+/** What `moorage help` prints. */
+export const USAGE = `Moorage, the storage control plane of a private cloud.
+
+  moorage serve --data DIR [--listen HOST:PORT] [--integration-listen HOST:PORT] [--seed simulator]
+                [--admin-password-file FILE] [--log-level LEVEL]
+      Runs a controller in the foreground; JSON lines on stdout; SIGTERM stops it cleanly.
+      --data DIR                      keeps the database, the master key and admin.json; made if it is not there
+      --listen HOST:PORT              the API, at /client/api; 127.0.0.1:8080 unless given
+      --integration-listen HOST:PORT  the API without credentials, on a loopback address; none unless given
+      --seed simulator                starts or adopts a simulator and registers a small cloud on it
+      --admin-password-file FILE      password of the first administrator; random unless given
+      --log-level LEVEL               trace, debug, info, warn or error; info unless given
+      MOORAGE_DATABASE_URL            a PostgreSQL to use instead of our own under DIR
+      MOORAGE_MASTER_KEY_FILE         64 hexadecimal digits; DIR/master.key, made at first, unless given
+
+  moorage keys --data DIR             prints the administrator's API keys: JSON on stdout, how to use them on stderr
+  moorage stop-simulator --data DIR   ends the simulator that --seed simulator started; its data stays
+`
+
+const LEVELS = ['trace', 'debug', 'info', 'warn', 'error']
+
+const FLAGS = {
+  data: { type: 'string' },
+  listen: { type: 'string' },
+  'integration-listen': { type: 'string' },
+  seed: { type: 'string' },
+  'admin-password-file': { type: 'string' },
+  'log-level': { type: 'string' },
+  help: { type: 'boolean' },
+} as const
+
+/** Reads the command line without the program's name. Throws `UsageError`. */
+export function readArguments(argv: readonly string[]): Asked {
+  const { values, positionals } = parse(argv)
+  const [command, ...more] = positionals
+  if (values.help === true || command === 'help' || command === undefined) return { command: 'help' }
+  if (more.length > 0) throw new UsageError(`${command}: takes no argument, only flags; got ${more.join(' ')}`)
+  if (command === 'serve') return serve(values)
+  if (command !== 'keys' && command !== 'stop-simulator') {
+    throw new UsageError(`there is no command ${command}: it must be serve, keys, stop-simulator or help`)
+  }
+  const odd = Object.keys(values).find((name) => name !== 'data')
+  if (odd !== undefined) throw new UsageError(`--${odd}: does not go with ${command}`)
+  return { command, data: needed(values.data, 'data', 'a directory') }
+}
+
+type Values = ReturnType<typeof parse>['values']
+
+function parse(argv: readonly string[]) {
+  try {
+    return parseArgs({ args: [...argv], options: FLAGS, allowPositionals: true, strict: true })
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error), { cause: error })
+  }
+}
+
+function serve(values: Values): Asked {
+  const { seed, 'log-level': logLevel = 'info', 'integration-listen': integration } = values
+  if (seed !== undefined && seed !== 'simulator') throw new UsageError(`--seed: must be simulator; got ${seed}`)
+  if (!LEVELS.includes(logLevel))
+    throw new UsageError(`--log-level: must be one of ${LEVELS.join(', ')}; got ${logLevel}`)
+  return {
+    command: 'serve',
+    data: needed(values.data, 'data', 'a directory'),
+    listen: address(values.listen ?? '127.0.0.1:8080', 'listen'),
+    integrationListen: integration === undefined ? undefined : address(integration, 'integration-listen'),
+    seed,
+    adminPasswordFile: values['admin-password-file'],
+    logLevel,
+  }
+}
+
+function needed(value: string | undefined, flag: string, what: string): string {
+  if (value === undefined || value === '') throw new UsageError(`--${flag}: is required: ${what}`)
+  return value
+}
+
+function address(text: string, flag: string): ListenAddress {
+  const [, bracketed, plain, digits] = /^(?:\[([0-9a-f:.]+)\]|([^:[\]]+)):(\d{1,5})$/i.exec(text) ?? []
+  const [host, port] = [bracketed ?? plain, Number(digits)]
+  if (host === undefined || port > 65_535) {
+    throw new UsageError(`--${flag}: must be HOST:PORT, as 127.0.0.1:8080 or [::1]:8080; got ${text}`)
+  }
+  return { host, port }
+}

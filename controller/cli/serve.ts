@@ -1,0 +1,144 @@
+import { randomBytes } from 'node:crypto'
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { hostname } from 'node:os'
+import { join } from 'node:path'
+import type { HypervisorPlugin, StoragePlugin } from '@moorage/contract'
+import { createApiServer } from '../api/server.ts'
+import { startRunner } from '../jobs/runner.ts'
+import type { Runner } from '../jobs/runner.ts'
+import type { System } from '../operations/context.ts'
+import { createPluginHost } from '../plugin-host/create.ts'
+import { startReconcilers } from '../reconcilers/start.ts'
+import { describeFailure } from '../sagas/calls.ts'
+import { createSagas } from '../sagas/registry.ts'
+import { createJournal } from '../store/journal.ts'
+import type { OpenedStore } from '../store/open.ts'
+import { queueDepth } from '../store/operations.ts'
+import { registrationLoader } from '../store/registrations.ts'
+import type { Tx } from '../store/store.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import { createMetrics } from '../telemetry/metrics.ts'
+import { ensureAdministrator } from './admin.ts'
+import type { Asked } from './arguments.ts'
+import { openData } from './data.ts'
+import { seedSimulator } from './seed.ts'
+import { ensureSimulator } from './simulator-daemon.ts'
+
+/** The plug-ins that ship with the controller; main.ts is the only file that knows them. */
+export interface Plugins {
+  readonly storage: readonly StoragePlugin[]
+  readonly hypervisors: readonly HypervisorPlugin[]
+}
+
+/** How long a node may be silent before others take its operations over. */
+const LEASE_MS = 10_000
+/** How long requests in progress may take to end when the controller stops. */
+const LAST_REQUESTS_MS = 5_000
+
+/**
+ * Runs a controller until SIGTERM or SIGINT, then stops it in the order in which nothing is pulled away under another.
+ * `DIR/ready.json` ({pid, url, integrationUrl, node, installation}, mode 0600) is there exactly while it serves. Throws when it cannot
+ * start; what was started by then is stopped.
+ */
+export async function serve(
+  asked: Extract<Asked, { readonly command: 'serve' }>,
+  plugins: Plugins,
+  log: Logger,
+): Promise<void> {
+  await using stack = new AsyncDisposableStack()
+  const { dir, store } = await openData(asked.data, { log, create: true })
+  stack.defer(() => store.close())
+  await ensureAdministrator(store, { data: dir, passwordFile: asked.adminPasswordFile })
+  const node = `${hostname()}-${process.pid}-${randomBytes(3).toString('hex')}`
+  const { system, metrics } = await startWork(stack, { store, plugins, log, node })
+  const { listen, integrationListen } = asked
+  const server = await createApiServer({
+    system,
+    listen,
+    ...(integrationListen ? { integrationListen } : {}),
+    log: log.child({ part: 'api' }),
+    metrics: metrics.registry,
+  })
+  stack.defer(() => closeWithin(server.close(), log))
+  if (asked.seed === 'simulator') await seed(system, dir, log)
+  const { url, integrationUrl } = server
+  const stop = stopSignal()
+  announce(dir, { pid: process.pid, url, integrationUrl, node, installation: store.installation })
+  stack.defer(() => withdraw(dir))
+  log.info({ url, integrationUrl, node, data: dir, installation: store.installation }, 'serving')
+  log.info({ signal: await stop }, 'stopping')
+}
+
+async function startWork(
+  stack: AsyncDisposableStack,
+  {
+    store,
+    plugins,
+    log,
+    node,
+  }: { readonly store: OpenedStore; readonly plugins: Plugins; readonly log: Logger; readonly node: string },
+) {
+  const metrics = createMetrics()
+  metrics.onScrape(() => queueDepth(store.reader))
+  const host = createPluginHost({ ...plugins, load: registrationLoader(store), owner: store.installation })
+  const later: { runner?: Runner<Tx> } = {}
+  const jobs = () => {
+    if (!later.runner) throw new Error('a saga asked for the runner before it was made')
+    return later.runner
+  }
+  const jobsLog = log.child({ part: 'jobs' })
+  const runner = await startRunner<Tx>({
+    journal: createJournal({ store, leaseMs: LEASE_MS, log: jobsLog }),
+    sagas: createSagas({ store, plugins: host, jobs }),
+    node,
+    leaseMs: LEASE_MS,
+    describe: describeFailure,
+    log: jobsLog,
+    observe: metrics.jobs,
+  })
+  later.runner = runner
+  stack.defer(() => runner.stop())
+  const reconcilers = startReconcilers({ store, plugins: host, jobs: runner, log: log.child({ part: 'reconcilers' }) })
+  stack.defer(() => reconcilers.stop())
+  const system: System = { store, jobs: runner, plugins: host, installation: store.installation }
+  return { system, metrics }
+}
+
+async function seed(system: System, dir: string, log: Logger): Promise<void> {
+  const simulator = await ensureSimulator(dir)
+  log.info({ pid: simulator.pid, address: simulator.authority }, `simulator ${simulator.how}`)
+  await seedSimulator(system, simulator)
+}
+
+function announce(dir: string, content: object): void {
+  const path = join(dir, 'ready.json')
+  writeFileSync(`${path}.new`, `${JSON.stringify(content)}\n`, { mode: 0o600 })
+  renameSync(`${path}.new`, path)
+}
+
+/** Unless another controller of this directory has announced itself since. */
+function withdraw(dir: string): void {
+  const path = join(dir, 'ready.json')
+  const text = existsSync(path) ? readFileSync(path, 'utf8') : ''
+  if (text.startsWith(`{"pid":${process.pid},`)) rmSync(path)
+}
+
+/** The first of the two signals; a second one ends the process at once, for who does not want to wait. */
+function stopSignal(): Promise<NodeJS.Signals> {
+  const { promise, resolve } = Promise.withResolvers<NodeJS.Signals>()
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.once(signal, () => {
+      resolve(signal)
+      process.once(signal, () => process.exit(1))
+    })
+  }
+  return promise
+}
+
+async function closeWithin(closing: Promise<void>, log: Logger): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<'late'>()
+  const timer = setTimeout(() => resolve('late'), LAST_REQUESTS_MS)
+  const late = (await Promise.race([closing, promise])) === 'late'
+  clearTimeout(timer)
+  if (late) log.warn({ ms: LAST_REQUESTS_MS }, 'requests were still in progress')
+}

@@ -1,0 +1,165 @@
+import { spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { openData } from './cli/data.ts'
+import { stopSimulator } from './cli/simulator-daemon.ts'
+import { livePostmaster } from './store/postmaster.ts'
+import { createLogger } from './telemetry/logger.ts'
+
+const MAIN = join(import.meta.dirname, 'main.ts')
+
+let root: string
+let data: string
+const running: Started[] = []
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'moorage-main-'))
+  data = join(root, 'data')
+})
+afterEach(async () => {
+  for (const one of running.splice(0)) await one.end('SIGTERM')
+  if (existsSync(data)) await stopSimulator(data)
+  expect(existsSync(join(data, 'postgres')) ? livePostmaster(join(data, 'postgres')) : undefined).toBeUndefined()
+  rmSync(root, { recursive: true })
+})
+
+interface Started {
+  readonly child: ChildProcess
+  readonly out: () => string
+  readonly err: () => string
+  end(signal: NodeJS.Signals): Promise<number | null>
+}
+
+function moorage(...argv: readonly string[]): Started {
+  const child = spawn(process.execPath, [MAIN, ...argv], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const [out, err]: Buffer[][] = [[], []]
+  child.stdout.on('data', (chunk: Buffer) => out?.push(chunk))
+  child.stderr.on('data', (chunk: Buffer) => err?.push(chunk))
+  const exited = once(child, 'exit')
+  const started = {
+    child,
+    out: () => Buffer.concat(out ?? []).toString(),
+    err: () => Buffer.concat(err ?? []).toString(),
+    end: async (signal: NodeJS.Signals) => {
+      if (child.exitCode === null && child.signalCode === null) child.kill(signal)
+      await exited
+      return child.exitCode
+    },
+  }
+  running.push(started)
+  return started
+}
+
+async function exitOf(started: Started): Promise<number | null> {
+  if (started.child.exitCode === null) await once(started.child, 'exit')
+  return started.child.exitCode
+}
+
+interface Ready {
+  readonly pid: number
+  readonly url: string
+  readonly integrationUrl?: string
+}
+
+async function serving(...more: readonly string[]): Promise<Ready & { readonly started: Started }> {
+  const started = moorage('serve', '--data', data, '--listen', '127.0.0.1:0', ...more)
+  for (const until = Date.now() + 30_000; Date.now() < until; await pause(20)) {
+    if (started.child.exitCode !== null) break
+    const path = join(data, 'ready.json')
+    if (!existsSync(path)) continue
+    // Written by the controller, renamed into place.
+    const ready = JSON.parse(readFileSync(path, 'utf8')) as Ready
+    if (ready.pid === started.child.pid) return { ...ready, started }
+  }
+  throw new Error(`the controller did not serve: ${started.out()} ${started.err()}`)
+}
+
+async function counts(): Promise<Readonly<Record<string, number>>> {
+  const { store } = await openData(data, { log: createLogger({ level: 'silent' }), create: false })
+  const tables = ['zone', 'pod', 'cluster', 'host', 'pool', 'template', 'offering', 'principal'] as const
+  const found: Record<string, number> = {}
+  for (const table of tables) {
+    const { count } = await store.reader
+      .selectFrom(table)
+      .select(({ fn }) => fn.countAll<number>().as('count'))
+      .executeTakeFirstOrThrow()
+    found[table] = count
+  }
+  await store.close()
+  return found
+}
+
+describe('a controller', () => {
+  test('seeds a cloud once, survives a kill with its database and simulator, and stops cleanly', async () => {
+    const first = await serving('--seed', 'simulator', '--integration-listen', '127.0.0.1:0')
+    expect(await (await fetch(`${first.url}/readyz`)).json()).toEqual({ status: 'ready' })
+    const seeded = await counts()
+    expect(seeded).toEqual({ zone: 1, pod: 1, cluster: 1, host: 2, pool: 2, template: 1, offering: 7, principal: 1 })
+    for (const name of ['ready.json', 'admin.json', 'master.key', 'simulator.credentials.json', 'postgres.log']) {
+      expect({ name, mode: statSync(join(data, name)).mode & 0o777 }).toEqual({ name, mode: 0o600 })
+    }
+    const database = livePostmaster(join(data, 'postgres'))
+    await first.started.end('SIGKILL')
+    const second = await serving('--seed', 'simulator', '--integration-listen', '127.0.0.1:0')
+    expect(livePostmaster(join(data, 'postgres'))).toBe(database)
+    expect(second.started.out()).toContain('simulator adopted')
+    expect(await counts()).toEqual(seeded)
+    const lines = second.started.out().trim().split('\n')
+    for (const line of lines) expect(JSON.parse(line)).toMatchObject({ level: 'info', name: 'controller' })
+    expect(await second.started.end('SIGTERM')).toBe(0)
+    expect(existsSync(join(data, 'ready.json'))).toBe(false)
+  }, 60_000)
+
+  test('prints the keys that the first start made, whether it runs or not', async () => {
+    const { started } = await serving()
+    // Written by the controller.
+    const admin = JSON.parse(readFileSync(join(data, 'admin.json'), 'utf8')) as Readonly<Record<string, string>>
+    expect(admin['password']).toMatch(/^[\w-]{24}$/)
+    const printed = async () => {
+      const keys = moorage('keys', '--data', data)
+      expect({ exit: await exitOf(keys), err: keys.err() }).toMatchObject({ exit: 0 })
+      return JSON.parse(keys.out()) as unknown
+    }
+    const { username, apiKey, secretKey } = admin
+    expect(await printed()).toEqual({ username, apiKey, secretKey })
+    expect(await started.end('SIGTERM')).toBe(0)
+    expect(await printed()).toEqual({ username, apiKey, secretKey })
+    expect(started.out()).not.toContain(secretKey)
+  }, 60_000)
+
+  test('shares its database with another one on the same directory', async () => {
+    const [one, two] = [await serving(), await serving()]
+    expect(await one.started.end('SIGTERM')).toBe(0)
+    expect(await (await fetch(`${two.url}/readyz`)).json()).toEqual({ status: 'ready' })
+    expect(await two.started.end('SIGTERM')).toBe(0)
+  }, 60_000)
+
+  test('that cannot listen says so, ends with 1, and leaves no database running', async () => {
+    const taken = createServer().listen(0, '127.0.0.1')
+    await once(taken, 'listening')
+    const address = taken.address()
+    const port = typeof address === 'object' && address ? address.port : 0
+    const started = moorage('serve', '--data', data, '--listen', `127.0.0.1:${port}`)
+    expect(await exitOf(started)).toBe(1)
+    expect(started.err()).toContain('EADDRINUSE')
+    taken.close()
+    expect(livePostmaster(join(data, 'postgres'))).toBeUndefined()
+  }, 60_000)
+
+  test('refuses an integration port that others could reach', async () => {
+    const started = moorage('serve', '--data', data, '--listen', '127.0.0.1:0', '--integration-listen', '0.0.0.0:0')
+    expect(await exitOf(started)).toBe(1)
+    expect(started.err()).toContain('loopback')
+  }, 60_000)
+})
+
+test('a flag that cannot be followed is named, with exit code 2', async () => {
+  const started = moorage('serve', '--data', data, '--listen', 'nonsense')
+  expect(await exitOf(started)).toBe(2)
+  expect(started.err()).toBe('moorage: --listen: must be HOST:PORT, as 127.0.0.1:8080 or [::1]:8080; got nonsense\n')
+})

@@ -1,0 +1,49 @@
+import { qemuHypervisor } from '@moorage/hypervisor-qemu'
+import { simulatorHypervisor } from '@moorage/hypervisor-simulator'
+import { linuxSan } from '@moorage/storage-linux-san'
+import { simulatorStorage } from '@moorage/storage-simulator'
+import { readArguments, USAGE, UsageError } from './cli/arguments.ts'
+import { readKeys } from './cli/keys.ts'
+import { serve } from './cli/serve.ts'
+import type { Plugins } from './cli/serve.ts'
+import { stopSimulator } from './cli/simulator-daemon.ts'
+import { createLogger } from './telemetry/logger.ts'
+
+/** What ships with us. */
+const PLUGINS: Plugins = {
+  storage: [linuxSan, simulatorStorage],
+  hypervisors: [qemuHypervisor, simulatorHypervisor],
+}
+
+/** Follows the command line. */
+async function main(argv: readonly string[]): Promise<void> {
+  const asked = readArguments(argv)
+  if (asked.command === 'help') process.stdout.write(USAGE)
+  else if (asked.command === 'keys') printKeys(await readKeys(asked.data))
+  else if (asked.command === 'stop-simulator') process.stdout.write(`simulator: ${await stopSimulator(asked.data)}\n`)
+  else await serveLogged(asked)
+}
+
+function printKeys(keys: Awaited<ReturnType<typeof readKeys>>): void {
+  process.stdout.write(`${JSON.stringify(keys, undefined, 2)}\n`)
+  const how = 'with cs: CLOUDSTACK_KEY=apiKey CLOUDSTACK_SECRET=secretKey cs listZones'
+  process.stderr.write(`API keys of ${keys.username}; ${how}\n`)
+}
+
+async function serveLogged(asked: Parameters<typeof serve>[0]): Promise<void> {
+  const log = createLogger({ level: asked.logLevel, name: 'controller' })
+  try {
+    await serve(asked, PLUGINS, log)
+    log.info({}, 'stopped')
+  } catch (error) {
+    log.fatal({ err: error }, 'the controller could not go on')
+    throw error
+  }
+}
+
+try {
+  await main(process.argv.slice(2))
+} catch (error) {
+  process.stderr.write(`moorage: ${error instanceof Error ? error.message : String(error)}\n`)
+  process.exitCode = error instanceof UsageError ? 2 : 1
+}

@@ -1,0 +1,63 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { createSagas } from './registry.ts'
+import { startWorld, type World } from './testing.ts'
+import { SCENES } from './testing-scenes.ts'
+import { clear, ledgerFaults, leftHeld, settled } from './testing-checks.ts'
+
+/** Kinds of faults, each with a code that is not for later: the operation must be undone. */
+const FAULTS = [
+  { kind: 'error-before', code: 'INVALID' },
+  { kind: 'error-after', code: 'INTERNAL' },
+  { kind: 'lose-answer' },
+  { kind: 'timeout-after-effect' },
+] as const
+
+const CELLS = SCENES.flatMap((scene) => scene.calls.flatMap((call) => FAULTS.map((fault) => ({ scene, call, fault }))))
+
+let world: World
+beforeAll(async () => {
+  world = await startWorld({ patienceMs: 0, stepDeadlineMs: 400 })
+})
+afterAll(async () => world.stop())
+afterEach(async () => {
+  await world.simulator.faults.clear()
+  await clear(world)
+})
+
+test('every saga that calls a back end has a scene', () => {
+  const staged = new Set(SCENES.map(({ saga }) => saga))
+  const local = ['volume-create', 'volume-update', 'volume-destroy', 'vm-create', 'template-delete', 'census']
+  const all = [...createSagas({ ...world, jobs: () => world.runner }).keys()]
+  expect(all.filter((name) => !staged.has(name) && !local.includes(name))).toEqual([])
+})
+
+describe.each(SCENES)('$saga ($calls)', (scene) => {
+  test('succeeds, makes the calls it says it makes, and leaves nothing over', async () => {
+    const { run } = await scene.stage(world)
+    await world.simulator.send('calls/clear', {})
+    expect(await run()).toMatchObject({ state: 'succeeded' })
+    const { counts } = await world.simulator.calls()
+    expect(Object.keys(counts)).toEqual(expect.arrayContaining([...scene.calls]))
+    expect(await world.findings()).toEqual([])
+    expect(await ledgerFaults(world)).toEqual([])
+    expect(await leftHeld(world)).toEqual([])
+  })
+})
+
+describe.each(CELLS)('$scene.saga: $call meets $fault.kind', ({ scene, call, fault }) => {
+  test('ends failed, is recorded as arrays and hosts are, and succeeds when asked again', async () => {
+    const { run, again } = await scene.stage(world)
+    await world.simulator.faults.arm({ method: call, ...fault })
+    expect(await run()).toMatchObject({ state: 'failed' })
+    await world.simulator.faults.clear()
+    await settled(world)
+    // What a failed withdrawal leaves is no secret: the census names it until somebody asks again.
+    const findings = await world.findings()
+    expect(findings.filter((finding) => !finding.endsWith('access that was to be withdrawn'))).toEqual([])
+    expect(await ledgerFaults(world)).toEqual([])
+    expect(await leftHeld(world)).toEqual([])
+    expect(await (again ?? run)()).toMatchObject({ state: 'succeeded' })
+    expect(await world.findings()).toEqual([])
+    expect(await ledgerFaults(world)).toEqual([])
+  })
+})

@@ -1,0 +1,69 @@
+import { poolMaintenanceCancel } from './pool-maintenance-cancel.ts'
+import { snapshotDelete } from './snapshot-delete.ts'
+import type { World } from './testing.ts'
+import { vmExpunge } from './vm-expunge.ts'
+import { volumeDelete } from './volume-delete.ts'
+
+/** Where the ledger's sums differ from its rows, or its rows from the volumes that live somewhere. Must be empty. */
+export async function ledgerFaults({ store }: World): Promise<readonly string[]> {
+  const { reader } = store
+  const pools = await reader.selectFrom('pool').select(['id', 'name', 'reservedBytes', 'reservedIops']).execute()
+  const reservations = await reader.selectFrom('reservation').selectAll().execute()
+  const locations = await reader.selectFrom('location').selectAll().execute()
+  const sums = pools.flatMap(({ id, name, reservedBytes, reservedIops }) => {
+    const rows = reservations.filter(({ poolId }) => poolId === id)
+    const bytes = rows.reduce((sum, row) => sum + row.bytes, 0)
+    const iops = rows.reduce((sum, row) => sum + row.iops, 0)
+    return bytes === reservedBytes && iops === reservedIops
+      ? []
+      : [`${name}: ${reservedBytes}/${reservedIops}, rows ${bytes}/${iops}`]
+  })
+  const rows = locations.filter(
+    ({ volumeId, bytes }) => !reservations.some((row) => row.volumeId === volumeId && row.bytes === bytes),
+  )
+  const without = reservations.filter(({ volumeId }) => !locations.some((row) => row.volumeId === volumeId))
+  return [
+    ...sums,
+    ...rows.map(({ volumeId }) => `location of ${volumeId} is not reserved in its size`),
+    ...without.map(({ volumeId }) => `reservation of ${volumeId} has no location`),
+  ]
+}
+
+/** Rows that an operation still holds. With no operation open there must be none. */
+export async function leftHeld({ store }: World): Promise<readonly string[]> {
+  const tables = ['pool', 'vm', 'volume', 'snapshot'] as const
+  const found = await Promise.all(
+    tables.map(async (table) => {
+      const rows = await store.reader.selectFrom(table).select('id').where('operationId', 'is not', null).execute()
+      return rows.map(({ id }) => `${table} ${id}`)
+    }),
+  )
+  return found.flat()
+}
+
+/** Waits until no operation is open. */
+export async function settled(world: World): Promise<void> {
+  const open = await world.store.reader
+    .selectFrom('operation')
+    .select('id')
+    .where('state', 'in', ['queued', 'running', 'undoing'])
+    .execute()
+  for (const { id } of open) await world.end(id)
+}
+
+/** Takes everything away that a test made, through sagas, and throws unless arrays and hosts are then empty. */
+export async function clear(world: World): Promise<void> {
+  const { store } = world
+  const { reader } = store
+  const parked = await reader.selectFrom('pool').select('id').where('state', '<>', 'Up').execute()
+  for (const { id } of parked) await world.done(poolMaintenanceCancel, { pool: id })
+  await settled(world)
+  const vms = await reader.selectFrom('vm').select('id').where('removedAt', 'is', null).execute()
+  for (const { id } of vms) await world.done(vmExpunge, { vm: id })
+  const snapshots = await reader.selectFrom('snapshot').select('id').where('removedAt', 'is', null).execute()
+  for (const { id } of snapshots) await world.done(snapshotDelete, { snapshot: id })
+  const volumes = await reader.selectFrom('volume').select('id').where('removedAt', 'is', null).execute()
+  for (const { id } of volumes) await world.done(volumeDelete, { volume: id })
+  const left = [...(await world.arrays()), ...(await world.machines())]
+  if (left.length > 0) throw new Error(`left over: ${JSON.stringify(left)}`)
+}
