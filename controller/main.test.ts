@@ -123,7 +123,8 @@ describe('a controller', () => {
     const printed = async () => {
       const keys = moorage('keys', '--data', data)
       expect({ exit: await exitOf(keys), err: keys.err() }).toMatchObject({ exit: 0 })
-      return JSON.parse(keys.out()) as unknown
+      const read: unknown = JSON.parse(keys.out())
+      return read
     }
     const { username, apiKey, secretKey } = admin
     expect(await printed()).toEqual({ username, apiKey, secretKey })

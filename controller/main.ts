@@ -19,9 +19,9 @@ const PLUGINS: Plugins = {
 async function main(argv: readonly string[]): Promise<void> {
   const asked = readArguments(argv)
   if (asked.command === 'help') process.stdout.write(USAGE)
+  else if (asked.command === 'serve') await serveLogged(asked)
   else if (asked.command === 'keys') printKeys(await readKeys(asked.data))
-  else if (asked.command === 'stop-simulator') process.stdout.write(`simulator: ${await stopSimulator(asked.data)}\n`)
-  else await serveLogged(asked)
+  else process.stdout.write(`simulator: ${await stopSimulator(asked.data)}\n`)
 }
 
 function printKeys(keys: Awaited<ReturnType<typeof readKeys>>): void {

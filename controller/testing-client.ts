@@ -25,6 +25,8 @@ export interface TestClient {
   run(command: string, params?: Asked): Promise<Answered>
   /** The end of a job: its result. */
   job(id: string): Promise<Answered>
+  /** What is refused at once: code and text, as `431 Unable to ...`. Throws when it is not. */
+  refuses(command: string, params: Asked): Promise<string>
   /** The listed objects; none when the answer is empty. */
   list(command: string, params?: Asked): Promise<readonly Answered[]>
 }
@@ -61,6 +63,11 @@ export function testClient(options: {
     async run(command, params) {
       const answer = await ask(command, params)
       return only(typeof answer['jobid'] === 'string' ? await job(answer['jobid']) : answer)
+    },
+    async refuses(command, params) {
+      const { status, answer } = await send(command, params)
+      if (answer['errorcode'] === status) return `${status} ${String(answer['errortext'])}`
+      throw new Error(`${command} was not refused: ${status} ${JSON.stringify(answer).slice(0, 400)}`)
     },
     async list(command, params) {
       const found = Object.values(await ask(command, params)).find((value) => Array.isArray(value))

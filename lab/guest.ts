@@ -66,9 +66,13 @@ export async function readRates(
   load: { readonly device: string; readonly file: string; readonly seconds: number },
 ): Promise<Rates> {
   const script = [
-    `(while :; do dd if=${load.file} of=/dev/null bs=4k iflag=direct 2>/dev/null; done) & p=$!`,
-    `i=0; while [ $i -le ${load.seconds} ]; do read up rest < /proc/uptime; read reads rest < /sys/block/${load.device}/stat; echo "$up $reads"; sleep 1; i=$((i+1)); done`,
-    'kill $p; wait $p 2>/dev/null; true',
+    // Two readers: one alone would wait for the emulated processor between two requests.
+    `setsid sh -c 'reader() { while :; do dd if=${load.file} of=/dev/null bs=4k iflag=direct 2>/dev/null; done; }; reader & reader' & load=$!`,
+    `i=0; while [ $i -le ${load.seconds} ]; do`,
+    `  read up rest < /proc/uptime; read reads rest < /sys/block/${load.device}/stat; echo "$up $reads"`,
+    '  sleep 1; i=$((i+1))',
+    'done',
+    'kill -9 -- -$load; while kill -0 -- -$load 2>/dev/null; do usleep 20000; done',
   ].join('\n')
   const samples = (await guest.sh(script, (load.seconds + 30) * 1000))
     .trim()

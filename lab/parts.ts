@@ -6,7 +6,7 @@ import { lastFence } from './tour/fence.ts'
 import type { Ground } from './tour/ground.ts'
 import { verifier, type Verifier } from './verifier.ts'
 
-const SAN_POOL = 'lab'
+const SAN_POOL = 'pool1'
 const CAPACITY_IOPS = 10_000
 
 /** How to reach the lab's SAN over its own API. */

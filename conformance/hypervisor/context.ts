@@ -13,7 +13,7 @@ import type { Audit } from '../audit.ts'
 import { CaseCalls } from '../calls.ts'
 import { allPages, newId } from '../check.ts'
 import type { ConformanceCase } from '../runner.ts'
-import type { GuestIo, HypervisorAbility, HypervisorBench, TestDisk } from './subject.ts'
+import type { GuestIo, HypervisorAbility, HypervisorBench, HypervisorSubject, TestDisk } from './subject.ts'
 
 /** One promise of a hypervisor adapter. */
 export type HypervisorCase = ConformanceCase<HypervisorAbility, HypervisorContext>
@@ -30,14 +30,17 @@ export class HypervisorContext extends CaseCalls {
   readonly adapter: HypervisorAdapter
   readonly audit: Audit
   readonly bench: HypervisorBench
-  readonly #memoryBytes: number
+  readonly #subject: Pick<HypervisorSubject, 'memoryBytes' | 'image'>
 
-  constructor(bench: HypervisorBench, options: { readonly audit: Audit; readonly memoryBytes?: number | undefined }) {
+  constructor(
+    bench: HypervisorBench,
+    options: { readonly audit: Audit; readonly subject: Pick<HypervisorSubject, 'memoryBytes' | 'image'> },
+  ) {
     super()
     this.bench = bench
     this.audit = options.audit
     this.adapter = options.audit.watch(bench.adapter)
-    this.#memoryBytes = options.memoryBytes ?? MEMORY_BYTES
+    this.#subject = options.subject
     for (const setting of bench.plugin?.plugin.settings ?? []) {
       if (setting.type === 'secret') this.audit.keepSecret(bench.plugin?.endpoint.settings[setting.name] ?? '')
     }
@@ -66,12 +69,24 @@ export class HypervisorContext extends CaseCalls {
   spec(disks: readonly DiskSpec[] = []): VmSpec {
     const id: VmId = newId()
     this.defer(() => this.adapter.vms.stop(id, { force: true }, this.call()))
-    return { id, name: `conformance-${id.slice(0, 8)}`, cpus: 1, memoryBytes: this.#memoryBytes, disks }
+    return {
+      id,
+      name: `conformance-${id.slice(0, 8)}`,
+      cpus: 1,
+      memoryBytes: this.#subject.memoryBytes ?? MEMORY_BYTES,
+      disks,
+    }
   }
 
   /** A machine that runs. */
   async vm(disks: readonly DiskSpec[] = []): Promise<BackendVm> {
     return this.adapter.vms.start(this.spec(disks), this.call())
+  }
+
+  /** A machine that runs and can be frozen, with its guest where the subject names an image. */
+  async guestVm(disks: readonly DiskSpec[] = []): Promise<BackendVm> {
+    const { image } = this.#subject
+    return this.adapter.vms.start({ ...this.spec(disks), ...(image !== undefined && { image }) }, this.call())
   }
 
   /** A new disk of the bench. */

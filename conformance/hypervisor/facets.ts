@@ -1,9 +1,21 @@
 import assert from 'node:assert/strict'
-import { type AppliedQos, differingAxes, type Qos, type QosCapability, sameQos } from '@moorage/contract'
+import { setTimeout as pause } from 'node:timers/promises'
+import {
+  type AppliedQos,
+  differingAxes,
+  FAILURES,
+  PluginError,
+  type Qos,
+  type QosCapability,
+  sameQos,
+  type VmId,
+} from '@moorage/contract'
 import { eventually, failureOf, newId, pattern, refused } from '../check.ts'
 import { axisOf, everyPart, maximum, vector, wrongVectors } from '../qos.ts'
 import { NotApplicable } from '../runner.ts'
 import type { HypervisorCase, HypervisorContext } from './context.ts'
+
+const BOOT_MS = 60_000
 
 /** Promises of `throttle`, `resize`, `stats` and `quiesce`. */
 export const facetCases: readonly HypervisorCase[] = [
@@ -127,8 +139,8 @@ export const facetCases: readonly HypervisorCase[] = [
     name: 'a freeze that is thawed in time was held',
     needs: ['quiesce'],
     async run(c) {
-      const { vm } = await attached(c)
-      const frozen = await c.facet('quiesce').freeze(vm, { withinMs: 20_000 }, c.call())
+      const vm = (await c.guestVm()).id
+      const frozen = await freeze(c, vm, 20_000)
       assert.ok(frozen.filesystems >= 0)
       const thawed = await c.facet('quiesce').thaw(vm, c.call())
       assert.equal(thawed.held, true)
@@ -139,8 +151,8 @@ export const facetCases: readonly HypervisorCase[] = [
     name: 'a freeze that nobody thaws ends by itself, and the thaw then says that it was not held',
     needs: ['quiesce'],
     async run(c) {
-      const { vm } = await attached(c)
-      await c.facet('quiesce').freeze(vm, { withinMs: 500 }, c.call())
+      const vm = (await c.guestVm()).id
+      await freeze(c, vm, 500)
       const until = Date.now() + 700
       await eventually('the end of the freeze', 10_000, async () => Date.now() > until)
       const thawed = await c.facet('quiesce').thaw(vm, c.call())
@@ -160,6 +172,20 @@ async function attached(c: HypervisorContext) {
   const [vm, disk] = [await c.vm(), await c.disk()]
   await c.adapter.disks.attach(vm.id, c.attachment(disk), c.call())
   return { vm: vm.id, volume: disk.volume }
+}
+
+/** Freezes a guest, which may have to boot first. */
+async function freeze(c: HypervisorContext, vm: VmId, withinMs: number): Promise<{ readonly filesystems: number }> {
+  const until = Date.now() + BOOT_MS
+  for (;;) {
+    try {
+      return await c.facet('quiesce').freeze(vm, { withinMs }, c.call())
+    } catch (error) {
+      const later = error instanceof PluginError && FAILURES[error.code].retry === 'later'
+      if (!later || Date.now() > until) throw error
+    }
+    await pause(200)
+  }
 }
 
 function capability(c: HypervisorContext): QosCapability {

@@ -15,7 +15,7 @@ export async function runHypervisorCase(each: HypervisorCase, subject: Hyperviso
   try {
     refuseUndeclared(bench, subject)
     const audit = newAudit()
-    const context = new HypervisorContext(bench, { audit, memoryBytes: subject.memoryBytes })
+    const context = new HypervisorContext(bench, { audit, subject })
     const before = new Set((await context.ours()).map(keyOf))
     await everyStep([
       () => each.run(context),

@@ -58,4 +58,6 @@ export interface HypervisorSubject {
   readonly lacks: Readonly<Partial<Record<HypervisorAbility, string>>>
   /** Memory of a machine that the host can run. Default 128 MiB. */
   readonly memoryBytes?: number
+  /** Boot image with a guest that can be frozen, where machines without one cannot; used by the cases of `quiesce`. */
+  readonly image?: string
 }

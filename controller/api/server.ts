@@ -45,7 +45,7 @@ export interface ApiServer {
 }
 
 const API = '/client/api'
-const BODY_BYTES = 1024 * 1024
+const BODY_BYTES = 256 * 1024
 const HEADER_BYTES = 64 * 1024
 const REQUEST_MS = 30_000
 
@@ -100,6 +100,7 @@ async function build(options: Built): Promise<FastifyInstance> {
     logger: false,
   })
   await app.register(cookie)
+  app.removeAllContentTypeParsers()
   // Kept as text: signatures are checked against the very encoding that was sent.
   app.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'string' }, (_, body, done) =>
     done(null, body),

@@ -9,10 +9,10 @@ import type { Pair, Received } from './received.ts'
  */
 export function isSigned(received: Received, secretKey: string, signature: string): boolean {
   // In a query a raw plus sign arrives as a space.
-  const given = Buffer.from(signature.replaceAll(' ', '+'), 'base64')
+  const given = Buffer.from(signature.replaceAll(' ', '+'))
   const signed = received.filter((pair) => pair.name.toLowerCase() !== 'signature')
   for (const form of formsOf(signed)) {
-    const right = createHmac('sha1', secretKey).update(form.toLowerCase()).digest()
+    const right = Buffer.from(createHmac('sha1', secretKey).update(form.toLowerCase()).digest('base64'))
     if (right.length === given.length && timingSafeEqual(right, given)) return true
   }
   return false
@@ -23,8 +23,10 @@ const compare: Sort = (one, other) => (one < other ? -1 : Number(one > other))
 /** By bare name, as the reference does; by lower-cased name, as Marvin and Libcloud do. */
 const SORTS: readonly Sort[] = [compare, (one, other) => compare(one.toLowerCase(), other.toLowerCase())]
 
-/** Characters that Java's URLEncoder escapes and some client leaves bare, or the other way round. */
-const BARE = ['*', '*~', '', '~', '*[]', '*~[]', '[]', '~[]']
+/** What clients leave bare besides letters, digits, `-`, `_` and `.`: each escapes some of these and not the others. */
+const BARE = ['', '[]'].flatMap((brackets) =>
+  ['', "!'()"].flatMap((marks) => ['*~', '*', '~', ''].map((rest) => brackets + marks + rest)),
+)
 
 /** Lazily, the likelier first: as it was received; values encoded in each way under bare names; the same, names encoded. */
 function* formsOf(signed: Received): Generator<string> {

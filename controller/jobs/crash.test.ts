@@ -11,11 +11,11 @@ import { createJournal } from '../store/journal.ts'
 import type { Tx } from '../store/store.ts'
 import type { TestStore } from '../store/testing.ts'
 import { TEST_MASTER_KEY, testStore } from '../store/testing.ts'
-import { openCrashArray } from './crash-array.ts'
-import type { CrashArray } from './crash-array.ts'
-import { crashSaga, PARTS } from './crash-saga.ts'
+import { openCrashArray } from './testing/crash-array.ts'
+import type { CrashArray } from './testing/crash-array.ts'
+import { crashSaga, PARTS } from './testing/crash-saga.ts'
 import { saga } from './saga.ts'
-import { begin, operation, story, submission, testRunner, until } from './testing.ts'
+import { begin, operation, story, submission, testRunner, until } from './testing/runner.ts'
 
 const LEASE_MS = 700
 const VOLUMES = 12
@@ -30,9 +30,6 @@ beforeEach(async () => {
   dir = mkdtempSync(join(tmpdir(), 'moorage-crash-'))
   store = await testStore()
   array = openCrashArray(join(dir, 'array.sqlite'))
-  await sql`create table made (operation uuid not null, part text not null, primary key (operation, part))`.execute(
-    store.reader,
-  )
 })
 afterEach(async () => {
   await Promise.all(workers.splice(0).map((worker) => kill(worker)))
@@ -42,7 +39,7 @@ afterEach(async () => {
 })
 
 function startWorker(isolation: string): ChildProcess {
-  const args = [join(import.meta.dirname, 'crash-worker.ts'), store.url, TEST_MASTER_KEY.toString('hex')]
+  const args = [join(import.meta.dirname, 'testing/crash-worker.ts'), store.url, TEST_MASTER_KEY.toString('hex')]
   const worker = spawn(
     process.execPath,
     ['--disable-warning=ExperimentalWarning', ...args, join(dir, 'array.sqlite'), String(LEASE_MS)],
@@ -119,11 +116,9 @@ async function check(count: number): Promise<void> {
   }
   const objects = array.objects().map(({ operation, part }) => `${operation} ${part}`)
   expect(objects.toSorted()).toEqual([...whole].toSorted())
-  const { rows: made } = await sql<{ operation: string; part: string }>`select operation, part from made`.execute(
-    store.reader,
-  )
+  const made = await store.reader.selectFrom('configuration').select(['name', 'scope']).execute()
   const ends = rows.map(({ id, state }) => `${id} ${state === 'failed' ? 'failed' : 'begun'}`)
-  expect(made.map(({ operation, part }) => `${operation} ${part}`).toSorted()).toEqual([...whole, ...ends].toSorted())
+  expect(made.map(({ name, scope }) => `${name} ${scope}`).toSorted()).toEqual([...whole, ...ends].toSorted())
   expect(await store.reader.selectFrom('operationLock').selectAll().execute()).toEqual([])
   expect(await store.reader.selectFrom('operationWait').selectAll().execute()).toEqual([])
   checkOrder(rows.map(({ id }) => id))

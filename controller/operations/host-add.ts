@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { HypervisorPlugin } from '@moorage/contract'
+import type { HostReport, HypervisorPlugin } from '@moorage/contract'
 import { Refusal } from '../domain/failures.ts'
 import type { ClusterRow } from '../store/generated/schema.ts'
 import { insertHost } from '../store/hosts.ts'
@@ -9,8 +9,9 @@ import { sealSettings } from '../store/registrations.ts'
 import type { Tx } from '../store/store.ts'
 import type { System } from './context.ts'
 import { probe } from './probe.ts'
-import { readRegistration } from './settings.ts'
+import { readRegistration, type Registration } from './settings.ts'
 import { type By, note } from './submit.ts'
+import { unlessTaken } from './taken.ts'
 
 /** A host to register. `cluster` absent: the only cluster of the pod that fits. */
 export interface HostRequest {
@@ -43,35 +44,49 @@ export async function addHost(by: By, request: HostRequest): Promise<string> {
     owner: installation,
   }
   const report = await probe('The host', (call) => plugins.probeHost(plugin.name, endpoint, call))
+  return await unlessTaken('The host that parameter url names is registered already', () =>
+    store.transact((tx) => add(by, tx, { request, plugin, registration, report })),
+  )
+}
+
+async function add(
+  by: By,
+  tx: Tx,
+  what: {
+    readonly request: HostRequest
+    readonly plugin: HypervisorPlugin
+    readonly registration: Registration
+    readonly report: HostReport
+  },
+): Promise<string> {
+  const { request, plugin, registration, report } = what
+  const cluster = await clusterOf(tx, request, plugin)
+  const known = await hostOfIdentity(tx, plugin.name, report.identity)
+  if (known !== undefined)
+    throw new Refusal('INVALID', `The host that parameter url names is registered already, as ${known}`)
   const id = randomUUID()
-  await store.transact(async (tx) => {
-    const cluster = await clusterOf(tx, request, plugin)
-    const known = await hostOfIdentity(tx, plugin.name, report.identity)
-    if (known !== undefined)
-      throw new Refusal('INVALID', `The host that parameter url names is registered already, as ${known}`)
-    await insertHost(tx, {
-      id,
-      zoneId: cluster.zoneId,
-      podId: cluster.podId,
-      clusterId: cluster.id,
-      name: report.name,
-      plugin: plugin.name,
-      hypervisor: plugin.hypervisor,
-      url: registration.url,
-      settings: jsonb(registration.settings),
-      sealedSettings: sealSettings(store, { kind: 'host', id }, registration.secrets),
-      identity: report.identity,
-      initiator: report.initiator,
-      cpus: report.cpus,
-      memoryBytes: report.memoryBytes,
-      version: report.version,
-      state: 'Up',
-      resourceState: request.enabled ? 'Enabled' : 'Disabled',
-      tags: [...request.tags],
-      lastSeenAt: new Date(),
-    })
-    await note(tx, by, { type: 'HOST.ADD', description: `Added host ${report.name}`, resource: { kind: 'Host', id } })
+  await insertHost(tx, {
+    id,
+    zoneId: cluster.zoneId,
+    podId: cluster.podId,
+    clusterId: cluster.id,
+    name: report.name,
+    plugin: plugin.name,
+    hypervisor: plugin.hypervisor,
+    url: registration.url,
+    settings: jsonb(registration.settings),
+    sealedSettings: sealSettings(by.system.store, { kind: 'host', id }, registration.secrets),
+    identity: report.identity,
+    initiator: report.initiator,
+    cpus: report.cpus,
+    memoryBytes: report.memoryBytes,
+    version: report.version,
+    state: 'Up',
+    resourceState: request.enabled ? 'Enabled' : 'Disabled',
+    tags: [...request.tags],
+    lastSeenAt: new Date(),
   })
+  await note(tx, by, { type: 'HOST.ADD', description: `Added host ${report.name}`, resource: { kind: 'Host', id } })
   return id
 }
 

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { StoragePlugin } from '@moorage/contract'
+import type { PoolReport, StoragePlugin } from '@moorage/contract'
 import { Refusal } from '../domain/failures.ts'
 import { jsonb } from '../store/json.ts'
 import { insertPool } from '../store/pools.ts'
@@ -8,8 +8,9 @@ import { sealSettings } from '../store/registrations.ts'
 import type { Tx } from '../store/store.ts'
 import type { System } from './context.ts'
 import { probe } from './probe.ts'
-import { readRegistration } from './settings.ts'
+import { readRegistration, type Registration } from './settings.ts'
 import { type By, note } from './submit.ts'
+import { unlessTaken } from './taken.ts'
 
 /** A pool to register. Bytes, IOPS per second. `provider` absent: found by the scheme of the url. */
 export interface PoolRequest {
@@ -34,6 +35,7 @@ export interface PoolRequest {
  * registered already. Callers are operators.
  */
 export async function registerPool(by: By, request: PoolRequest): Promise<string> {
+  const { store, plugins, installation } = by.system
   const plugin = pluginOf(by.system, request)
   const registration = readRegistration(plugin, request)
   checkCapacity(request)
@@ -41,43 +43,60 @@ export async function registerPool(by: By, request: PoolRequest): Promise<string
   const endpoint = {
     url: registration.url,
     settings: { ...registration.settings, ...registration.secrets },
-    owner: by.system.installation,
+    owner: installation,
   }
-  await by.system.store.transact((tx) => checkPlace(tx, request, scope))
-  const report = await probe('The array', (call) => by.system.plugins.probePool(plugin.name, endpoint, call))
+  await store.transact((tx) => checkPlace(tx, request, scope))
+  const report = await probe('The array', (call) => plugins.probePool(plugin.name, endpoint, call))
+  const what = { request, plugin, registration, scope, report }
+  return await unlessTaken('The pool that parameter url names is registered already', () =>
+    store.transact((tx) => add(by, tx, what)),
+  )
+}
+
+async function add(
+  by: By,
+  tx: Tx,
+  what: {
+    readonly request: PoolRequest
+    readonly plugin: StoragePlugin
+    readonly registration: Registration
+    readonly scope: 'ZONE' | 'CLUSTER'
+    readonly report: PoolReport
+  },
+): Promise<string> {
+  const { request, plugin, registration, scope, report } = what
+  await checkPlace(tx, request, scope)
+  const known = await poolOfIdentity(tx, plugin.name, report.identity)
+  if (known !== undefined)
+    throw new Refusal('INVALID', `The pool that parameter url names is registered already, as ${known}`)
   const id = randomUUID()
-  await by.system.store.transact(async (tx) => {
-    await checkPlace(tx, request, scope)
-    const known = await poolOfIdentity(tx, plugin.name, report.identity)
-    if (known !== undefined)
-      throw new Refusal('INVALID', `The pool that parameter url names is registered already, as ${known}`)
-    await insertPool(tx, {
-      id,
-      zoneId: request.zone,
-      podId: scope === 'CLUSTER' ? (request.pod ?? null) : null,
-      clusterId: scope === 'CLUSTER' ? (request.cluster ?? null) : null,
-      scope,
-      name: request.name,
-      provider: plugin.name,
-      url: registration.url,
-      managed: plugin.managed === 'always' || request.managed === true,
-      hypervisor: request.hypervisor ?? null,
-      settings: jsonb(registration.settings),
-      sealedSettings: sealSettings(by.system.store, { kind: 'pool', id }, registration.secrets),
-      identity: report.identity,
-      state: 'Up',
-      tags: [...request.tags],
-      totalBytes: report.totalBytes,
-      usedBytes: report.usedBytes,
-      totalIops: report.iops ?? null,
-      capacityBytes: request.capacityBytes ?? null,
-      capacityIops: request.capacityIops ?? null,
-    })
-    await note(tx, by, {
-      type: 'STORAGE.POOL.CREATE',
-      description: `Registered storage pool ${request.name} with provider ${plugin.name}`,
-      resource: { kind: 'StoragePool', id },
-    })
+  await insertPool(tx, {
+    id,
+    zoneId: request.zone,
+    podId: scope === 'CLUSTER' ? (request.pod ?? null) : null,
+    clusterId: scope === 'CLUSTER' ? (request.cluster ?? null) : null,
+    scope,
+    name: request.name,
+    provider: plugin.name,
+    url: registration.url,
+    managed: plugin.managed === 'always' || request.managed === true,
+    hypervisor: request.hypervisor ?? null,
+    settings: jsonb(registration.settings),
+    sealedSettings: sealSettings(by.system.store, { kind: 'pool', id }, registration.secrets),
+    identity: report.identity,
+    state: 'Up',
+    tags: [...request.tags],
+    totalBytes: report.totalBytes,
+    usedBytes: report.usedBytes,
+    totalIops: report.iops ?? null,
+    capacityBytes: request.capacityBytes ?? null,
+    capacityIops: request.capacityIops ?? null,
+    reportedAt: new Date(),
+  })
+  await note(tx, by, {
+    type: 'STORAGE.POOL.CREATE',
+    description: `Registered storage pool ${request.name} with provider ${plugin.name}`,
+    resource: { kind: 'StoragePool', id },
   })
   return id
 }

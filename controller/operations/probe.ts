@@ -6,28 +6,33 @@ import { Refusal } from '../domain/failures.ts'
 export const PROBE_MS = 10_000
 
 /**
- * Asks an array or a host what it is, within `PROBE_MS`. `thing` names it in a refusal: `The array`. Throws `Refusal`:
+ * Asks an array or a host what it is, within `PROBE_MS` unless told. `thing` names it in a refusal: `The array`. Throws `Refusal`:
  * `INVALID` for settings or credentials that are wrong, `UNAVAILABLE` when it cannot be reached. Callers are operators, so
  * that the plug-in's own words about a wrong setting are passed on.
  */
-export async function probe<Report>(thing: string, ask: (call: Call) => Promise<Report>): Promise<Report> {
+export async function probe<Report>(
+  thing: string,
+  ask: (call: Call) => Promise<Report>,
+  { withinMs }: { readonly withinMs: number } = { withinMs: PROBE_MS },
+): Promise<Report> {
   try {
     return await ask({
       key: `probe/${randomUUID()}`,
-      deadline: Date.now() + PROBE_MS,
-      signal: AbortSignal.timeout(PROBE_MS),
+      deadline: Date.now() + withinMs,
+      signal: AbortSignal.timeout(withinMs),
       fence: 0,
     })
   } catch (thrown) {
     if (thrown instanceof Refusal) throw thrown
-    throw refused(thing, asPluginError(thrown))
+    throw refused(thing, asPluginError(thrown), withinMs)
   }
 }
 
-function refused(thing: string, error: PluginError): Refusal {
+function refused(thing: string, error: PluginError, withinMs: number): Refusal {
   const because = { internal: `${error.code}: ${error.message}`, cause: error }
   switch (error.code) {
     case 'INVALID':
+    case 'NOT_FOUND':
       return new Refusal(
         'INVALID',
         `Invalid parameter url or details: ${error.message}. Nothing was registered.`,
@@ -39,13 +44,18 @@ function refused(thing: string, error: PluginError): Refusal {
         `${thing} refused the credentials: check user and password. Nothing was registered.`,
         because,
       )
-    case 'UNAVAILABLE':
     case 'TIMEOUT':
+      return new Refusal(
+        'UNAVAILABLE',
+        `${thing} that parameter url names did not answer within ${withinMs / 1000} seconds. Nothing was registered.`,
+        because,
+      )
+    case 'UNAVAILABLE':
     case 'BUSY':
       return new Refusal(
         'UNAVAILABLE',
-        `${thing} that parameter url names did not answer within ${PROBE_MS / 1000} seconds: check the address, and that the ` +
-          'controller reaches it. Nothing was registered.',
+        `${thing} that parameter url names cannot be reached: check the address, and that the controller gets there. ` +
+          'Nothing was registered.',
         because,
       )
     default:

@@ -14,9 +14,10 @@ import { insertVm, vmById } from '../store/vms.ts'
 import { insertVolume, offeringById } from '../store/volumes.ts'
 import { certain } from './certain.ts'
 import type { Submitted } from './context.ts'
-import { freshId } from './custom-id.ts'
+import { freshId, ID_TAKEN } from './custom-id.ts'
 import { checkLargest, offeredBytes } from './size.ts'
 import { type By, carriedOut, submit } from './submit.ts'
+import { unlessTaken } from './taken.ts'
 
 /** A VM to make, for `account`. */
 export interface VmRequest {
@@ -42,43 +43,45 @@ export interface VmRequest {
  * to be started again or destroyed.
  */
 export async function deployVm(by: By, request: VmRequest): Promise<Submitted> {
-  return await carriedOut(by, async (tx) => {
-    const zone = certain(await zoneNow(tx, request.zone), 'zoneid')
-    const offering = await serviceOfferingOf(tx, request.offering)
-    const template = await templateOf(tx, request, zone.id)
-    await checkHost(by, tx, request)
-    const id = await freshId(request.customId, async (id) => (await vmById(tx, id)) !== undefined)
-    const name = nameOf(request.name, id)
-    await insertVm(tx, {
-      id,
-      accountId: request.account,
-      zoneId: zone.id,
-      name,
-      displayName: request.displayName ?? name,
-      offeringId: offering.id,
-      templateId: template.id,
-      hypervisor: template.hypervisor,
-      state: 'Stopped',
-      cpus: offering.cpus,
-      memoryBytes: offering.memoryBytes,
-      userData: request.userData ?? null,
-    })
-    if (request.disk) await addDisk(by, tx, { request, disk: request.disk, vm: id, name })
-    const common = {
-      command: 'deployVirtualMachine',
-      event: {
-        type: 'VM.CREATE',
-        description: `Deploying virtual machine ${name}`,
-        account: request.account,
-        resource: { kind: 'UserVm', id },
-      },
-    }
-    const host = request.host === undefined ? {} : { host: request.host }
-    const operation = request.start
-      ? await submit(tx, by, { ...common, head: vmStart, input: { vm: id, ...host } })
-      : await submit(tx, by, { ...common, head: vmCreate, input: { vm: id } })
-    return { operation, id }
-  })
+  return await unlessTaken(ID_TAKEN, () =>
+    carriedOut(by, async (tx) => {
+      const zone = certain(await zoneNow(tx, request.zone), 'zoneid')
+      const offering = await serviceOfferingOf(tx, request.offering)
+      const template = await templateOf(tx, request, zone.id)
+      await checkHost(by, tx, request)
+      const id = await freshId(request.customId, async (id) => (await vmById(tx, id)) !== undefined)
+      const name = nameOf(request.name, id)
+      await insertVm(tx, {
+        id,
+        accountId: request.account,
+        zoneId: zone.id,
+        name,
+        displayName: request.displayName ?? name,
+        offeringId: offering.id,
+        templateId: template.id,
+        hypervisor: template.hypervisor,
+        state: 'Stopped',
+        cpus: offering.cpus,
+        memoryBytes: offering.memoryBytes,
+        userData: request.userData ?? null,
+      })
+      if (request.disk) await addDisk(by, tx, { request, disk: request.disk, vm: id, name })
+      const common = {
+        command: 'deployVirtualMachine',
+        event: {
+          type: 'VM.CREATE',
+          description: `Deploying virtual machine ${name}`,
+          account: request.account,
+          resource: { kind: 'UserVm', id },
+        },
+      }
+      const host = request.host === undefined ? {} : { host: request.host }
+      const operation = request.start
+        ? await submit(tx, by, { ...common, head: vmStart, input: { vm: id, ...host } })
+        : await submit(tx, by, { ...common, head: vmCreate, input: { vm: id } })
+      return { operation, id }
+    }),
+  )
 }
 
 async function serviceOfferingOf(

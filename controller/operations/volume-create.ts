@@ -13,9 +13,10 @@ import type { Tx } from '../store/store.ts'
 import { insertVolume, offeringById, volumeById } from '../store/volumes.ts'
 import { certain } from './certain.ts'
 import type { Submitted } from './context.ts'
-import { freshId } from './custom-id.ts'
+import { freshId, ID_TAKEN } from './custom-id.ts'
 import { bytesOf, checkLargest, offeredBytes } from './size.ts'
 import { type By, carriedOut, submit } from './submit.ts'
+import { unlessTaken } from './taken.ts'
 
 /** A volume to create, for `account`. `sizeGib` in GiB. One of `offering` and `snapshot` is needed. */
 export interface VolumeRequest {
@@ -38,40 +39,52 @@ export interface VolumeRequest {
  * copy of a snapshot; or the attachment. Refuses what cannot come about, naming the parameter.
  */
 export async function createVolume(by: By, request: VolumeRequest): Promise<Submitted> {
-  return await carriedOut(by, async (tx) => {
-    const source = await sourceOf(tx, request.snapshot)
-    const vm = request.vm === undefined ? undefined : certain(await vmStanding(tx, request.vm), 'virtualmachineid')
-    const zone = await zoneOf(tx, request.zone ?? source?.zone ?? vm?.zoneId)
-    if (source !== undefined && source.zone !== zone)
-      throw new Refusal('INVALID', 'Invalid parameter zoneid: the snapshot is in another zone')
-    if (vm !== undefined && vm.zoneId !== zone)
-      throw new Refusal('INVALID', 'The volume and the virtual machine are in different zones')
-    if (vm !== undefined && vm.accountId !== request.account && by.caller.role !== 'admin')
-      throw new Refusal('DENIED', 'The volume and the virtual machine belong to different accounts')
-    const offering = await offeringOf(tx, request.offering, source?.offering)
-    const bytes = sizeOf(request, { offering, source })
-    await checkLargest(by.system, tx, { zone, bytes })
-    const id = await freshId(request.customId, async (id) => (await volumeById(tx, id)) !== undefined)
-    const name = request.name ?? id
-    await insertVolume(tx, {
-      id,
-      accountId: request.account,
-      zoneId: zone,
-      name,
-      type: 'DATADISK',
-      offeringId: offering.id,
-      bytes,
-      qosTier: offering.qosTier,
-      qosRequested: jsonb(qosOf(offering, request.qos)),
-      settings: jsonb(offering.settings),
-      state: 'Allocated',
-      sourceSnapshotId: request.snapshot ?? null,
-      customId: request.customId !== undefined,
-      display: request.display ?? true,
-    })
-    const operation = await submitMaking(tx, by, { id, name, request })
-    return { operation, id }
-  })
+  return await unlessTaken(ID_TAKEN, () =>
+    carriedOut(by, async (tx) => {
+      const { zone, offering, bytes } = await decide(by, tx, request)
+      const id = await freshId(request.customId, async (chosen) => (await volumeById(tx, chosen)) !== undefined)
+      const name = request.name ?? id
+      await insertVolume(tx, {
+        id,
+        accountId: request.account,
+        zoneId: zone,
+        name,
+        type: 'DATADISK',
+        offeringId: offering.id,
+        bytes,
+        qosTier: offering.qosTier,
+        qosRequested: jsonb(qosOf(offering, request.qos)),
+        settings: jsonb(offering.settings),
+        state: 'Allocated',
+        sourceSnapshotId: request.snapshot ?? null,
+        customId: request.customId !== undefined,
+        display: request.display ?? true,
+      })
+      const operation = await submitMaking(tx, by, { id, name, request })
+      return { operation, id }
+    }),
+  )
+}
+
+/** Where it is to be, of what terms and size; or why it cannot be. */
+async function decide(
+  by: By,
+  tx: Tx,
+  request: VolumeRequest,
+): Promise<{ readonly zone: string; readonly offering: OfferingRow; readonly bytes: number }> {
+  const source = await sourceOf(tx, request.snapshot)
+  const vm = request.vm === undefined ? undefined : certain(await vmStanding(tx, request.vm), 'virtualmachineid')
+  const zone = await zoneOf(tx, request.zone ?? source?.zone ?? vm?.zoneId)
+  if (source !== undefined && source.zone !== zone)
+    throw new Refusal('INVALID', 'Invalid parameter zoneid: the snapshot is in another zone')
+  if (vm !== undefined && vm.zoneId !== zone)
+    throw new Refusal('INVALID', 'The volume and the virtual machine are in different zones')
+  if (vm !== undefined && vm.accountId !== request.account && by.caller.role !== 'admin')
+    throw new Refusal('DENIED', 'The volume and the virtual machine belong to different accounts')
+  const offering = await offeringOf(tx, request.offering, source?.offering)
+  const bytes = sizeOf(request, { offering, source })
+  await checkLargest(by.system, tx, { zone, bytes })
+  return { zone, offering, bytes }
 }
 
 function submitMaking(

@@ -20,10 +20,9 @@ export interface ReconcilerDeps {
 
 /** One turn of a reconciler. */
 export interface Turn {
-  /** Numbers turns by the clock: the same on every controller, so that what is derived from it is asked for once. */
-  readonly number: number
+  /** Aborted when the controller stops: what fails from then on says nothing about back ends. */
   readonly signal: AbortSignal
-  /** A call to read from a back end. Reconcilers change nothing there, so it holds no fence. */
+  /** A call to read from a back end, to be answered within seconds. Reconcilers change nothing there, so it holds no fence. */
   call(name: string): Call
 }
 

@@ -1,74 +1,99 @@
 import { randomUUID } from 'node:crypto'
+import { censusClock } from './census-clock.ts'
 import { hostReport } from './host-report.ts'
+import { operationRetention } from './operation-retention.ts'
 import { poolReport } from './pool-report.ts'
+import { qosObserved } from './qos-observed.ts'
 import type { Reconciler, ReconcilerDeps, Turn } from './reconciler.ts'
 import { unfinished } from './unfinished.ts'
+import { createVmState } from './vm-state.ts'
 import { volumeExpunge } from './volume-expunge.ts'
 
-/** Every reconciler. */
-export const RECONCILERS: readonly Reconciler[] = [hostReport, poolReport, volumeExpunge, unfinished]
+/** What reconcilers work with, and how often. */
+export interface ReconcilerOptions extends ReconcilerDeps {
+  /** Milliseconds between the turns of a reconciler, by name, where not its own. */
+  readonly everyMs?: Readonly<Record<string, number>>
+}
 
 /** Reconcilers at work. */
 export interface RunningReconcilers {
+  /** Their names. */
+  readonly names: readonly string[]
   /** Ends them; resolves when none is at work any more. */
   stop(): Promise<void>
-  /** Runs one now and waits for it; throws what it throws, and for a name that is not in `RECONCILERS`. */
+  /** Runs one now, after the turn at work if there is one, and waits for it; throws what it throws, and for an unknown name. */
   runNow(name: string): Promise<void>
 }
 
 /** How long a reconciler waits for one answer of a back end. */
-const ANSWER_MS = 10_000
+const ANSWER_MS = 5_000
 
-/** Runs every reconciler at its interval, each one turn at a time; the first turns come within a few seconds. */
-export function startReconcilers(deps: ReconcilerDeps): RunningReconcilers {
+/** The first turn comes after this part of the interval: what a crash left is looked at soon. */
+const FIRST = 0.1
+
+/** Runs every reconciler at its interval, give or take a quarter, each one turn at a time. A turn that fails is logged. */
+export function startReconcilers(options: ReconcilerOptions): RunningReconcilers {
+  const { everyMs = {}, ...deps } = options
   const stopped = new AbortController()
   const turns = new Map<string, Promise<void>>()
-  const timers = new Set<NodeJS.Timeout>()
-
+  const timers = new Map<string, NodeJS.Timeout>()
+  const all: readonly Reconciler[] = [
+    hostReport,
+    createVmState(),
+    poolReport,
+    volumeExpunge,
+    unfinished,
+    qosObserved,
+    operationRetention,
+    censusClock,
+  ]
   const runOnce = async (reconciler: Reconciler): Promise<void> => {
     const before = turns.get(reconciler.name) ?? Promise.resolve()
     const turn = before
       .catch(() => {})
       .then(async () => {
-        if (!stopped.signal.aborted) await reconciler.run(deps, turnOf(reconciler, stopped.signal))
+        if (!stopped.signal.aborted) await reconciler.run(deps, newTurn(stopped.signal))
       })
     turns.set(reconciler.name, turn)
     await turn
   }
   const schedule = (reconciler: Reconciler, inMs: number): void => {
-    const timer = setTimeout(() => {
-      timers.delete(timer)
-      runOnce(reconciler)
-        .catch((error: unknown) => {
-          if (!stopped.signal.aborted)
-            deps.log.error({ err: error, reconciler: reconciler.name }, 'a reconciler failed')
-        })
-        .finally(() => {
-          if (!stopped.signal.aborted) schedule(reconciler, reconciler.everyMs)
-        })
-    }, inMs)
-    timers.add(timer)
+    const due = async () => {
+      try {
+        await runOnce(reconciler)
+      } catch (error) {
+        // What fails while the controller stops says nothing.
+        if (!stopped.signal.aborted)
+          deps.log.error({ err: error, reconciler: reconciler.name }, 'a reconciler failed: its next turn tries again')
+      }
+      if (!stopped.signal.aborted) schedule(reconciler, intervalOf(reconciler))
+    }
+    timers.set(
+      reconciler.name,
+      setTimeout(() => void due(), inMs * (0.75 + Math.random() / 2)),
+    )
   }
-  for (const [index, reconciler] of RECONCILERS.entries()) schedule(reconciler, 1_000 * (index + 1))
+  const intervalOf = ({ name, everyMs: usual }: Reconciler) => everyMs[name] ?? usual
+  for (const reconciler of all) schedule(reconciler, intervalOf(reconciler) * FIRST)
 
   return {
+    names: all.map(({ name }) => name),
     runNow: async (name) => {
-      const reconciler = RECONCILERS.find((one) => one.name === name)
+      const reconciler = all.find((one) => one.name === name)
       if (!reconciler) throw new Error(`no reconciler is called ${name}`)
       await runOnce(reconciler)
     },
     stop: async () => {
       stopped.abort()
-      for (const timer of timers) clearTimeout(timer)
+      for (const timer of timers.values()) clearTimeout(timer)
       await Promise.allSettled(turns.values())
     },
   }
 }
 
-function turnOf(reconciler: Reconciler, signal: AbortSignal): Turn {
+function newTurn(signal: AbortSignal): Turn {
   const turn = randomUUID()
   return {
-    number: Math.floor(Date.now() / reconciler.everyMs),
     signal,
     call: (name) => ({ key: `reconciler/${turn}/${name}`, deadline: Date.now() + ANSWER_MS, signal, fence: 0 }),
   }

@@ -1,4 +1,3 @@
-import { resourceName } from '../domain/resource.ts'
 import { snapshotDelete } from '../sagas/snapshot-delete.ts'
 import { vmExpunge } from '../sagas/vm-expunge.ts'
 import { vmStop } from '../sagas/vm-stop.ts'
@@ -9,7 +8,7 @@ import { vmsWithStaleAccess } from '../store/connections.ts'
 import { snapshotsToFinish } from '../store/snapshots.ts'
 import { vmsToFinish } from '../store/vms.ts'
 import { volumesToFinish } from '../store/volumes.ts'
-import { ask } from './ask.ts'
+import { askFor } from './ask.ts'
 import type { Reconciler } from './reconciler.ts'
 
 /**
@@ -21,45 +20,46 @@ export const unfinished: Reconciler = {
   everyMs: 60_000,
   async run(deps, turn) {
     const { reader } = deps.store
-    const reason = 'unfinished'
-    for (const { id, accountId: account } of await vmsWithStaleAccess(reader)) {
-      await ask(deps, turn, {
-        reason,
-        head: vmStop,
-        input: { vm: id, force: true },
-        about: resourceName('vm', id),
+    const reason = 'left unfinished'
+    const open = await vmsWithStaleAccess(reader)
+    await askFor(deps, turn, {
+      head: vmStop,
+      reason,
+      wishes: open.map(({ id, accountId: account }) => ({ kind: 'vm', id, account, input: { vm: id, force: true } })),
+    })
+    const vms = await vmsToFinish(reader)
+    await askFor(deps, turn, {
+      head: vmExpunge,
+      reason,
+      wishes: vms.map(({ id, accountId: account }) => ({ kind: 'vm', id, account, input: { vm: id } })),
+    })
+    const attached = await attachmentsToFinish(reader)
+    await askFor(deps, turn, {
+      head: volumeDetach,
+      reason,
+      wishes: attached.map(({ volumeId: id, accountId: account }) => ({
+        kind: 'volume',
+        id,
         account,
-      })
-    }
-    for (const { id, accountId: account } of await vmsToFinish(reader)) {
-      await ask(deps, turn, { reason, head: vmExpunge, input: { vm: id }, about: resourceName('vm', id), account })
-    }
-    for (const { volumeId: id, accountId: account } of await attachmentsToFinish(reader)) {
-      await ask(deps, turn, {
-        reason,
-        head: volumeDetach,
         input: { volume: id },
-        about: resourceName('volume', id),
+      })),
+    })
+    const snapshots = await snapshotsToFinish(reader)
+    await askFor(deps, turn, {
+      head: snapshotDelete,
+      reason,
+      wishes: snapshots.map(({ id, accountId: account }) => ({
+        kind: 'snapshot',
+        id,
         account,
-      })
-    }
-    for (const { id, accountId: account } of await snapshotsToFinish(reader)) {
-      await ask(deps, turn, {
-        reason,
-        head: snapshotDelete,
         input: { snapshot: id },
-        about: resourceName('snapshot', id),
-        account,
-      })
-    }
-    for (const { id, accountId: account } of await volumesToFinish(reader)) {
-      await ask(deps, turn, {
-        reason,
-        head: volumeDelete,
-        input: { volume: id },
-        about: resourceName('volume', id),
-        account,
-      })
-    }
+      })),
+    })
+    const volumes = await volumesToFinish(reader)
+    await askFor(deps, turn, {
+      head: volumeDelete,
+      reason,
+      wishes: volumes.map(({ id, accountId: account }) => ({ kind: 'volume', id, account, input: { volume: id } })),
+    })
   },
 }

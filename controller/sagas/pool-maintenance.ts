@@ -36,8 +36,8 @@ const OUTCOME: Outcome<PoolMaintenanceInput> = {
   doing: 'preparing for maintenance storage pool',
 }
 
-/** Time kept back from a step's deadline to answer in. */
-const MARGIN_MS = 2_000
+/** Share of the time left that is spent waiting: the rest is for saying so before the step's deadline. */
+const WAITING_SHARE = 0.8
 
 /**
  * Steps: begin, stop. From `begin` on no VM can start on the pool and no volume is placed there, so the VMs that use it only
@@ -87,7 +87,7 @@ async function stopUsers(deps: SagaDeps, pool: string, context: StepContext): Pr
   let done = 0
   for (const { operation } of stops) {
     context.progress({ done, total: stops.length, unit: 'items', note: 'virtual machines stopped' })
-    if (!(await jobs.ended(operation, context.call.deadline - Date.now() - MARGIN_MS))) {
+    if (!(await jobs.ended(operation, Math.max(0, context.call.deadline - Date.now()) * WAITING_SHARE))) {
       throw new PluginError('BUSY', `waits for operation ${operation} to stop a virtual machine`, 'none')
     }
     done += 1

@@ -35,7 +35,10 @@ export interface World {
   readonly store: TestStore
   readonly simulator: TestSimulator
   readonly plugins: PluginHost
-  readonly runner: Runner<Tx>
+  /** The runner at work: another one after `takeOver`. */
+  readonly runner: () => Runner<Tx>
+  /** Stops the runner in the middle of whatever it does; another one goes on. */
+  takeOver(): Promise<void>
   readonly zone: string
   readonly cluster: string
   readonly account: string
@@ -95,26 +98,37 @@ export async function startWorld(
     slow: await addPool({ store, simulator, plugins, owner, ...places }, 'slow'),
   }
   const running: { runner?: Runner<Tx> } = {}
-  const jobs = () => {
+  const runner = () => {
     if (!running.runner) throw new Error('the runner is not there yet')
     return running.runner
   }
+  const sagas = createSagas({ store, plugins, jobs: runner })
+  running.runner = await begin({ store, sagas }, options)
+  const takeOver = async () => {
+    await runner().stop({ graceMs: 0 })
+    running.runner = await begin({ store, sagas }, options)
+  }
+  const base = { store, simulator, plugins, runner, ...places, pools, hosts }
+  return { ...base, takeOver, ...rows(base), ...work(base) }
+}
+
+async function begin(
+  parts: { readonly store: TestStore; readonly sagas: RunnerOptions<Tx>['sagas'] },
+  options: Partial<RunnerOptions<Tx>>,
+): Promise<Runner<Tx>> {
   const leaseMs = 10_000
-  const runner = await startRunner<Tx>({
-    journal: createJournal({ store, leaseMs, log: QUIET }),
-    sagas: createSagas({ store, plugins, jobs }),
+  return startRunner<Tx>({
+    journal: createJournal({ store: parts.store, leaseMs, log: QUIET }),
+    sagas: parts.sagas,
     node: `test-${randomUUID()}`,
     leaseMs,
     pollMs: 100,
     patienceMs: 0,
-    stepDeadlineMs: 2_000,
+    stepDeadlineMs: 10_000,
     describe: describeFailure,
     log: QUIET,
     ...options,
   })
-  running.runner = runner
-  const base = { store, simulator, plugins, runner, ...places, pools, hosts }
-  return { ...base, ...rows(base), ...work(base) }
 }
 
 type Base = Pick<
@@ -312,13 +326,13 @@ function work(
     const id = randomUUID()
     await store.transact(async (tx) => {
       const submission = await head.submission(tx, input)
-      await runner.submit(tx, { ...submission, id, account, user: '', command: head.name })
+      await runner().submit(tx, { ...submission, id, account, user: '', command: head.name })
     })
-    runner.wake()
+    runner().wake()
     return id
   }
   const end: World['end'] = async (id) => {
-    if (!(await runner.ended(id, 30_000))) throw new Error(`operation ${id} has not ended: ${await told(store, id)}`)
+    if (!(await runner().ended(id, 30_000))) throw new Error(`operation ${id} has not ended: ${await told(store, id)}`)
     const row = await store.reader
       .selectFrom('operation')
       .select(['state', 'failure'])
@@ -360,7 +374,7 @@ function work(
     },
     stop: async () => {
       await simulator.faults.clear()
-      await runner.stop()
+      await runner().stop()
       await Promise.all([simulator.stop(), store.close()])
     },
   }

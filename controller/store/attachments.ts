@@ -50,6 +50,37 @@ export async function attachmentsToFinish(
     .innerJoin('volume', 'volume.id', 'attachment.volumeId')
     .select(['attachment.volumeId', 'volume.accountId'])
     .where('attachment.desired', '=', 'detached')
-    .limit(500)
     .execute()
+}
+
+/** A volume that a VM may use, with the QoS it is to have and who enforces that where. Vectors as the database holds them. */
+export interface QosInUse {
+  readonly volume: string
+  readonly vm: string
+  /** A host for the hypervisor's tier: the one on which the machine that has the disk runs. */
+  readonly place: { readonly kind: 'pool' | 'host'; readonly id: string }
+  /** What was applied; where that was never said, what was requested. */
+  readonly expected: unknown
+}
+
+/** Volumes with QoS that are attached, and whose QoS is in force somewhere. */
+export async function qosInUse(reader: Reader): Promise<readonly QosInUse[]> {
+  const rows = await reader
+    .selectFrom('attachment')
+    .innerJoin('volume', 'volume.id', 'attachment.volumeId')
+    .innerJoin('location', 'location.volumeId', 'volume.id')
+    .innerJoin('vm', 'vm.id', 'attachment.vmId')
+    .select(['volume.id', 'volume.qosRequested', 'volume.qosApplied', 'location.qosTier', 'location.poolId'])
+    .select(['attachment.actual', 'vm.id as vmId', 'vm.state as vmState', 'vm.hostId'])
+    .where('location.state', '=', 'present')
+    .where('location.qosTier', '<>', 'none')
+    .where('volume.operationId', 'is', null)
+    .orderBy('volume.id')
+    .execute()
+  return rows.flatMap(({ id, vmId, qosApplied, qosRequested, ...row }): QosInUse[] => {
+    const seen = { volume: id, vm: vmId, expected: qosApplied ?? qosRequested }
+    if (row.qosTier === 'storage') return [{ ...seen, place: { kind: 'pool', id: row.poolId } }]
+    if (row.hostId === null || row.vmState !== 'Running' || row.actual !== 'attached') return []
+    return [{ ...seen, place: { kind: 'host', id: row.hostId } }]
+  })
 }

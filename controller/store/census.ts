@@ -49,12 +49,12 @@ export async function censusView(reader: Reader): Promise<CensusView> {
   }
 }
 
-/** Locks of every operation that is open, or has ended since the moment that `databaseNow` answered. */
-export async function busySince(reader: Reader, moment: string, except: string): Promise<ReadonlySet<string>> {
+/** Locks of every operation, but one, that is open or has ended since the moment that `databaseNow` answered. */
+export async function busySince(reader: Reader, moment: string, except?: string): Promise<ReadonlySet<string>> {
   const rows = await reader
     .selectFrom('operation')
     .select('resources')
-    .where('id', '<>', except)
+    .where((eb) => (except === undefined ? eb.lit(true) : eb('id', '<>', except)))
     .where(({ or, eb }) => or([eb('state', 'in', OPEN), eb('endedAt', '>=', sql<Date>`${moment}::timestamptz`)]))
     .execute()
   return new Set(rows.flatMap(({ resources }) => resources))

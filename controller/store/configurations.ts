@@ -4,7 +4,7 @@ import type { Reader, Tx } from './store.ts'
 export interface SettingFacts {
   readonly category: string
   readonly description: string
-  readonly unit: 'seconds'
+  readonly unit: 'seconds' | 'days'
   readonly usual: number
   readonly least: number
   readonly most: number
@@ -19,6 +19,22 @@ export const SETTINGS = {
     usual: 86_400,
     least: 1,
     most: 365 * 86_400,
+  },
+  'operation.retention': {
+    category: 'Advanced',
+    description: 'how long an operation that has ended is kept with its log, and its job id answers',
+    unit: 'days',
+    usual: 30,
+    least: 1,
+    most: 3650,
+  },
+  'census.interval': {
+    category: 'Advanced',
+    description: 'how often arrays and hosts are compared with the database',
+    unit: 'seconds',
+    usual: 3600,
+    least: 60,
+    most: 30 * 86_400,
   },
   'session.timeout': {
     category: 'Advanced',

@@ -127,7 +127,6 @@ export async function vmsWithStaleAccess(
     .where('connection.sourceKind', '=', 'volume')
     .where('vm.state', 'in', ['Stopped', 'Destroyed'])
     .where('vm.removedAt', 'is', null)
-    .limit(500)
     .execute()
 }
 

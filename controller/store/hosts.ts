@@ -43,12 +43,7 @@ export async function hostSeen(
   id: string,
   report: { readonly version: string; readonly cpus: number; readonly memoryBytes: number },
 ): Promise<string | undefined> {
-  const before = await tx
-    .selectFrom('host')
-    .select('state')
-    .where('id', '=', id)
-    .where('removedAt', 'is', null)
-    .executeTakeFirst()
+  const before = await lockHost(tx, id)
   if (!before) return undefined
   await tx
     .updateTable('host')
@@ -56,6 +51,19 @@ export async function hostSeen(
     .where('id', '=', id)
     .execute()
   return before.state
+}
+
+/** The host did not answer: it is in state Alert. True when that is news. */
+export async function hostSilent(tx: Tx, id: string): Promise<boolean> {
+  const row = await tx
+    .updateTable('host')
+    .set({ state: 'Alert' })
+    .where('id', '=', id)
+    .where('removedAt', 'is', null)
+    .where('state', '<>', 'Alert')
+    .returning('id')
+    .executeTakeFirst()
+  return row !== undefined
 }
 
 /** As `hostById`, its row locked until the transaction ends. */

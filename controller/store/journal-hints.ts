@@ -4,7 +4,7 @@ import { Client } from 'pg'
 import type { Hint } from '../jobs/journal.ts'
 import type { Address } from './connect.ts'
 import { connectionConfig } from './connect.ts'
-import type { StoreLog } from './open.ts'
+import type { StoreLog } from './log.ts'
 import type { Reader } from './store.ts'
 
 /** Hints between controllers over NOTIFY. */

@@ -8,7 +8,7 @@ import { claimOperations } from './journal-claim.ts'
 import { createHints } from './journal-hints.ts'
 import { callEntries, writeLog } from './journal-log.ts'
 import { jsonb, jsonText } from './json.ts'
-import type { StoreLog } from './open.ts'
+import type { StoreLog } from './log.ts'
 import type { Reader, Store, Tx } from './store.ts'
 import { isUnavailable } from './transact.ts'
 

@@ -3,19 +3,13 @@ import { join } from 'node:path'
 import type { Address } from './connect.ts'
 import { connect } from './connect.ts'
 import { openInstallation } from './installation.ts'
+import type { StoreLog } from './log.ts'
 import { migrate } from './migrate.ts'
 import type { PostgresBinaries } from './postgres-binaries.ts'
 import { createSealer } from './secrets.ts'
 import type { Store } from './store.ts'
 import { supervise } from './supervise.ts'
 import { transact } from './transact.ts'
-
-/** What the store tells; a pino logger fits. */
-export interface StoreLog {
-  info(fields: object, message: string): void
-  warn(fields: object, message: string): void
-  error(fields: object, message: string): void
-}
 
 /** How to open the store. */
 export interface OpenOptions {

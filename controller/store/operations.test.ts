@@ -48,18 +48,11 @@ test('an operation that waits names what it waits for and who has it', async () 
       { resource: 'volume:1', operation: next, command: 'attachVolume', holds: false },
     ]),
   )
-  expect(await queueDepth(store.reader)).toContainEqual({
-    lane: 'access',
-    queued: 2,
-    running: 1,
-    oldestSeconds: expect.any(Number) as number,
-  })
+  const oldestSeconds: unknown = expect.any(Number)
+  expect(await queueDepth(store.reader)).toContainEqual({ lane: 'access', queued: 2, running: 1, oldestSeconds })
   if (claim) await journal.finish(claim, { state: 'succeeded' }, () => Promise.resolve())
-  expect(await findOperation(store.reader, running)).toMatchObject({
-    state: 'succeeded',
-    step: undefined,
-    endedAt: expect.any(Date) as Date,
-  })
+  const endedAt: unknown = expect.any(Date)
+  expect(await findOperation(store.reader, running)).toMatchObject({ state: 'succeeded', step: undefined, endedAt })
   await sql`update operation set state = 'aborted', ended_at = now() where state = 'queued'`.execute(store.reader)
 })
 

@@ -72,18 +72,37 @@ export async function updatePool(tx: Tx, id: string, changes: Updateable<PoolTab
   await tx.updateTable('pool').set(changes).where('id', '=', id).execute()
 }
 
-/** What the array said of the pool just now. Bytes and IOPS; `iops` absent: the array keeps none. */
+/**
+ * What the array said of the pool just now. Bytes and IOPS; `iops` absent: the array keeps none. Answers since when it had
+ * not answered before; `undefined` when it had, or when the pool is not registered any more.
+ */
 export async function reportPool(
   tx: Tx,
   id: string,
   report: { readonly totalBytes: number; readonly usedBytes: number; readonly iops?: number },
-): Promise<void> {
+): Promise<Date | undefined> {
   const { totalBytes, usedBytes, iops } = report
+  const before = await lockPool(tx, id)
+  if (!before) return undefined
   await tx
     .updateTable('pool')
-    .set({ totalBytes, usedBytes, totalIops: iops ?? null, reportedAt: sql<Date>`now()` })
+    .set({ totalBytes, usedBytes, totalIops: iops ?? null, reportedAt: sql<Date>`now()`, unreachableSince: null })
     .where('id', '=', id)
     .execute()
+  return before.unreachableSince ?? undefined
+}
+
+/** The array did not answer for the pool. True when that is news. */
+export async function poolSilent(tx: Tx, id: string): Promise<boolean> {
+  const row = await tx
+    .updateTable('pool')
+    .set({ unreachableSince: sql<Date>`now()` })
+    .where('id', '=', id)
+    .where('removedAt', 'is', null)
+    .where('unreachableSince', 'is', null)
+    .returning('id')
+    .executeTakeFirst()
+  return row !== undefined
 }
 
 /** VMs that reach the pool, or may: those with disks there that are not stopped, or to which a host still has access. */

@@ -85,10 +85,5 @@ export async function copiesOfVolume(reader: Reader, volume: string): Promise<nu
 
 /** Snapshots whose deletion began and is not done. */
 export async function snapshotsToFinish(reader: Reader): Promise<readonly Pick<SnapshotRow, 'id' | 'accountId'>[]> {
-  return reader
-    .selectFrom('snapshot')
-    .select(['id', 'accountId'])
-    .where('state', '=', 'Destroying')
-    .limit(500)
-    .execute()
+  return reader.selectFrom('snapshot').select(['id', 'accountId']).where('state', '=', 'Destroying').execute()
 }

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,7 +7,7 @@ import { isMainThread } from 'node:worker_threads'
 import { Client } from 'pg'
 import { withClusterLock } from './cluster-lock.ts'
 import { connect } from './connect.ts'
-import { migrate } from './migrate.ts'
+import { migrate, migrations } from './migrate.ts'
 import type { OpenedStore } from './open.ts'
 import { openStore } from './open.ts'
 import { CLUSTER_USER, ensureServer } from './postgres-server.ts'
@@ -22,7 +22,11 @@ export interface TestStore extends OpenedStore {
 /** The master key of every test store. */
 export const TEST_MASTER_KEY = Buffer.alloc(32, 7)
 
-const TEMPLATE = 'moorage_template'
+/** Named after the migrations in it, so that an edit while tests run makes a new one. */
+function templateName(): string {
+  const texts = migrations().map(({ checksum }) => checksum)
+  return `template_${createHash('sha256').update(texts.join()).digest('hex').slice(0, 16)}`
+}
 const SILENT = { info: () => {}, warn: () => {}, error: () => {} }
 
 /**
@@ -48,13 +52,20 @@ export async function testDatabase(
   options: { readonly empty?: boolean } = {},
 ): Promise<{ readonly url: string; readonly drop: () => Promise<void> }> {
   server ??= startServer()
-  const cluster = await server
+  const { cluster } = await server
+  const template = options.empty ? 'template0' : await ensureTemplate(await server)
   const name = `test_${randomBytes(6).toString('hex')}`
-  await administer(cluster, `create database ${name} template ${options.empty ? 'template0' : TEMPLATE}`)
+  await administer(cluster, `create database ${name} template ${template}`)
   return { url: urlOf(cluster, name), drop: () => administer(cluster, `drop database ${name} with (force)`) }
 }
 
-let server: Promise<string> | undefined
+interface TestServer {
+  readonly dir: string
+  readonly cluster: string
+}
+
+let server: Promise<TestServer> | undefined
+const templates = new Map<string, Promise<string>>()
 
 function urlOf(cluster: string, database: string): string {
   return `postgres://${CLUSTER_USER}@localhost:${SOCKET_PORT}/${database}?host=${encodeURIComponent(cluster)}`
@@ -71,15 +82,14 @@ async function administer(cluster: string, statement: string): Promise<void> {
 }
 
 /** The directory is named after the process that the run hangs on, so that all its workers find the same server. */
-function startServer(): Promise<string> {
+function startServer(): Promise<TestServer> {
   const owner = isMainThread ? process.ppid : process.pid
   const dir = join(tmpdir(), `moorage-test-${owner}-${startTime(owner)}`)
   const cluster = join(dir, 'pg')
   return withClusterLock(dir, { withinMs: 60_000 }, async () => {
     const running = await ensureServer({ cluster, durable: false })
     if (running.how === 'started') watch({ owner, postmaster: running.pid, dir })
-    await makeTemplate(cluster)
-    return cluster
+    return { dir, cluster }
   })
 }
 
@@ -89,13 +99,22 @@ function startTime(pid: number): string {
   return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? ''
 }
 
-async function makeTemplate(cluster: string): Promise<void> {
+function ensureTemplate({ dir, cluster }: TestServer): Promise<string> {
+  const name = templateName()
+  const made =
+    templates.get(name) ??
+    withClusterLock(dir, { withinMs: 60_000 }, () => makeTemplate(cluster, name).then(() => name))
+  templates.set(name, made)
+  return made
+}
+
+async function makeTemplate(cluster: string, name: string): Promise<void> {
   const client = new Client({ connectionString: urlOf(cluster, 'postgres'), ssl: false })
   await client.connect()
   try {
-    const found = await client.query('select 1 from pg_database where datname = $1', [TEMPLATE])
+    const found = await client.query('select 1 from pg_database where datname = $1', [name])
     if (found.rows.length > 0) return
-    const draft = `${TEMPLATE}_draft`
+    const draft = `${name}_draft`
     await client.query(`drop database if exists ${draft} with (force)`)
     await client.query(`create database ${draft} template template0`)
     const address = { connectionString: urlOf(cluster, draft) }
@@ -105,7 +124,7 @@ async function makeTemplate(cluster: string): Promise<void> {
     } finally {
       await reader.destroy()
     }
-    await client.query(`alter database ${draft} rename to ${TEMPLATE}`)
+    await client.query(`alter database ${draft} rename to ${name}`)
   } finally {
     await client.end()
   }

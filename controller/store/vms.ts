@@ -52,7 +52,6 @@ export async function vmsToExpunge(
     .where('removedAt', 'is', null)
     .where('destroyedAt', '<=', sql<Date>`now() - make_interval(secs => ${seconds})`)
     .orderBy('destroyedAt')
-    .limit(500)
     .execute()
 }
 
@@ -79,10 +78,10 @@ export async function imageOf(reader: Reader, template: string | null): Promise<
 export async function runningOn(
   reader: Reader,
   host: string,
-): Promise<readonly Pick<VmRow, 'id' | 'accountId' | 'operationId'>[]> {
+): Promise<readonly Pick<VmRow, 'id' | 'accountId' | 'operationId' | 'generation'>[]> {
   return reader
     .selectFrom('vm')
-    .select(['id', 'accountId', 'operationId'])
+    .select(['id', 'accountId', 'operationId', 'generation'])
     .where('hostId', '=', host)
     .where('state', '=', 'Running')
     .where('removedAt', 'is', null)
@@ -108,6 +107,5 @@ export async function vmsToFinish(reader: Reader): Promise<readonly Pick<VmRow, 
     .select(['id', 'accountId'])
     .where('state', '=', 'Expunging')
     .where('removedAt', 'is', null)
-    .limit(500)
     .execute()
 }

@@ -80,7 +80,6 @@ export async function volumesToExpunge(
     .where('removedAt', 'is', null)
     .where('destroyedAt', '<=', sql<Date>`now() - make_interval(secs => ${seconds})`)
     .orderBy('destroyedAt')
-    .limit(500)
     .execute()
 }
 
@@ -111,7 +110,6 @@ export async function volumesToFinish(reader: Reader): Promise<readonly Pick<Vol
         ]),
       ]),
     )
-    .limit(500)
     .execute()
 }
 

@@ -26,7 +26,9 @@ export async function plug(machine: Machine, disk: DiskSpec, call: Call): Promis
   if (plan.portal !== undefined) await reach(plan.portal, call)
   await open(machine, plan, { call, key: remainsKey(disk) })
   const device = {
-    driver: machine.bare ? 'scsi-hd' : 'virtio-blk-pci',
+    // Zeroes come as plain writes. As WRITE SAME, tgtd (1.0.85) would write them a sector at a time: 32 MiB of inode
+    // tables become 65,536 operations, which a volume of 200 IOPS takes five minutes for.
+    ...(machine.bare ? { driver: 'scsi-hd' } : { driver: 'virtio-blk-pci', 'write-zeroes': false }),
     id: names.device,
     drive: names.format,
     serial: disk.serial,

@@ -10,6 +10,9 @@ import type { Call, Connection, HostId, Id } from '@moorage/contract'
  * What tests use a SAN with: QEMU's iSCSI initiator (libiscsi), which knows nothing of us.
  */
 
+/** How long a target may take to answer before it counts as gone. */
+const PATIENCE_MS = 4000
+
 /** An iSCSI connection. */
 export type IscsiConnection = Extract<Connection, { via: 'iscsi' }>
 
@@ -108,9 +111,9 @@ export class Session {
   }
 
   /** Logs in and reads once. Throws when that fails. */
-  static async open(connection: Connection): Promise<Session> {
+  static async open(connection: Connection, mode: 'rw' | 'ro' = 'rw'): Promise<Session> {
     const { args, dispose } = await login(iscsi(connection))
-    const session = new Session(spawn('qemu-io', args), dispose)
+    const session = new Session(spawn('qemu-io', [...(mode === 'ro' ? ['-r'] : []), ...args]), dispose)
     const answer = await session.run('read 0 512')
     if (answer.startsWith('read 512/512')) return session
     await session.close()
@@ -136,6 +139,24 @@ export class Session {
     const answer = await this.tryRun(command, withinMs)
     if (answer === undefined) throw new Error(`${command}: no answer within ${withinMs} ms: ${this.#output}`)
     return answer
+  }
+
+  /** Writes any bytes. Throws unless they were acknowledged in time. */
+  async write(offset: number, bytes: Uint8Array, withinMs: number): Promise<void> {
+    const file = join(tmpdir(), `bytes-${randomUUID()}`)
+    await writeFile(file, bytes)
+    const answer = await this.tryRun(`write -s ${file} ${offset} ${bytes.length}`, withinMs)
+    await rm(file)
+    if (!answer?.startsWith('wrote')) throw new Error(`write at ${offset}: ${answer ?? 'no answer'}`)
+  }
+
+  /** Reads bytes. Throws unless they came in time. */
+  async read(offset: number, length: number, withinMs: number): Promise<Uint8Array> {
+    const answer = await this.tryRun(`read -v ${offset} ${length}`, withinMs)
+    if (!answer?.startsWith('read')) throw new Error(`read at ${offset}: ${answer ?? 'no answer'}`)
+    // A dump of sixteen bytes a line: offset, colon, hexadecimal, then the same as text.
+    const lines = this.#output.matchAll(/^[0-9a-f]{8,}: +((?:[0-9a-f]{2} ){1,16})/gm)
+    return Buffer.concat([...lines].map(([, line = '']) => Buffer.from(line.replaceAll(' ', ''), 'hex')))
   }
 
   /** Ends it, the hard way: one that waits for a lost target would never leave by itself. */
@@ -193,5 +214,19 @@ export function startLoad(connection: Connection, options: BenchOptions): Load {
       child.kill('SIGKILL')
       await ended
     },
+  }
+}
+
+/** A unit as the conformance kit wants it: a session that gives up on a target that has gone. */
+export async function openDisk(connection: Connection): Promise<{
+  write(offset: number, bytes: Uint8Array): Promise<void>
+  read(offset: number, length: number): Promise<Uint8Array>
+  close(): Promise<void>
+}> {
+  const session = await Session.open(connection).catch(() => Session.open(connection, 'ro'))
+  return {
+    write: (offset, bytes) => session.write(offset, bytes, PATIENCE_MS),
+    read: (offset, length) => session.read(offset, length, PATIENCE_MS),
+    close: () => session.close(),
   }
 }

@@ -68,6 +68,8 @@ test('a volume holds what was written through it, and shows its id as serial', a
   expect(await inquireSerial(connection)).toContain(serialOf(id))
   const volume = await provider.volumes.get(id, newCall())
   expect(volume).toMatchObject({ id, bytes: GIBIBYTE, usedBytes: 8 * MEBIBYTE })
+  await passes(connection, 'discard 0 8M', 'read -P 0 0 8M')
+  expect(await provider.volumes.get(id, newCall())).toMatchObject({ usedBytes: 0 })
   await dropVolume(id)
   expect(await provider.volumes.get(id, newCall())).toBeUndefined()
 })

@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url'
 import type { Endpoint } from '@moorage/contract'
 import { mounts } from './engine/mounts.ts'
 
+export { openDisk } from './initiator.ts'
 export { SAN_LIMITS } from './qos/limits.ts'
 
 /** A SAN of a test: its own process, in a directory and on ports of its own. Needs root. */
@@ -70,7 +71,7 @@ export async function startTestSan(
     start: () => process.start(),
     stop: async () => {
       await process.terminate()
-      await (await import('node:fs/promises')).copyFile(join(data,'san.log'),'/tmp/sanw/last.log')
+      await (await import('node:fs/promises')).copyFile(join(data, 'san.log'), '/tmp/sanw/last.log')
       await rm(data, { recursive: true })
     },
   }

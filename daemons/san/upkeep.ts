@@ -1,5 +1,5 @@
 import type { San } from './facets/context.ts'
-import type { QosKeeper } from './qos/keeper.ts'
+import type { QosKeeper } from './qos-keeper.ts'
 
 /** How often guarantees are looked after while there are any. */
 const KEEP_MS = 250

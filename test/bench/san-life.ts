@@ -72,7 +72,7 @@ async function life(
 function rawLife(lab: RealLab): () => Promise<void> {
   const san = wireClient(sanAccess(lab.at))
   const hostd = wireClient(hostdAccess(lab.at))
-  const context = { pool: 'lab', owner: randomUUID() }
+  const context = { pool: 'pool1', owner: randomUUID() }
   const initiator = 'iqn.2026-01.cloud.moorage:lab-host'
   const consumer = { kind: 'host', id: randomUUID(), initiator }
   return async () => {

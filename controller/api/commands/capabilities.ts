@@ -109,9 +109,10 @@ const hypervisors = defineCommand({
   roles: EVERYONE,
   params: { zoneid: entity('zone', { description: 'accepted for the sake of clients: plug-ins serve every zone' }) },
   response: { key: 'hypervisor', list: true, shape: { name: field.string('Hypervisor name') } },
-  async run({ system }) {
+  async run({ system, page }) {
     const names = [...new Set([...system.plugins.hypervisors.values()].map(({ hypervisor }) => hypervisor))].toSorted()
-    return { list: names.map((name) => ({ name })), count: names.length }
+    const asked = names.slice(page.offset, page.limit && page.offset + page.limit)
+    return { list: asked.map((name) => ({ name })), count: names.length }
   },
 })
 

@@ -151,6 +151,7 @@ export interface PoolTable {
   reservedIops: Generated<number>
   operationId: string | null
   reportedAt: Date | null
+  unreachableSince: Date | null
   createdAt: Generated<Date>
   removedAt: Date | null
 }
@@ -240,6 +241,7 @@ export interface VolumeTable {
   qosApplied: unknown | null
   qosObserved: unknown | null
   qosObservedAt: Date | null
+  qosAlerted: unknown | null
   settings: Generated<unknown>
   state: string
   generation: Generated<number>

@@ -64,6 +64,7 @@ create table session (
   created_at timestamptz not null default now(), used_at timestamptz not null default now()
 );
 
+-- `unreachable_since`: null while its array answers.
 create table pool (
   id uuid primary key, seq bigint generated always as identity unique,
   zone_id uuid not null references zone, pod_id uuid references pod, cluster_id uuid references cluster,
@@ -77,7 +78,7 @@ create table pool (
   bytes_factor double precision not null default 1, iops_factor double precision not null default 1,
   reserved_bytes bigint not null default 0, reserved_iops bigint not null default 0,
   operation_id uuid,
-  reported_at timestamptz, created_at timestamptz not null default now(), removed_at timestamptz
+  reported_at timestamptz, unreachable_since timestamptz, created_at timestamptz not null default now(), removed_at timestamptz
 );
 create unique index pool_identity on pool (provider, identity) where removed_at is null;
 
@@ -116,13 +117,14 @@ create table vm (
 create index vm_account on vm (account_id, seq);
 create index vm_host on vm (host_id);
 
+-- `qos_alerted`: the observed vector that an alert told of; null while what is observed is what was applied.
 create table volume (
   id uuid primary key, seq bigint generated always as identity unique,
   account_id uuid not null references account, zone_id uuid not null references zone,
   name text not null, type text not null check (type in ('ROOT', 'DATADISK')),
   offering_id uuid references offering, bytes bigint not null check (bytes > 0),
   qos_tier text not null check (qos_tier in ('storage', 'hypervisor', 'any', 'none')),
-  qos_requested jsonb not null, qos_applied jsonb, qos_observed jsonb, qos_observed_at timestamptz,
+  qos_requested jsonb not null, qos_applied jsonb, qos_observed jsonb, qos_observed_at timestamptz, qos_alerted jsonb,
   settings jsonb not null default '{}',
   state text not null, generation bigint not null default 0,
   source_snapshot_id uuid, custom_id boolean not null default false, chain_info text, display boolean not null default true,

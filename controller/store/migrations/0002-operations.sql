@@ -17,6 +17,7 @@ create table operation (
 create index operation_open on operation (lane, seq) where state in ('queued', 'running', 'undoing');
 create index operation_subject on operation (subject_id, seq);
 create index operation_account on operation (account_id, seq);
+create index operation_ended on operation (ended_at) where ended_at is not null;
 create table operation_lock (
   resource text primary key, operation_id uuid not null references operation
 );

@@ -44,7 +44,7 @@ export async function capacities(reader: Reader, filter: CapacityFilter): Promis
         select coalesce(sum(vm.memory_bytes), 0)::bigint as memory from vm where vm.host_id = host.id and vm.removed_at is null
       ) taken where removed_at is null
       union all
-      select zone_id, pod_id, cluster_id, 90, cpus, taken.cpus, taken.cpus
+      select zone_id, pod_id, cluster_id, 90, host.cpus, taken.cpus, taken.cpus
       from host, lateral (
         select coalesce(sum(vm.cpus), 0)::bigint as cpus from vm where vm.host_id = host.id and vm.removed_at is null
       ) taken where removed_at is null

@@ -22,7 +22,6 @@ export interface VmFilter {
   /** A part of the name or of the display name: CloudStack matches `name` of machines by substring. */
   readonly name?: string
   readonly keyword?: string
-  /** A state, or CloudStack's `Present` (all but Destroyed and Expunging) and `Stoppable`-like names are plain states here. */
   readonly state?: string
   readonly zone?: string
   readonly host?: string

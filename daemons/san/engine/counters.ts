@@ -38,9 +38,12 @@ export class Counters {
     return tap?.tgtd === tgtd && (await readTap(tap)) !== undefined
   }
 
-  /** Reads all workers, in memory only: what a worker did up to then is not lost when it is killed. */
-  async sample(): Promise<void> {
+  /**
+   * Reads the workers of one volume, or of all, in memory only: what a worker did up to then is not lost when it is killed.
+   */
+  async sample(volume?: VolumeId): Promise<void> {
     for (const tap of this.#taps.values()) {
+      if (volume !== undefined && tap.volume !== volume) continue
       const now = await sampled(tap)
       if (this.#taps.get(tap.outlet) === tap) this.#taps.set(tap.outlet, now)
     }

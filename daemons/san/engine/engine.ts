@@ -121,7 +121,7 @@ export class Engine {
   repair(reason: string): void {
     if (this.#stopping) return
     this.#wantsRepair = true
-    this.#options.log.warn({ reason }, 'repairing')
+    this.#options.log[this.#repairing ? 'debug' : 'warn']({ reason }, 'repairing')
     this.#repairing ??= this.#repairUntilWhole().finally(() => {
       this.#repairing = undefined
       if (this.#wantsRepair) this.repair('something failed while a repair was ending')

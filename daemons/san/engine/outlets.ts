@@ -124,7 +124,7 @@ export class Outlets {
     const { tid } = outlet
     await client.setTargetState(tid, 'offline')
     await this.#drain(outlet, call, async () => {
-      await this.#parts.counters.sample()
+      if (outlet.source.kind === 'volume') await this.#parts.counters.sample(outlet.source.id)
       return client.deleteLun(tid, LUN).then(
         () => true,
         (error: unknown) => isRefusal(error, 'NO_LUN') || stillActive(error),

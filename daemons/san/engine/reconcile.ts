@@ -41,7 +41,7 @@ export async function reconcile(all: Reconciliation): Promise<ReadonlyMap<string
   const present = new Map<string, TgtTarget>()
   for (const target of targets) {
     const name = outletOfIqn(target.iqn)
-    if (name === undefined) continue
+    if (name === undefined || !parseOutletName(name)) continue
     if (wanted.get(name)?.tid === target.tid) present.set(name, target)
     else {
       all.note(`removing target ${target.iqn}, which serves nobody`)

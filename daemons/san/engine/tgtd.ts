@@ -44,7 +44,8 @@ export async function startTgtd(options: TgtdOptions): Promise<Tgtd> {
   if (!portals.includes(portal)) {
     // Nobody is served by a tgtd that does not listen where its initiators look for it.
     await daemon.kill()
-    throw new Error(`tgtd cannot listen on ${portal} (${portals.join(', ') || 'address in use?'}); see ${log}`)
+    if (daemon.adopted) return startTgtd(options)
+    throw new Error(`tgtd cannot listen on ${portal}: is the address in use? See ${log}`)
   }
   await createAccount(client, { user: GUARD_ACCOUNT, secret: letters(16) })
   return { daemon, client }

@@ -3,7 +3,7 @@ import type { Outlet } from '../engine/outlets.ts'
 import { outletName } from '../state/names.ts'
 import type { San } from './context.ts'
 
-/** The outlet of a source in one mode with those who have access now; without users, it is not to be served. */
+/** The outlet of an exposed source in one mode, with those who have access now. Settles the number of its target. */
 export async function outletOf(
   san: Pick<San, 'access' | 'objects' | 'files'>,
   source: Source,

@@ -42,12 +42,16 @@ export async function listInventory(
 async function files(san: San, caller: Caller): Promise<readonly InventoryItem[]> {
   const entries = await san.files.list()
   return entries.flatMap((entry) => {
-    const item = fileItem(entry, caller.owner)
+    const item = fileItem(san, entry, caller.owner)
     return item.source && san.locks.isHeld(fenceOf(item.source)) ? [] : [item.item]
   })
 }
 
-function fileItem(entry: PoolEntry, owner: string): { readonly item: InventoryItem; readonly source?: Source } {
+function fileItem(
+  san: San,
+  entry: PoolEntry,
+  owner: string,
+): { readonly item: InventoryItem; readonly source?: Source } {
   const { name, bytes, createdAt } = entry
   const [mark = '', folder = '', file = '', ...deeper] = name.split('/')
   const [id = '', volume] = file.replace(/\.raw$/, '').split('@')
@@ -56,7 +60,9 @@ function fileItem(entry: PoolEntry, owner: string): { readonly item: InventoryIt
   if (known && folder === 'volumes' && volume === undefined) {
     const source = { kind: 'volume', id: id as VolumeId } as const // The pattern of an id was checked.
     if (mark !== owner) return { item: { ...base, kind: 'volume', owner: 'foreign' }, source }
-    return { item: { ...base, kind: 'volume', owner: 'ours', id: source.id }, source }
+    // A revert replaces the file: when the volume was made is remembered, not seen.
+    const since = san.objects.volume(source.id)?.createdAt ?? createdAt
+    return { item: { ...base, createdAt: since, kind: 'volume', owner: 'ours', id: source.id }, source }
   }
   if (known && folder === 'snapshots' && volume !== undefined && isUuid(volume)) {
     const source = { kind: 'snapshot', id: id as SnapshotId } as const // The pattern of an id was checked.

@@ -35,7 +35,7 @@ export function readAppliedQos(san: San, id: VolumeId, caller: Caller): Promise<
  */
 export async function readStats(san: San, id: VolumeId, caller: Caller): Promise<VolumeStats> {
   findVolume(san, id, caller)
-  await san.counters.sample()
+  await san.counters.sample(id)
   san.counters.save(id)
   return { ...san.counters.total(id), at: Date.now() }
 }

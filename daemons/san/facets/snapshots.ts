@@ -29,9 +29,12 @@ export function createSnapshot(
       }
       const there = known.state === 'ready' ? await describe(san, known) : undefined
       if (there) return there
-      throw new PluginError('BUSY', `snapshot ${spec.id} is ${known.state}`, 'none')
+      if (known.state !== 'creating') throw new PluginError('BUSY', `snapshot ${spec.id} is being deleted`, 'none')
+      // Nobody works on it, or the lock would not be ours: an earlier call failed, and failed to clean up.
+      await discard(san, known)
     }
     const volume = findVolume(san, spec.volume, caller)
+    if (!(await san.files.measure(fileOf(san, volume)))) throw missing({ kind: 'volume', id: spec.volume })
     await san.files.checkRoom(0)
     const record: SnapshotRecord = { ...spec, owner: caller.owner, state: 'creating' }
     return makeSnapshot(san, record, fileOf(san, volume))
@@ -48,10 +51,14 @@ async function makeSnapshot(san: San, record: SnapshotRecord, from: string): Pro
     if (made) return made
     throw new Error(`${file} vanished while it was being made`)
   } catch (error) {
-    await san.files.remove(file)
-    san.objects.removeSnapshot(record.id)
+    await discard(san, record)
     throw error
   }
+}
+
+async function discard(san: San, { id, owner, volume }: SnapshotRecord): Promise<void> {
+  await san.files.remove(san.files.snapshot(owner, id, volume))
+  san.objects.removeSnapshot(id)
 }
 
 /** `snapshots/get`. Waits for a call that works on it. */

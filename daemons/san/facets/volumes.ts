@@ -30,7 +30,9 @@ export function createVolume(
       checkOwner(object, known.owner, caller)
       checkSame(known, bytes, from)
       if (known.state === 'ready') return describe(san, known)
-      throw new PluginError('BUSY', `volume ${spec.id} is ${known.state}`, 'none')
+      if (known.state === 'deleting') throw new PluginError('BUSY', `volume ${spec.id} is being deleted`, 'none')
+      // Nobody works on it, or the lock would not be ours: an earlier call failed, and failed to clean up.
+      await discard(san, known)
     }
     checkSize(bytes)
     const origin = from && (await originOf(san, from, caller))
@@ -55,11 +57,16 @@ async function makeVolume(san: San, record: VolumeRecord, origin: string | undef
     await san.engine.throttles.add(id, qos.applied)
     san.objects.setVolumeState(id, 'ready')
   } catch (error) {
-    await san.files.remove(file)
-    await san.engine.throttles.remove(id).catch(() => san.engine.repair(`a throttle of volume ${id} may be left`))
-    san.objects.removeVolume(id)
+    await discard(san, record)
     throw error
   }
+}
+
+async function discard(san: San, record: VolumeRecord): Promise<void> {
+  const { id } = record
+  await san.files.remove(fileOf(san, record))
+  await san.engine.throttles.remove(id).catch(() => san.engine.repair(`a throttle of volume ${id} may be left`))
+  san.objects.removeVolume(id)
 }
 
 /** `volumes/get`. Waits for a call that works on it, so that its answer settles what became of that. */
@@ -103,9 +110,8 @@ export function growVolume(
     san.objects.setVolumeBytes(id, bytes)
     await san.files.grow(fileOf(san, known), bytes)
     const grown = { ...known, bytes }
-    for (const mode of ['rw', 'ro'] as const) {
-      const outlet = await outletOf(san, object, mode)
-      if (outlet.users.length > 0) await san.engine.outlets.renew(outlet, caller.call)
+    for (const mode of new Set(san.access.exposures(object).map((each) => each.mode))) {
+      await san.engine.outlets.renew(await outletOf(san, object, mode), caller.call)
     }
     return describe(san, grown)
   })
@@ -155,6 +161,7 @@ async function originOf(
 ): Promise<{ readonly file: string; readonly bytes: number }> {
   if (from.kind === 'volume') {
     const known = findVolume(san, from.id, caller)
+    if (!(await san.files.measure(fileOf(san, known)))) throw missing(from)
     return { file: fileOf(san, known), bytes: known.bytes }
   }
   const known = san.objects.snapshot(from.id)

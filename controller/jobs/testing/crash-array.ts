@@ -98,3 +98,10 @@ export function openCrashArray(path: string): CrashArray {
     close: () => db.close(),
   }
 }
+
+/** What a device takes to hear of a call or to answer it: up to 8 ms. */
+export function latency(): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  setTimeout(resolve, Math.random() * 8)
+  return promise
+}

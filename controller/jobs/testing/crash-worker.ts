@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
-import { openStore } from '../store/open.ts'
-import { createJournal } from '../store/journal.ts'
+import { openStore } from '../../store/open.ts'
+import { createJournal } from '../../store/journal.ts'
 import { openCrashArray } from './crash-array.ts'
 import { crashSaga } from './crash-saga.ts'
-import { startRunner } from './runner.ts'
+import { startRunner } from '../runner.ts'
 
 /** A controller of the crash test, to be killed: `node crash-worker.ts DATABASE_URL MASTER_KEY ARRAY_FILE LEASE_MS`. */
 async function main([url = '', masterKey = '', file = '', lease = '']: readonly string[]): Promise<void> {

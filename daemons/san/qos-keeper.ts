@@ -1,9 +1,9 @@
 import type { VolumeId } from '@moorage/contract'
-import type { Counters } from '../engine/counters.ts'
-import type { Throttles } from '../engine/throttles.ts'
-import type { Counted } from '../state/counters.ts'
-import { allocate, type Contender } from './allocator.ts'
-import { type Cap, ceilingOf } from './limits.ts'
+import type { Counters } from './engine/counters.ts'
+import type { Throttles } from './engine/throttles.ts'
+import type { Counted } from './state/counters.ts'
+import { allocate, type Contender } from './qos/allocator.ts'
+import { type Cap, ceilingOf } from './qos/limits.ts'
 
 /** What a volume did up to a moment. */
 interface Reading {

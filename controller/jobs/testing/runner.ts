@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
-import { createJournal } from '../store/journal.ts'
-import type { Tx } from '../store/store.ts'
-import type { TestStore } from '../store/testing.ts'
-import type { Submission } from './journal.ts'
-import { startRunner } from './runner.ts'
-import type { Runner, RunnerOptions } from './runner.ts'
-import type { SagaDefinition } from './saga.ts'
+import { createJournal } from '../../store/journal.ts'
+import type { Tx } from '../../store/store.ts'
+import type { TestStore } from '../../store/testing.ts'
+import type { Submission } from '../journal.ts'
+import { startRunner } from '../runner.ts'
+import type { Runner, RunnerOptions } from '../runner.ts'
+import type { SagaDefinition } from '../saga.ts'
 
 const QUIET = { info: () => {}, warn: () => {}, error: () => {} }
 

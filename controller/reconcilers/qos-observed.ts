@@ -1,0 +1,105 @@
+import { asPluginError, type Call, differingAxes, type Qos, sameQos, type VmId, type VolumeId } from '@moorage/contract'
+import { readQos } from '../domain/qos.ts'
+import { resourceName } from '../domain/resource.ts'
+import { type QosInUse, qosInUse } from '../store/attachments.ts'
+import { busySince, databaseNow } from '../store/census.ts'
+import { recordEvent } from '../store/events.ts'
+import type { VolumeRow } from '../store/generated/schema.ts'
+import type { Tx } from '../store/store.ts'
+import { lockVolume, observeQos, updateVolume } from '../store/volumes.ts'
+import { inParallel } from './in-parallel.ts'
+import type { Reconciler, ReconcilerDeps, Turn } from './reconciler.ts'
+
+interface Observed extends QosInUse {
+  readonly observed: Qos
+}
+
+/**
+ * The observed QoS of every attached volume is what is enforced, read where it is enforced. That it differs from what was
+ * applied is told once for every difference, and so is that it does not any more.
+ */
+export const qosObserved: Reconciler = {
+  name: 'qos-observed',
+  everyMs: 300_000,
+  async run(deps, turn) {
+    const { reader } = deps.store
+    const began = await databaseNow(reader)
+    const places = Map.groupBy(await qosInUse(reader), ({ place }) => resourceName(place.kind, place.id))
+    const found: Observed[] = []
+    await inParallel([...places.values()], async (volumes) => readBack(deps, turn, { volumes, found }))
+    // What an operation may just be changing is for the next turn.
+    const busy = await busySince(reader, began)
+    for (const one of found) {
+      if (busy.has(resourceName('volume', one.volume)) || busy.has(resourceName('vm', one.vm))) continue
+      await deps.store.transact(async (tx) => record(tx, one))
+    }
+  },
+}
+
+/** Reads the vectors that one pool or host enforces; gives it up for this turn when it does not answer. */
+async function readBack(
+  deps: ReconcilerDeps,
+  turn: Turn,
+  { volumes, found }: { readonly volumes: readonly QosInUse[]; readonly found: Observed[] },
+): Promise<void> {
+  for (const one of volumes) {
+    try {
+      const observed = await enforced(deps, one, turn.call(`qos/${one.volume}`))
+      if (observed) found.push({ ...one, observed })
+    } catch (error) {
+      const { code, message } = asPluginError(error)
+      // A volume or machine that is not there has no vector: others look after that.
+      if (code === 'NOT_FOUND') continue
+      if (!turn.signal.aborted) deps.log.warn({ ...one.place, code, why: message }, 'QoS cannot be read back')
+      return
+    }
+  }
+}
+
+/** The vector in force; `undefined` where nobody can say. */
+async function enforced(deps: ReconcilerDeps, one: QosInUse, call: Call): Promise<Qos | undefined> {
+  // Ids of ours are made by us; the brands only keep kinds apart.
+  const volume = one.volume as VolumeId
+  if (one.place.kind === 'pool')
+    return (await deps.plugins.pool(one.place.id)).provider(() => {}).qos?.read(volume, call)
+  const { throttle } = (await deps.plugins.host(one.place.id)).adapter(() => {})
+  return throttle?.read(one.vm as VmId, volume, call) // As above.
+}
+
+async function record(tx: Tx, { volume, expected: before, observed }: Observed): Promise<void> {
+  const row = await lockVolume(tx, volume)
+  if (!row || row.operationId !== null) return
+  const expected = readQos(row.qosApplied ?? row.qosRequested)
+  // An operation that began meanwhile has set, and looked at, another vector.
+  if (!sameQos(expected, readQos(before))) return
+  await observeQos(tx, volume, observed)
+  const alerted = row.qosAlerted === null ? undefined : readQos(row.qosAlerted)
+  if (sameQos(expected, observed)) {
+    if (!alerted) return
+    await updateVolume(tx, volume, { qosAlerted: null })
+    await tell(tx, row, { type: 'VOLUME.QOS.RESTORED', level: 'INFO', text: 'are again those that were applied' })
+  } else if (!alerted || !sameQos(alerted, observed)) {
+    await updateVolume(tx, volume, { qosAlerted: observed })
+    const names = [...differingAxes(expected, observed), ...(expected.ioBytes === observed.ioBytes ? [] : ['ioBytes'])]
+    await tell(tx, row, {
+      type: 'VOLUME.QOS.DRIFTED',
+      level: 'WARN',
+      text: `differ from those that were applied on ${names.join(', ')}`,
+    })
+  }
+}
+
+async function tell(
+  tx: Tx,
+  volume: VolumeRow,
+  what: { readonly type: string; readonly level: 'INFO' | 'WARN'; readonly text: string },
+): Promise<void> {
+  await recordEvent(tx, {
+    type: what.type,
+    level: what.level,
+    state: 'Completed',
+    description: `The limits in force on volume ${volume.name} ${what.text}`,
+    account: volume.accountId,
+    resource: { kind: 'Volume', id: volume.id },
+  })
+}

@@ -1,0 +1,49 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { clear, ledgerFaults, leftHeld, settled } from './testing-checks.ts'
+import { SCENES } from './testing-scenes.ts'
+import { startWorld, type World } from './testing.ts'
+
+let world: World
+beforeAll(async () => {
+  world = await startWorld({ patienceMs: 20_000 })
+})
+afterAll(async () => world.stop())
+afterEach(async () => {
+  await world.simulator.faults.clear()
+  await clear(world)
+})
+
+async function expectNothingOff(): Promise<void> {
+  expect(await world.findings()).toEqual([])
+  expect(await ledgerFaults(world)).toEqual([])
+  expect(await leftHeld(world)).toEqual([])
+}
+
+describe.each(SCENES)('$saga ($calls)', ({ calls, stage }) => {
+  test('succeeds when every back end is out of reach once and loses an answer once', async () => {
+    const { run } = await stage(world)
+    for (const method of calls) {
+      await world.simulator.faults.arm({ method, kind: 'error-before', code: 'UNAVAILABLE' })
+      await world.simulator.faults.arm({ method, kind: 'lose-answer' })
+    }
+    expect(await run()).toMatchObject({ state: 'succeeded' })
+    await settled(world)
+    await expectNothingOff()
+  })
+})
+
+const CELLS = SCENES.flatMap(({ saga, calls, stage }) => calls.map((call) => ({ saga, call, stage })))
+
+describe.each(CELLS)('$saga is taken over during $call', ({ call, stage }) => {
+  test('goes on where it was, and the late duplicate does no harm', async () => {
+    const { run } = await stage(world)
+    await world.simulator.faults.arm({ method: call, kind: 'hold-before' })
+    const running = run()
+    await world.simulator.faults.held(call)
+    await world.takeOver()
+    expect(await running).toMatchObject({ state: 'succeeded' })
+    await settled(world)
+    await world.simulator.faults.release()
+    await expectNothingOff()
+  })
+})
