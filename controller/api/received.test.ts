@@ -30,7 +30,7 @@ test.each(['details[x].a=1', 'details[0]a=1', 'details[0].=1', 'details[0].a[1]=
   },
 )
 
-test.each(['a=%zz', 'a=%ff', '%=1'])('%s is refused as malformed', (query) => {
+test.each(['a=%zz', 'a=%ff', '%=1', 'a=%00', 'a%00=1'])('%s is refused as malformed', (query) => {
   expect(() => receive(query)).toThrow(/percent-encoded UTF-8/)
 })
 

@@ -64,9 +64,18 @@ export function argumentsOf(received: Received): Arguments {
 }
 
 function decode(text: string): string {
+  const decoded = decodeURIComponentOf(text.replaceAll('+', ' '))
+  // No text that the database could keep has it.
+  if (decoded === undefined || decoded.includes('\0')) {
+    throw refuse('MALFORMED', 'Unable to decode a parameter: it is not percent-encoded UTF-8, or holds a NUL')
+  }
+  return decoded
+}
+
+function decodeURIComponentOf(text: string): string | undefined {
   try {
-    return decodeURIComponent(text.replaceAll('+', ' '))
+    return decodeURIComponent(text)
   } catch {
-    throw refuse('MALFORMED', 'Unable to decode a parameter: it is not percent-encoded UTF-8')
+    return undefined
   }
 }

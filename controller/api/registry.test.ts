@@ -1,83 +1,24 @@
-import { randomUUID } from 'node:crypto'
+import { createHmac, randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ROLES } from '../operations/context.ts'
-import { ENTITY_KINDS, type EntityKind } from '../store/queries/entities.ts'
-import { type Ground, makeGround, startController, type TestController } from '../testing.ts'
-import { type Answered, type Asked, type TestClient, textOf } from '../testing-client.ts'
+import { makeGround, startController, type TestController } from '../testing.ts'
+import type { Answered, Asked, TestClient } from '../testing-client.ts'
 import type { Command } from './command.ts'
 import { envelopeOf } from './envelope.ts'
 import { COMMANDS } from './registry.ts'
+import { entitiesOf, type Known, neededBy } from './testing.ts'
 
 let controller: TestController
 let user: TestClient
-const known = new Map<EntityKind, string>()
+let known: Known
 
 beforeAll(async () => {
   controller = await startController()
   const ground = await makeGround(controller)
   user = await controller.user()
-  const ids = await entitiesOf(controller.api, ground)
-  for (const kind of ENTITY_KINDS) known.set(kind, ids[kind])
+  known = await entitiesOf(controller.api, ground)
 })
 afterAll(() => controller.stop())
-
-/** One of each kind that parameters name. */
-async function entitiesOf(api: TestClient, ground: Ground): Promise<Readonly<Record<EntityKind, string>>> {
-  const first = async (command: string, more: Asked = {}) => textOf((await api.list(command, more))[0] ?? {}, 'id')
-  const { zone, pod, cluster, pool, offering, service, template } = ground
-  const vm = await api.run('deployVirtualMachine', { zoneid: zone, serviceofferingid: service, templateid: template })
-  const disk = await api.run('createVolume', { zoneid: zone, diskofferingid: offering, size: 1, name: 'one' })
-  const volume = textOf(disk, 'id')
-  await api.run('attachVolume', { id: volume, virtualmachineid: textOf(vm, 'id') })
-  const snapshot = await api.run('createSnapshot', { volumeid: volume })
-  const places = { zone, pod, cluster, host: ground.hosts[0], pool, template }
-  return {
-    ...places,
-    diskoffering: offering,
-    serviceoffering: service,
-    vm: textOf(vm, 'id'),
-    volume,
-    snapshot: textOf(snapshot, 'id'),
-    domain: await first('listDomains'),
-    account: await first('listAccounts'),
-    user: await first('listUsers'),
-    operation: await first('listOperations'),
-    event: await first('listEvents'),
-    censusfinding: randomUUID(),
-  }
-}
-
-/** Values for required parameters that are no ids, where any value of the type will not do. */
-const FILLERS: Readonly<Record<string, string>> = {
-  templatefilter: 'all',
-  type: 'primary',
-  networktype: 'Basic',
-  format: 'RAW',
-  memory: '128',
-}
-const BY_TYPE = {
-  string: 'x',
-  integer: '1',
-  long: '1',
-  boolean: 'true',
-  date: '2026-01-01',
-  list: 'x',
-  uuid: '',
-  map: '',
-}
-
-function filler(name: string, param: Command['params'][string]): Asked {
-  if (param.entity !== undefined) return { [name]: known.get(param.entity) }
-  return param.type === 'map'
-    ? { [`${name}[0].key`]: 'a', [`${name}[0].value`]: 'b' }
-    : { [name]: FILLERS[name] ?? BY_TYPE[param.type] }
-}
-
-/** What the command needs, but for `except`. */
-function needed(command: Command, except = ''): Asked {
-  const required = Object.entries(command.params).filter(([name, param]) => param.needed && name !== except)
-  return Object.assign({}, ...required.map(([name, param]) => filler(name, param))) as Asked // Objects of that type.
-}
 
 const authenticated = COMMANDS.filter(({ open }) => open !== true)
 const lists = authenticated.filter(({ response }) => response.list === true)
@@ -88,7 +29,6 @@ async function raw(
   params: Asked,
   method: 'GET' | 'POST',
 ): Promise<{ readonly status: number; readonly text: string }> {
-  const { createHmac } = await import('node:crypto')
   const all = Object.entries({ command: command.name, apiKey: controller.keys.apiKey, response: 'json', ...params })
   const query = all
     .map(([name, value]) => `${encodeURIComponent(name)}=${encodeURIComponent(String(value))}`)
@@ -136,7 +76,7 @@ describe.each(each(authenticated))('%s', (name, command) => {
   test('names each required parameter that is missing', async () => {
     for (const [param, { needed: isNeeded }] of Object.entries(command.params)) {
       if (!isNeeded) continue
-      const { status, text } = await raw(command, needed(command, param), 'POST')
+      const { status, text } = await raw(command, neededBy(command, known, param), 'POST')
       expect({ status, body: JSON.parse(text) as unknown }).toEqual({
         status: 431,
         body: {
@@ -155,7 +95,11 @@ describe.each(each(authenticated))('%s', (name, command) => {
     for (const [param, { entity }] of Object.entries(command.params)) {
       if (entity === undefined) continue
       for (const value of ['no-uuid', '0', '-2', '99999999999', "1' or '1'='1", randomUUID()]) {
-        const { status, text } = await raw(command, { ...needed(command, param), [param.toUpperCase()]: value }, method)
+        const { status, text } = await raw(
+          command,
+          { ...neededBy(command, known, param), [param.toUpperCase()]: value },
+          method,
+        )
         expect({ status, text }).toMatchObject({ status: 431, text: expect.any(String) })
         expect(text).toContain(
           `Unable to execute API command ${lower} due to invalid value. Invalid parameter ${param} value=${value} due to ` +
@@ -169,7 +113,7 @@ describe.each(each(authenticated))('%s', (name, command) => {
     for (const [param, { type }] of Object.entries(command.params)) {
       if (!['integer', 'long', 'boolean', 'date'].includes(type)) continue
       for (const value of ['abc', '1e3', '0x10', '1.5']) {
-        const { status, text } = await raw(command, { ...needed(command, param), [param]: value }, 'POST')
+        const { status, text } = await raw(command, { ...neededBy(command, known, param), [param]: value }, 'POST')
         expect({ status, text }).toMatchObject({ status: 431 })
         expect(text).toContain(`due to invalid value ${value} for parameter ${param}: it must be `)
       }
@@ -180,7 +124,7 @@ describe.each(each(authenticated))('%s', (name, command) => {
     for (const [param, { type }] of Object.entries(command.params)) {
       if (type !== 'map') continue
       for (const wrong of [`${param}[x].a`, `${param}[0]a`, param]) {
-        const { status, text } = await raw(command, { ...needed(command, param), [wrong]: 'v' }, 'POST')
+        const { status, text } = await raw(command, { ...neededBy(command, known, param), [wrong]: 'v' }, 'POST')
         expect({ status, text }).toMatchObject({ status: 430, text: expect.stringContaining(param) })
       }
     }
@@ -197,9 +141,9 @@ describe.each(each(authenticated))('%s', (name, command) => {
 
 describe.each(each(lists))('%s', (_, command) => {
   test('answers the same by GET and by POST: the count first, then a page of what it declares', async () => {
-    const get = await raw(command, needed(command), 'GET')
+    const get = await raw(command, neededBy(command, known), 'GET')
     expect(get).toMatchObject({ status: 200 })
-    expect((await raw(command, needed(command), 'POST')).text.length).toBe(get.text.length)
+    expect((await raw(command, neededBy(command, known), 'POST')).text.length).toBe(get.text.length)
     const envelope = JSON.parse(get.text) as Readonly<Record<string, Answered>> // One key over one object.
     expect(Object.keys(envelope)).toEqual([envelopeOf(command)])
     const answer = envelope[envelopeOf(command)] ?? {}
@@ -214,13 +158,14 @@ describe.each(each(lists))('%s', (_, command) => {
   })
 
   test('answers nothing but the count past its end, and {} when there is nothing', async () => {
-    const { status, text } = await raw(command, { ...needed(command), page: 100_000, PageSize: 500 }, 'GET')
+    const { status, text } = await raw(command, { ...neededBy(command, known), page: 100_000, PageSize: 500 }, 'GET')
     expect(status).toBe(200)
     expect(text).toMatch(/^\{"\w+":\{("count":\d+)?\}\}$/)
   })
 
   test('pages without losing or repeating anything', async () => {
-    const listed = async (more: Asked) => await controller.api.list(command.name, { ...needed(command), ...more })
+    const listed = async (more: Asked) =>
+      await controller.api.list(command.name, { ...neededBy(command, known), ...more })
     const all = await listed({})
     const pages = []
     for (let page = 1; page <= Math.min(all.length, 4); page += 1) pages.push(...(await listed({ page, pagesize: 1 })))
@@ -230,7 +175,7 @@ describe.each(each(lists))('%s', (_, command) => {
 
   test('refuses pages that are too large or are none', async () => {
     for (const wrong of [{ pagesize: 501 }, { pagesize: 0 }, { page: 0 }, { page: 'x' }]) {
-      const { status } = await raw(command, { ...needed(command), ...wrong }, 'GET')
+      const { status } = await raw(command, { ...neededBy(command, known), ...wrong }, 'GET')
       expect(status).toBe(431)
     }
   })

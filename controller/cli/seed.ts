@@ -55,7 +55,7 @@ async function seedPool(
   const url = `simulator://${authority}/${pool.name}`
   if (await idOfUrl(by.system.store.reader, 'pool', url)) return
   const details = { user, password, totalbytes: String(POOL.bytes), iops: String(POOL.iops) }
-  const head = { ...pool, provider: 'simulator', url, scope: 'ZONE', managed: true, hypervisor: 'Any', tags: [] }
+  const head = { ...pool, provider: 'simulator', url, scope: 'ZONE', managed: true, tags: [] }
   await registerPool(by, { ...head, capacityBytes: POOL.bytes, capacityIops: POOL.iops, details })
 }
 

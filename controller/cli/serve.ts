@@ -1,6 +1,4 @@
-import { randomBytes } from 'node:crypto'
 import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { hostname } from 'node:os'
 import { join } from 'node:path'
 import type { HypervisorPlugin, StoragePlugin } from '@moorage/contract'
 import { createApiServer } from '../api/server.ts'
@@ -13,7 +11,7 @@ import { describeFailure } from '../sagas/calls.ts'
 import { createSagas } from '../sagas/registry.ts'
 import { createJournal } from '../store/journal.ts'
 import type { OpenedStore } from '../store/open.ts'
-import { queueDepth } from '../store/operations.ts'
+import { buryNode, listNodes, queueDepth } from '../store/operations.ts'
 import { registrationLoader } from '../store/registrations.ts'
 import type { Tx } from '../store/store.ts'
 import type { Logger } from '../telemetry/logger.ts'
@@ -21,6 +19,7 @@ import { createMetrics } from '../telemetry/metrics.ts'
 import { ensureAdministrator } from './admin.ts'
 import type { Asked } from './arguments.ts'
 import { openData } from './data.ts'
+import { hasDied, nodeIdentity } from './node-identity.ts'
 import { seedSimulator } from './seed.ts'
 import { ensureSimulator } from './simulator-daemon.ts'
 
@@ -49,7 +48,8 @@ export async function serve(
   const { dir, store } = await openData(asked.data, { log, create: true })
   stack.defer(() => store.close())
   await ensureAdministrator(store, { data: dir, passwordFile: asked.adminPasswordFile })
-  const node = `${hostname()}-${process.pid}-${randomBytes(3).toString('hex')}`
+  const node = nodeIdentity()
+  await buryDeadNodes(store, log)
   const { system, metrics } = await startWork(stack, { store, plugins, log, node })
   const { listen, integrationListen } = asked
   const server = await createApiServer({
@@ -102,6 +102,13 @@ async function startWork(
   stack.defer(() => reconcilers.stop())
   const system: System = { store, jobs: runner, plugins: host, installation: store.installation }
   return { system, metrics }
+}
+
+/** After a crash the operations of the dead controller go on at once, not when its leases run out. */
+async function buryDeadNodes(store: OpenedStore, log: Logger): Promise<void> {
+  for (const { id } of await listNodes(store.reader)) {
+    if (hasDied(id)) log.warn({ node: id, operations: await buryNode(store, id) }, 'a controller had died')
+  }
 }
 
 async function seed(system: System, dir: string, log: Logger): Promise<void> {

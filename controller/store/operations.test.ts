@@ -3,7 +3,15 @@ import { sql } from 'kysely'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Journal, Submission } from '../jobs/journal.ts'
 import { createJournal } from './journal.ts'
-import { findOperation, listNodes, listOperations, countOperations, operationLog, queueDepth } from './operations.ts'
+import {
+  buryNode,
+  findOperation,
+  listNodes,
+  listOperations,
+  countOperations,
+  operationLog,
+  queueDepth,
+} from './operations.ts'
 import type { Tx } from './store.ts'
 import type { TestStore } from './testing.ts'
 import { testStore } from './testing.ts'
@@ -87,6 +95,14 @@ test('the log of an operation is read in order; an unknown operation has none', 
 test('nodes are listed while they live, with what they run', async () => {
   await journal.heartbeat('node-x', [])
   expect(await listNodes(store.reader)).toMatchObject([{ id: 'node-x', operations: 0 }])
-  await journal.leave('node-x')
+  const id = await submit()
+  const [claim] = await journal.claim('node-x', { max: 1, background: 0 })
+  expect(await buryNode(store, 'node-x')).toBe(1)
+  expect(await findOperation(store.reader, id)).toMatchObject({ abandoned: true })
+  const [next] = await journal.claim('node-y', { max: 1, background: 0 })
+  expect(next?.id).toBe(id)
+  expect(next?.fence).toBeGreaterThan(claim?.fence ?? Number.POSITIVE_INFINITY)
+  await journal.heartbeat('node-y', [])
+  await journal.leave('node-y')
   expect(await listNodes(store.reader)).toEqual([])
 })

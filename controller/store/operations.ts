@@ -5,7 +5,7 @@ import type { Failure, Lane, Progress } from '../jobs/saga.ts'
 import type { OperationState } from '../jobs/journal.ts'
 import { keysetPage } from './paging.ts'
 import type { KeysetPage } from './paging.ts'
-import type { Reader } from './store.ts'
+import type { Reader, Store } from './store.ts'
 
 /** An operation as it is shown. Times are of the database's clock. */
 export interface OperationView {
@@ -147,6 +147,23 @@ export async function listNodes(reader: Reader): Promise<readonly NodeView[]> {
     ) as operations
     from node order by started_at desc`.execute(reader)
   return rows
+}
+
+/**
+ * Says that a node has died, which must be certain: its operations can be taken over at once instead of when their leases
+ * run out. Answers how many there are.
+ */
+export async function buryNode(store: Pick<Store, 'transact'>, node: string): Promise<number> {
+  return await store.transact(async (tx) => {
+    await tx.deleteFrom('node').where('id', '=', node).execute()
+    const { numUpdatedRows } = await tx
+      .updateTable('operation')
+      .set({ leaseUntil: sql`now()` })
+      .where('node', '=', node)
+      .where('state', 'in', ['running', 'undoing'])
+      .executeTakeFirst()
+    return Number(numUpdatedRows)
+  })
 }
 
 /** One row per lane. */

@@ -83,15 +83,31 @@ test('a host finds the volumes of the VMs on it', async () => {
 test('a tenant sees its own, whatever it asks for, and not where they live', async () => {
   expect(await names({}, tenant)).toEqual(['theirs_100%'])
   expect(await names({ listall: true }, tenant)).toEqual(['theirs_100%'])
-  const { status, answer } = await tenant.send('listVolumes', { id: ids.get('alpha') })
-  expect(status).toBe(431)
-  expect(answer['errortext']).toContain('does not exist')
+  expect(await tenant.refuses('listVolumes', { id: ids.get('alpha') })).toMatch(/^431 .*does not exist/)
   const mine = (await tenant.list('listVolumes', { name: 'theirs_100%' }))[0] ?? {}
   for (const field of ['storage', 'storageid', 'path', 'provider', 'podid', 'clusterid', 'device'])
     expect(mine).not.toHaveProperty(field)
   const own: Answered = (await controller.api.list('listVolumes', { name: 'alpha' }))[0] ?? {}
   expect(own).toMatchObject({ storageid: ground.pool, storage: 'array-one', provider: 'simulator', size: 3 * GIB })
   expect(own['path']).toEqual(expect.any(String))
+})
+
+test('what is gone is listed as nothing, what never was is refused', async () => {
+  const id = await create(tenant, { name: 'short' })
+  await tenant.run('deleteVolume', { id })
+  expect(await tenant.ask('listVolumes', { id })).toEqual({})
+  expect(await tenant.refuses('listVolumes', { id: ground.zone })).toMatch(/^431 .*entity does not exist/)
+})
+
+test('an administrator makes a volume for an account, which owns it', async () => {
+  const [owner] = await tenant.list('listAccounts', {})
+  const account = String(owner?.['name'])
+  const id = await create(controller.api, { name: 'given', account, domainid: String(owner?.['domainid']) })
+  expect((await tenant.list('listVolumes', { id }))[0]).toMatchObject({ name: 'given', account })
+  expect(await names({ account })).toEqual(['given', 'theirs_100%'])
+  const asked = { zoneid: ground.zone, diskofferingid: ground.offering, size: 1, account: 'admin' }
+  expect(await tenant.refuses('createVolume', asked)).toMatch(/^531 /)
+  await tenant.run('deleteVolume', { id })
 })
 
 test('pages count the whole, and one past the end has the count alone', async () => {

@@ -1,0 +1,201 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { type VmId, type VolumeId } from '@moorage/contract'
+import { hostById, updateHost } from '../store/hosts.ts'
+import { poolById } from '../store/pools.ts'
+import { volumeById } from '../store/volumes.ts'
+import { vmById } from '../store/vms.ts'
+import { textOf } from '../testing-client.ts'
+import { type Scene, startScene } from './testing.ts'
+
+let scene: Scene
+beforeAll(async () => {
+  scene = await startScene()
+})
+afterAll(async () => scene.stop())
+afterEach(async () => scene.simulator.faults.clear())
+
+describe('host-report', () => {
+  test('a host that does not answer is in Alert and told once, and Up again when it answers', async () => {
+    const { store, ground, simulator, turn, events } = scene
+    const [id, other] = ground.hosts
+    const silent = { method: 'host/hosts/report', kind: 'error-before', match: { host: 'host-one-a' } } as const
+    await simulator.faults.arm({ ...silent, count: 2 })
+    await turn('host-report')
+    expect(await hostById(store.reader, id)).toMatchObject({ state: 'Alert' })
+    expect(await hostById(store.reader, other)).toMatchObject({ state: 'Up' })
+    await turn('host-report')
+    expect(await events(id, 'HOST.%')).toEqual(['HOST.ADD INFO', 'HOST.ALERT WARN'])
+    await turn('host-report')
+    const row = await hostById(store.reader, id)
+    expect(row).toMatchObject({ state: 'Up' })
+    expect(Date.now() - (row?.lastSeenAt?.getTime() ?? 0)).toBeLessThan(10_000)
+    expect((await events(id, 'HOST.%')).slice(2)).toEqual(['HOST.RECONNECT INFO'])
+    expect(await events(other, 'HOST.%')).toEqual(['HOST.ADD INFO'])
+  })
+
+  test('another host at the address is no answer, and a disabled host is not asked', async () => {
+    const { store, ground, turn, events } = scene
+    const [id] = ground.hosts
+    const { identity = '' } = (await hostById(store.reader, id)) ?? {}
+    await store.transact((tx) => updateHost(tx, id, { identity: 'another', resourceState: 'Disabled' }))
+    await turn('host-report')
+    expect(await hostById(store.reader, id)).toMatchObject({ state: 'Up' })
+    await store.transact((tx) => updateHost(tx, id, { resourceState: 'Enabled' }))
+    await turn('host-report')
+    expect(await hostById(store.reader, id)).toMatchObject({ state: 'Alert' })
+    await store.transact((tx) => updateHost(tx, id, { identity }))
+    await turn('host-report')
+    expect(await hostById(store.reader, id)).toMatchObject({ state: 'Up' })
+    expect((await events(id, 'HOST.%')).slice(-2)).toEqual(['HOST.ALERT WARN', 'HOST.RECONNECT INFO'])
+  })
+})
+
+describe('vm-state', () => {
+  test('a VM whose machine is missed twice on end is stopped, its access withdrawn, and that is told', async () => {
+    const { api, store, turn, operations, events, pullThePlug, deploy, create } = scene
+    const [vm, volume] = [await deploy(), await create()]
+    await api.run('attachVolume', { id: volume, virtualmachineid: vm })
+    await pullThePlug(vm)
+    await turn('vm-state')
+    expect(await vmById(store.reader, vm)).toMatchObject({ state: 'Running' })
+    await turn('vm-state')
+    expect(await operations('vm-stop', vm)).toMatchObject([{ state: 'succeeded' }])
+    expect(await vmById(store.reader, vm)).toMatchObject({ state: 'Stopped', hostId: null })
+    expect(await store.reader.selectFrom('connection').selectAll().where('sourceId', '=', volume).execute()).toEqual([])
+    expect(await events(vm, 'VM.STOP')).toEqual(['VM.STOP WARN', 'VM.STOP INFO'])
+    await turn('vm-state', 'vm-state')
+    expect(await operations('vm-stop', vm)).toHaveLength(1)
+    expect(await api.run('startVirtualMachine', { id: vm })).toMatchObject({ state: 'Running' })
+    expect(await scene.findings()).toEqual([])
+    await api.run('destroyVirtualMachine', { id: vm, expunge: true })
+    await api.run('deleteVolume', { id: volume })
+  })
+
+  test('a turn in which the host does not answer says nothing of its VMs', async () => {
+    const { api, store, simulator, turn, operations, pullThePlug, deploy } = scene
+    const vm = await deploy()
+    await pullThePlug(vm)
+    await turn('vm-state')
+    await simulator.faults.arm({ method: 'host/vms/get', kind: 'error-before', match: { id: vm } })
+    await turn('vm-state')
+    await turn('vm-state')
+    expect(await vmById(store.reader, vm)).toMatchObject({ state: 'Running' })
+    expect(scene.log.at(-1)).toMatchObject({ level: 'warn', message: 'a host does not say which machines it has' })
+    await turn('vm-state')
+    expect(await operations('vm-stop', vm)).toMatchObject([{ state: 'succeeded' }])
+    await api.run('destroyVirtualMachine', { id: vm, expunge: true })
+  })
+
+  test('a VM that was started anew in between is left alone', async () => {
+    const { api, turn, operations, pullThePlug, deploy } = scene
+    const vm = await deploy()
+    await pullThePlug(vm)
+    await turn('vm-state')
+    await api.run('stopVirtualMachine', { id: vm })
+    await api.run('startVirtualMachine', { id: vm })
+    await pullThePlug(vm)
+    await turn('vm-state')
+    expect(await operations('vm-stop', vm)).toHaveLength(1)
+    await api.run('destroyVirtualMachine', { id: vm, expunge: true })
+  })
+})
+
+describe('pool-report', () => {
+  test('capacity and use follow the array; that it does not answer is told once, and that it does again', async () => {
+    const { store, ground, simulator, turn, events } = scene
+    const { pool: id } = ground
+    await simulator.send('arrays/define', { array: 'array-one', totalBytes: 7 * 1024 ** 4 })
+    await turn('pool-report')
+    expect(await poolById(store.reader, id)).toMatchObject({ totalBytes: 7 * 1024 ** 4, unreachableSince: null })
+    await simulator.faults.arm({ method: 'array/pools/report', kind: 'error-before', count: 2 })
+    await turn('pool-report', 'pool-report')
+    const silent = await poolById(store.reader, id)
+    expect(silent?.unreachableSince).toBeInstanceOf(Date)
+    expect(silent).toMatchObject({ state: 'Up', totalBytes: 7 * 1024 ** 4 })
+    expect(await events(id, 'STORAGE.POOL.%')).toEqual(['STORAGE.POOL.CREATE INFO', 'STORAGE.POOL.ALERT WARN'])
+    await turn('pool-report', 'pool-report')
+    expect(await poolById(store.reader, id)).toMatchObject({ unreachableSince: null })
+    expect((await events(id, 'STORAGE.POOL.%')).slice(2)).toEqual(['STORAGE.POOL.RECONNECT INFO'])
+  })
+})
+
+describe('qos-observed', () => {
+  test('limits changed behind our back at the array are observed, and told once for every change', async () => {
+    const { api, store, simulator, turn, events, deploy, create } = scene
+    const [vm, id] = [await deploy(), await create()]
+    await api.run('attachVolume', { id, virtualmachineid: vm })
+    await turn('qos-observed')
+    const applied = { totalIops: { min: 100, max: 1000 } }
+    expect(await volumeById(store.reader, id)).toMatchObject({ qosApplied: applied, qosObserved: applied })
+    const setAtConsole = async (max: number) => {
+      const qos = { totalIops: { min: 100, max } }
+      await simulator.send('console/set-qos', { array: 'array-one', volume: id, qos })
+      await turn('qos-observed', 'qos-observed')
+      expect(await volumeById(store.reader, id)).toMatchObject({ qosApplied: applied, qosObserved: qos })
+      return events(id, 'VOLUME.QOS.%')
+    }
+    expect(await setAtConsole(500)).toEqual(['VOLUME.QOS.DRIFTED WARN'])
+    expect(await setAtConsole(600)).toHaveLength(2)
+    expect((await setAtConsole(1000)).slice(2)).toEqual(['VOLUME.QOS.RESTORED INFO'])
+    await api.run('destroyVirtualMachine', { id: vm, expunge: true })
+    await api.run('deleteVolume', { id })
+  })
+
+  test('limits changed behind our back at the hypervisor are observed where the hypervisor keeps them', async () => {
+    const { api, store, system, turn, events, deploy, create } = scene
+    const offering = {
+      name: 'throttled',
+      displaytext: 'throttled',
+      customized: true,
+      iopsreadrate: 300,
+      iopswriterate: 200,
+    }
+    const diskofferingid = textOf(await api.run('createDiskOffering', offering), 'id')
+    const [vm, id] = [await deploy(), await create({ diskofferingid })]
+    expect(await api.run('attachVolume', { id, virtualmachineid: vm })).toMatchObject({ qostier: 'hypervisor' })
+    await turn('qos-observed')
+    const applied = { readIops: { max: 300 }, writeIops: { max: 200 } }
+    expect(await volumeById(store.reader, id)).toMatchObject({ qosApplied: applied, qosObserved: applied })
+    const { hostId } = (await vmById(store.reader, vm)) ?? {}
+    const { throttle } = (await system.plugins.host(hostId ?? '')).adapter(() => {})
+    const qos = { totalIops: { max: 50 } }
+    // Ids of ours are made by us; a fence above all others, as nobody asks for it any more.
+    await throttle?.apply(vm as VmId, { volume: id as VolumeId, qos }, { ...call(), fence: await highestFence() })
+    await turn('qos-observed', 'qos-observed')
+    expect(await volumeById(store.reader, id)).toMatchObject({ qosApplied: applied, qosObserved: qos })
+    expect(await events(id, 'VOLUME.QOS.%')).toEqual(['VOLUME.QOS.DRIFTED WARN'])
+    await api.run('destroyVirtualMachine', { id: vm, expunge: true })
+    await api.run('deleteVolume', { id })
+  })
+
+  test('limits that an operation is just changing are no news', async () => {
+    const { api, store, simulator, turn, events, deploy, create } = scene
+    const [vm, id] = [await deploy(), await create()]
+    await api.run('attachVolume', { id, virtualmachineid: vm })
+    const offering = { name: 'slower', displaytext: 'slower', customized: true, miniops: 100, maxiops: 900 }
+    const diskofferingid = textOf(await api.run('createDiskOffering', offering), 'id')
+    await simulator.faults.arm({ method: 'array/qos/apply', kind: 'hold-after', match: { id } })
+    const { jobid } = await api.ask('resizeVolume', { id, diskofferingid })
+    await simulator.faults.held('array/qos/apply')
+    await turn('qos-observed')
+    await simulator.faults.clear()
+    await api.job(String(jobid))
+    await turn('qos-observed')
+    expect(await volumeById(store.reader, id)).toMatchObject({ qosObserved: { totalIops: { max: 900 } } })
+    expect(await events(id, 'VOLUME.QOS.%')).toEqual([])
+    await api.run('destroyVirtualMachine', { id: vm, expunge: true })
+    await api.run('deleteVolume', { id })
+  })
+})
+
+function call() {
+  return { key: 'behind', deadline: Date.now() + 5_000, signal: AbortSignal.timeout(5_000) }
+}
+
+async function highestFence(): Promise<number> {
+  const { highest } = await scene.store.reader
+    .selectFrom('operation')
+    .select(({ fn }) => fn.max('fence').as('highest'))
+    .executeTakeFirstOrThrow()
+  return highest
+}
