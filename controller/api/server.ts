@@ -150,12 +150,11 @@ async function answerTo(options: Built, request: FastifyRequest): Promise<Outgoi
   }
 }
 
-/** Bodies that are too large or of another type: the status is Fastify's, the text says no more than that. */
+/** Bodies that are too large or of another type. */
 function notRead(error: unknown): Outgoing {
   const status = error instanceof Error && 'statusCode' in error ? error.statusCode : undefined
   const rule = status === 413 ? `has more than ${BODY_BYTES} bytes` : 'is no application/x-www-form-urlencoded'
-  const outgoing = unreadable(refuse('MALFORMED', `Unable to read the request: its body ${rule}`))
-  return status === 413 || status === 415 ? { ...outgoing, status } : outgoing
+  return unreadable(refuse('MALFORMED', `Unable to read the request: its body ${rule}`))
 }
 
 function send(reply: FastifyReply, outgoing: Outgoing): FastifyReply {

@@ -3,20 +3,24 @@ import { outcomeOf } from '../store/queries/pending.ts'
 import type { System } from './context.ts'
 
 /** How long a command that answers at once, as CloudStack's does, waits for the operation behind it. */
-export const PATIENCE_MS = 30_000
+const PATIENCE_MS = 30_000
 
 /**
  * Waits until operations have ended well. Throws `Refusal`: their own when one failed; `UNAVAILABLE`, naming the job, when
- * one still runs after `PATIENCE_MS`: it goes on, and its job id answers.
+ * one still runs after `PATIENCE_MS`, unless told otherwise: it goes on, and its job id answers.
  */
-export async function endedWell(system: System, operations: readonly string[]): Promise<void> {
-  const until = Date.now() + PATIENCE_MS
+export async function endedWell(
+  system: System,
+  operations: readonly string[],
+  { withinMs }: { readonly withinMs: number } = { withinMs: PATIENCE_MS },
+): Promise<void> {
+  const until = Date.now() + withinMs
   for (const operation of operations) {
     const ended = await system.jobs.ended(operation, Math.max(0, until - Date.now()))
     if (!ended)
       throw new Refusal(
         'UNAVAILABLE',
-        `This takes longer than ${PATIENCE_MS / 1000} seconds and goes on: its job is ${operation}`,
+        `This takes longer than ${withinMs / 1000} seconds and goes on: its job is ${operation}`,
       )
     const outcome = await outcomeOf(system.store.reader, operation)
     if (outcome?.state === 'succeeded') continue

@@ -3,7 +3,7 @@ import type { PoolReport, StoragePlugin } from '@moorage/contract'
 import { Refusal } from '../domain/failures.ts'
 import { jsonb } from '../store/json.ts'
 import { insertPool } from '../store/pools.ts'
-import { clusterNow, podNow, poolOfIdentity, zoneNow } from '../store/queries/registered.ts'
+import { clusterNow, podNow, poolOfIdentity, zoneNow } from '../store/queries/places.ts'
 import { sealSettings } from '../store/registrations.ts'
 import type { Tx } from '../store/store.ts'
 import type { System } from './context.ts'
@@ -40,6 +40,7 @@ export async function registerPool(by: By, request: PoolRequest): Promise<string
   const registration = readRegistration(plugin, request)
   checkCapacity(request)
   const scope = scopeOf(request)
+  const hypervisor = hypervisorOf(by.system, request.hypervisor)
   const endpoint = {
     url: registration.url,
     settings: { ...registration.settings, ...registration.secrets },
@@ -47,7 +48,7 @@ export async function registerPool(by: By, request: PoolRequest): Promise<string
   }
   await store.transact((tx) => checkPlace(tx, request, scope))
   const report = await probe('The array', (call) => plugins.probePool(plugin.name, endpoint, call))
-  const what = { request, plugin, registration, scope, report }
+  const what = { request, plugin, registration, scope, hypervisor, report }
   return await unlessTaken('The pool that parameter url names is registered already', () =>
     store.transact((tx) => add(by, tx, what)),
   )
@@ -61,10 +62,11 @@ async function add(
     readonly plugin: StoragePlugin
     readonly registration: Registration
     readonly scope: 'ZONE' | 'CLUSTER'
+    readonly hypervisor: string | null
     readonly report: PoolReport
   },
 ): Promise<string> {
-  const { request, plugin, registration, scope, report } = what
+  const { request, plugin, registration, scope, hypervisor, report } = what
   await checkPlace(tx, request, scope)
   const known = await poolOfIdentity(tx, plugin.name, report.identity)
   if (known !== undefined)
@@ -80,7 +82,7 @@ async function add(
     provider: plugin.name,
     url: registration.url,
     managed: plugin.managed === 'always' || request.managed === true,
-    hypervisor: request.hypervisor ?? null,
+    hypervisor,
     settings: jsonb(registration.settings),
     sealedSettings: sealSettings(by.system.store, { kind: 'pool', id }, registration.secrets),
     identity: report.identity,
@@ -117,6 +119,15 @@ function pluginOf(system: System, request: Pick<PoolRequest, 'provider' | 'url'>
   const [plugin, ...others] = known.filter((one) => one.schemes.includes(scheme))
   if (plugin && others.length === 0) return plugin
   throw new Refusal('INVALID', `Parameter provider is needed, as the url does not tell it; known are ${names}`)
+}
+
+/** The hypervisor in the spelling of its plug-in. `null`: any. */
+function hypervisorOf(system: System, asked: string | undefined): string | null {
+  if (asked === undefined || asked.toLowerCase() === 'any') return null
+  const known = [...system.plugins.hypervisors.values()].map((plugin) => plugin.hypervisor)
+  const found = known.find((name) => name.toLowerCase() === asked.toLowerCase())
+  if (found !== undefined) return found
+  throw new Refusal('INVALID', `Invalid parameter hypervisor: it must be Any or one of ${known.join(', ')}`)
 }
 
 function checkCapacity(request: PoolRequest): void {

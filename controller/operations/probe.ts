@@ -3,7 +3,7 @@ import { asPluginError, type Call, type PluginError } from '@moorage/contract'
 import { Refusal } from '../domain/failures.ts'
 
 /** How long an array or host may take to say what it is before its registration is refused. */
-export const PROBE_MS = 10_000
+const PROBE_MS = 10_000
 
 /**
  * Asks an array or a host what it is, within `PROBE_MS` unless told. `thing` names it in a refusal: `The array`. Throws `Refusal`:

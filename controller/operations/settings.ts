@@ -50,7 +50,7 @@ export function readRegistration(
  * One value as its form asks, in its normal form (`true`, not `TRUE`). `undefined` when there is none and none is needed.
  * Throws `Refusal` `INVALID` that names the setting.
  */
-export function readSetting(spec: SettingSpec, value: string | undefined): string | undefined {
+function readSetting(spec: SettingSpec, value: string | undefined): string | undefined {
   const wrong = (rule: string) => new Refusal('INVALID', `Invalid parameter details: ${spec.name} ${rule}`)
   if (value === undefined || value === '') {
     if (spec.required) throw wrong(`is required: ${spec.description}`)

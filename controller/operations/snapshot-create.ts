@@ -3,6 +3,7 @@ import { Refusal } from '../domain/failures.ts'
 import { snapshotCreate } from '../sagas/snapshot-create.ts'
 import { volumeStanding } from '../store/queries/standing.ts'
 import { insertSnapshot } from '../store/snapshots.ts'
+import { writeTags } from '../store/tags.ts'
 import { certain } from './certain.ts'
 import type { Submitted } from './context.ts'
 import { type By, carriedOut, submit } from './submit.ts'
@@ -13,6 +14,7 @@ export interface SnapshotRequest {
   readonly name?: string
   readonly location?: string
   readonly quiesce: boolean
+  readonly tags: Readonly<Record<string, string>>
 }
 
 /**
@@ -43,6 +45,11 @@ export async function createSnapshot(by: By, request: SnapshotRequest): Promise<
       state: 'Allocated',
       bytes: volume.bytes,
     })
+    const tag = { resourceType: 'Snapshot', resourceId: id, accountId: volume.accountId }
+    await writeTags(
+      tx,
+      Object.entries(request.tags).map(([key, value]) => ({ ...tag, key, value })),
+    )
     const operation = await submit(tx, by, {
       command: 'createSnapshot',
       head: snapshotCreate,

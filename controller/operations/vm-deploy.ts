@@ -8,11 +8,11 @@ import { insertAttachment } from '../store/attachments.ts'
 import type { OfferingRow, TemplateRow } from '../store/generated/schema.ts'
 import { hostById } from '../store/hosts.ts'
 import { jsonb } from '../store/json.ts'
-import { templateNow, zoneNow } from '../store/queries/registered.ts'
+import { templateNow, zoneNow } from '../store/queries/places.ts'
 import type { Tx } from '../store/store.ts'
 import { insertVm, vmById } from '../store/vms.ts'
 import { insertVolume, offeringById } from '../store/volumes.ts'
-import { certain } from './certain.ts'
+import { certain, openZone } from './certain.ts'
 import type { Submitted } from './context.ts'
 import { freshId, ID_TAKEN } from './custom-id.ts'
 import { checkLargest, offeredBytes } from './size.ts'
@@ -45,7 +45,7 @@ export interface VmRequest {
 export async function deployVm(by: By, request: VmRequest): Promise<Submitted> {
   return await unlessTaken(ID_TAKEN, () =>
     carriedOut(by, async (tx) => {
-      const zone = certain(await zoneNow(tx, request.zone), 'zoneid')
+      const zone = openZone(await zoneNow(tx, request.zone), by.caller)
       const offering = await serviceOfferingOf(tx, request.offering)
       const template = await templateOf(tx, request, zone.id)
       await checkHost(by, tx, request)

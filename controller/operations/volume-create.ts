@@ -6,12 +6,12 @@ import { volumeCreate } from '../sagas/volume-create.ts'
 import { volumeFromSnapshot } from '../sagas/volume-from-snapshot.ts'
 import type { OfferingRow } from '../store/generated/schema.ts'
 import { jsonb } from '../store/json.ts'
-import { zoneNow } from '../store/queries/registered.ts'
+import { zoneNow } from '../store/queries/places.ts'
 import { snapshotStanding, vmStanding } from '../store/queries/standing.ts'
 import { arrayCopyOf } from '../store/snapshots.ts'
 import type { Tx } from '../store/store.ts'
 import { insertVolume, offeringById, volumeById } from '../store/volumes.ts'
-import { certain } from './certain.ts'
+import { certain, openZone } from './certain.ts'
 import type { Submitted } from './context.ts'
 import { freshId, ID_TAKEN } from './custom-id.ts'
 import { bytesOf, checkLargest, offeredBytes } from './size.ts'
@@ -74,7 +74,7 @@ async function decide(
 ): Promise<{ readonly zone: string; readonly offering: OfferingRow; readonly bytes: number }> {
   const source = await sourceOf(tx, request.snapshot)
   const vm = request.vm === undefined ? undefined : certain(await vmStanding(tx, request.vm), 'virtualmachineid')
-  const zone = await zoneOf(tx, request.zone ?? source?.zone ?? vm?.zoneId)
+  const zone = await zoneOf(tx, by, request.zone ?? source?.zone ?? vm?.zoneId)
   if (source !== undefined && source.zone !== zone)
     throw new Refusal('INVALID', 'Invalid parameter zoneid: the snapshot is in another zone')
   if (vm !== undefined && vm.zoneId !== zone)
@@ -122,11 +122,10 @@ async function sourceOf(tx: Tx, snapshot: string | undefined): Promise<Source | 
   return { zone: row.zoneId, bytes: row.bytes, offering: row.volumeOfferingId }
 }
 
-async function zoneOf(tx: Tx, id: string | undefined): Promise<string> {
+async function zoneOf(tx: Tx, { caller }: By, id: string | undefined): Promise<string> {
   if (id === undefined)
     throw new Refusal('INVALID', 'Unable to execute API command createvolume due to missing parameter zoneid')
-  const zone = certain(await zoneNow(tx, id), 'zoneid')
-  return zone.id
+  return openZone(await zoneNow(tx, id), caller).id
 }
 
 async function offeringOf(

@@ -62,7 +62,7 @@ async function ask<Input>(deps: ReconcilerDeps, order: Order<Input>, wish: Wish<
     if (await isBusy(tx, resourceName(kind, id))) return undefined
     const before = (await attemptsAt(tx, head.name, [id])).get(id)
     if (!isDue(before)) return undefined
-    const derived = derivedId('reconciler', head.name, id, String(Math.random()))
+    const derived = derivedId('reconciler', head.name, id, before?.last ?? '')
     await submitInternal(tx, deps.jobs, { head, input, id: derived, account })
     await wish.note?.(tx, derived)
     return derived

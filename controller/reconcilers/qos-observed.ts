@@ -1,6 +1,7 @@
 import { asPluginError, type Call, differingAxes, type Qos, sameQos, type VmId, type VolumeId } from '@moorage/contract'
 import { readQos } from '../domain/qos.ts'
 import { resourceName } from '../domain/resource.ts'
+import { unlessGone } from '../sagas/calls.ts'
 import { type QosInUse, qosInUse } from '../store/attachments.ts'
 import { busySince, databaseNow } from '../store/census.ts'
 import { recordEvent } from '../store/events.ts'
@@ -26,7 +27,9 @@ export const qosObserved: Reconciler = {
     const began = await databaseNow(reader)
     const places = Map.groupBy(await qosInUse(reader), ({ place }) => resourceName(place.kind, place.id))
     const found: Observed[] = []
-    await inParallel([...places.values()], async (volumes) => readBack(deps, turn, { volumes, found }))
+    await inParallel([...places.values()], async (volumes) => {
+      found.push(...(await readBack(deps, turn, volumes)))
+    })
     // What an operation may just be changing is for the next turn.
     const busy = await busySince(reader, began)
     for (const one of found) {
@@ -37,33 +40,35 @@ export const qosObserved: Reconciler = {
 }
 
 /** Reads the vectors that one pool or host enforces; gives it up for this turn when it does not answer. */
-async function readBack(
-  deps: ReconcilerDeps,
-  turn: Turn,
-  { volumes, found }: { readonly volumes: readonly QosInUse[]; readonly found: Observed[] },
-): Promise<void> {
-  for (const one of volumes) {
-    try {
-      const observed = await enforced(deps, one, turn.call(`qos/${one.volume}`))
-      if (observed) found.push({ ...one, observed })
-    } catch (error) {
-      const { code, message } = asPluginError(error)
+async function readBack(deps: ReconcilerDeps, turn: Turn, volumes: readonly QosInUse[]): Promise<readonly Observed[]> {
+  const found: Observed[] = []
+  try {
+    const read = await readerAt(deps, volumes[0])
+    for (const one of volumes) {
       // A volume or machine that is not there has no vector: others look after that.
-      if (code === 'NOT_FOUND') continue
-      if (!turn.signal.aborted) deps.log.warn({ ...one.place, code, why: message }, 'QoS cannot be read back')
-      return
+      const observed = await unlessGone(async () => read(one, turn.call(`qos/${one.volume}`)))
+      if (observed) found.push({ ...one, observed })
     }
+  } catch (error) {
+    const { code, message } = asPluginError(error)
+    if (!turn.signal.aborted) deps.log.warn({ ...volumes[0]?.place, code, why: message }, 'QoS cannot be read back')
   }
+  return found
 }
 
-/** The vector in force; `undefined` where nobody can say. */
-async function enforced(deps: ReconcilerDeps, one: QosInUse, call: Call): Promise<Qos | undefined> {
+/** Answers the vector in force; `undefined` where nobody can say. */
+type Read = (one: QosInUse, call: Call) => Promise<Qos | undefined>
+
+async function readerAt(deps: ReconcilerDeps, first: QosInUse | undefined): Promise<Read> {
+  if (!first) return async () => undefined
+  const { kind, id } = first.place
   // Ids of ours are made by us; the brands only keep kinds apart.
-  const volume = one.volume as VolumeId
-  if (one.place.kind === 'pool')
-    return (await deps.plugins.pool(one.place.id)).provider(() => {}).qos?.read(volume, call)
-  const { throttle } = (await deps.plugins.host(one.place.id)).adapter(() => {})
-  return throttle?.read(one.vm as VmId, volume, call) // As above.
+  if (kind === 'pool') {
+    const { qos } = (await deps.plugins.pool(id)).provider(() => {})
+    return async ({ volume }, call) => qos?.read(volume as VolumeId, call) // As above.
+  }
+  const { throttle } = (await deps.plugins.host(id)).adapter(() => {})
+  return async ({ vm, volume }, call) => throttle?.read(vm as VmId, volume as VolumeId, call) // As above.
 }
 
 async function record(tx: Tx, { volume, expected: before, observed }: Observed): Promise<void> {

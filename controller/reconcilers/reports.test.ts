@@ -142,7 +142,7 @@ describe('qos-observed', () => {
   })
 
   test('limits changed behind our back at the hypervisor are observed where the hypervisor keeps them', async () => {
-    const { api, store, system, turn, events, deploy, create } = scene
+    const { api, store, system, turn, events, behindUs, deploy, create } = scene
     const offering = {
       name: 'throttled',
       displaytext: 'throttled',
@@ -159,8 +159,8 @@ describe('qos-observed', () => {
     const { hostId } = (await vmById(store.reader, vm)) ?? {}
     const { throttle } = (await system.plugins.host(hostId ?? '')).adapter(() => {})
     const qos = { totalIops: { max: 50 } }
-    // Ids of ours are made by us; a fence above all others, as nobody asks for it any more.
-    await throttle?.apply(vm as VmId, { volume: id as VolumeId, qos }, { ...call(), fence: await highestFence() })
+    // Ids of ours are made by us; the brands only keep kinds apart.
+    await throttle?.apply(vm as VmId, { volume: id as VolumeId, qos }, await behindUs())
     await turn('qos-observed', 'qos-observed')
     expect(await volumeById(store.reader, id)).toMatchObject({ qosApplied: applied, qosObserved: qos })
     expect(await events(id, 'VOLUME.QOS.%')).toEqual(['VOLUME.QOS.DRIFTED WARN'])
@@ -187,15 +187,3 @@ describe('qos-observed', () => {
     await api.run('deleteVolume', { id })
   })
 })
-
-function call() {
-  return { key: 'behind', deadline: Date.now() + 5_000, signal: AbortSignal.timeout(5_000) }
-}
-
-async function highestFence(): Promise<number> {
-  const { highest } = await scene.store.reader
-    .selectFrom('operation')
-    .select(({ fn }) => fn.max('fence').as('highest'))
-    .executeTakeFirstOrThrow()
-  return highest
-}

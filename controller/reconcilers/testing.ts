@@ -1,6 +1,6 @@
-import type { VmId } from '@moorage/contract'
+import { randomUUID } from 'node:crypto'
+import type { Call, VmId } from '@moorage/contract'
 import { sql } from 'kysely'
-import type { System } from '../operations/context.ts'
 import { type Ground, makeGround, startController, type TestController } from '../testing.ts'
 import { type Answered, type Asked, textOf } from '../testing-client.ts'
 import type { ReconcilerLog } from './reconciler.ts'
@@ -34,6 +34,8 @@ export interface Scene extends TestController {
   age(subject: string, seconds: number): Promise<void>
   /** Pulls the plug of a machine at its host, behind our back. */
   pullThePlug(vm: string): Promise<void>
+  /** A call to a back end that no operation makes, and no fence refuses. */
+  behindUs(): Promise<Call>
   /** Takes a census; answers its open findings. */
   findings(): Promise<readonly Answered[]>
 }
@@ -64,7 +66,7 @@ export function patientReconcilers({ system }: Pick<TestController, 'system'>, l
 /** Starts everything; about a second. */
 export async function startScene(): Promise<Scene> {
   const controller = await startController()
-  const { api, store, system } = controller
+  const { api } = controller
   const ground = await makeGround(controller)
   const log: LogLine[] = []
   const note = (level: LogLine['level']) => (fields: object, message: string) =>
@@ -88,6 +90,21 @@ export async function startScene(): Promise<Scene> {
       if (!found || others.length > 0) throw new Error(`${command} answered ${others.length + Number(!!found)} objects`)
       return found
     },
+    ...looking(controller),
+    async stop() {
+      await controller.simulator.faults.clear()
+      await reconcilers.stop()
+      await controller.stop()
+    },
+  }
+}
+
+function looking({
+  api,
+  store,
+  system,
+}: TestController): Pick<Scene, 'operations' | 'events' | 'age' | 'pullThePlug' | 'behindUs' | 'findings'> {
+  return {
     operations: (saga, subject) => endedOperations(system, saga, subject),
     async events(resource, types) {
       const found = await store.reader
@@ -105,32 +122,25 @@ export async function startScene(): Promise<Scene> {
     },
     async pullThePlug(vm) {
       const row = await store.reader.selectFrom('vm').select('hostId').where('id', '=', vm).executeTakeFirstOrThrow()
-      const fence = await store.reader
-        .selectFrom('operation')
-        .select(({ fn }) => fn.max('fence').as('highest'))
-        .executeTakeFirstOrThrow()
       const { adapter } = await system.plugins.host(row.hostId ?? '')
-      await adapter(() => {}).vms.stop(
-        vm as VmId, // An id of ours is made by us.
-        { force: true },
-        { key: `plug/${vm}`, deadline: Date.now() + 5_000, signal: AbortSignal.timeout(5_000), fence: fence.highest },
-      )
+      // An id of ours is made by us; the brand only keeps kinds apart.
+      await adapter(() => {}).vms.stop(vm as VmId, { force: true }, await behindUs(store))
     },
+    behindUs: () => behindUs(store),
     async findings() {
       await api.run('runCensus')
       return api.list('listCensusFindings', { state: 'open' })
     },
-    async stop() {
-      await controller.simulator.faults.clear()
-      await reconcilers.stop()
-      await controller.stop()
-    },
   }
 }
 
-async function endedOperations(system: System, saga: string, subject: string): ReturnType<Scene['operations']> {
+async function endedOperations(
+  { store, jobs }: TestController['system'],
+  saga: string,
+  subject: string,
+): ReturnType<Scene['operations']> {
   const look = () =>
-    system.store.reader
+    store.reader
       .selectFrom('operation')
       .select(['id', 'state'])
       .where('saga', '=', saga)
@@ -138,6 +148,14 @@ async function endedOperations(system: System, saga: string, subject: string): R
       .orderBy('seq')
       .execute()
   for (const { id } of await look())
-    if (!(await system.jobs.ended(id, ENDED_MS))) throw new Error(`operation ${id} has not ended`)
+    if (!(await jobs.ended(id, ENDED_MS))) throw new Error(`operation ${id} has not ended`)
   return look()
+}
+
+async function behindUs({ reader }: TestController['store']): Promise<Call> {
+  const { fence } = await reader
+    .selectFrom('operation')
+    .select(({ fn }) => fn.max('fence').as('fence'))
+    .executeTakeFirstOrThrow()
+  return { key: randomUUID(), deadline: Date.now() + 5_000, signal: AbortSignal.timeout(5_000), fence }
 }

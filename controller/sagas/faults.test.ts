@@ -33,9 +33,9 @@ test('every saga that calls a back end has a scene', () => {
 
 describe.each(SCENES)('$saga ($calls)', (scene) => {
   test('succeeds, makes the calls it says it makes, and leaves nothing over', async () => {
-    const { run } = await scene.stage(world)
+    const { ask } = await scene.stage(world)
     await world.simulator.send('calls/clear', {})
-    expect(await run()).toMatchObject({ state: 'succeeded' })
+    expect(await world.end(await ask())).toMatchObject({ state: 'succeeded' })
     const { counts } = await world.simulator.calls()
     expect(Object.keys(counts)).toEqual(expect.arrayContaining([...scene.calls]))
     expect(await world.findings()).toEqual([])
@@ -46,9 +46,9 @@ describe.each(SCENES)('$saga ($calls)', (scene) => {
 
 describe.each(CELLS)('$scene.saga: $call meets $fault.kind', ({ scene, call, fault }) => {
   test('ends failed, is recorded as arrays and hosts are, and succeeds when asked again', async () => {
-    const { run, again } = await scene.stage(world)
+    const { ask, again } = await scene.stage(world)
     await world.simulator.faults.arm({ method: call, ...fault })
-    expect(await run()).toMatchObject({ state: 'failed' })
+    expect(await world.end(await ask())).toMatchObject({ state: 'failed' })
     await world.simulator.faults.clear()
     await settled(world)
     // What a failed withdrawal leaves is no secret: the census names it until somebody asks again.
@@ -56,7 +56,7 @@ describe.each(CELLS)('$scene.saga: $call meets $fault.kind', ({ scene, call, fau
     expect(findings.filter((finding) => !finding.endsWith('access that was to be withdrawn'))).toEqual([])
     expect(await ledgerFaults(world)).toEqual([])
     expect(await leftHeld(world)).toEqual([])
-    expect(await (again ?? run)()).toMatchObject({ state: 'succeeded' })
+    expect(await world.end(await (again ?? ask)())).toMatchObject({ state: 'succeeded' })
     expect(await world.findings()).toEqual([])
     expect(await ledgerFaults(world)).toEqual([])
   })

@@ -96,7 +96,7 @@ async function stopUsers(deps: SagaDeps, pool: string, context: StepContext): Pr
   if (left.length > 0) {
     throw new Refusal(
       'UNAVAILABLE',
-      `Virtual machines that use the storage pool could not be stopped: ${left.join(', ')}`,
+      `Virtual machines that use the storage pool could not be stopped: ${left.map(({ id }) => id).join(', ')}`,
     )
   }
 }

@@ -53,11 +53,13 @@ test('every saga that can be asked for is in the registry, in the version and la
   // Only heads have a `submission`.
   for (const head of heads.map(([, value]) => value as { readonly name: string; version: number; lane: string })) {
     const { name, version, lane } = head
-    expect(registered.get(name), name).toMatchObject({ name, version, lane })
+    expect({ name, saga: registered.get(name) }).toMatchObject({ name, saga: { name, version, lane } })
   }
 })
 
-test('no two sagas share a name, and no two steps of one saga do', () => {
-  for (const { name, steps } of createSagas(deps).values())
-    expect(new Set(steps.map((step) => step.name)).size, name).toBe(steps.length)
+test('no two steps of one saga share a name', () => {
+  const doubled = [...createSagas(deps).values()].filter(
+    ({ steps }) => new Set(steps.map(({ name }) => name)).size < steps.length,
+  )
+  expect(doubled.map(({ name }) => name)).toEqual([])
 })

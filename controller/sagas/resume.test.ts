@@ -21,12 +21,12 @@ async function expectNothingOff(): Promise<void> {
 
 describe.each(SCENES)('$saga ($calls)', ({ calls, stage }) => {
   test('succeeds when every back end is out of reach once and loses an answer once', async () => {
-    const { run } = await stage(world)
+    const { ask } = await stage(world)
     for (const method of calls) {
       await world.simulator.faults.arm({ method, kind: 'error-before', code: 'UNAVAILABLE' })
       await world.simulator.faults.arm({ method, kind: 'lose-answer' })
     }
-    expect(await run()).toMatchObject({ state: 'succeeded' })
+    expect(await world.end(await ask())).toMatchObject({ state: 'succeeded' })
     await settled(world)
     await expectNothingOff()
   })
@@ -36,12 +36,12 @@ const CELLS = SCENES.flatMap(({ saga, calls, stage }) => calls.map((call) => ({ 
 
 describe.each(CELLS)('$saga is taken over during $call', ({ call, stage }) => {
   test('goes on where it was, and the late duplicate does no harm', async () => {
-    const { run } = await stage(world)
+    const { ask } = await stage(world)
     await world.simulator.faults.arm({ method: call, kind: 'hold-before' })
-    const running = run()
+    const operation = await ask()
     await world.simulator.faults.held(call)
     await world.takeOver()
-    expect(await running).toMatchObject({ state: 'succeeded' })
+    expect(await world.end(operation)).toMatchObject({ state: 'succeeded' })
     await settled(world)
     await world.simulator.faults.release()
     await expectNothingOff()

@@ -4,7 +4,7 @@ import { poolMaintenance } from './pool-maintenance.ts'
 import { snapshotCreate } from './snapshot-create.ts'
 import { snapshotDelete } from './snapshot-delete.ts'
 import { snapshotRevert } from './snapshot-revert.ts'
-import type { Ended, World } from './testing.ts'
+import type { World } from './testing.ts'
 import { vmExpunge } from './vm-expunge.ts'
 import { vmReboot } from './vm-reboot.ts'
 import { vmStart } from './vm-start.ts'
@@ -17,9 +17,10 @@ import { volumeResize } from './volume-resize.ts'
 
 /** A saga about to run, and what is asked again once it has failed. */
 export interface Staged {
-  readonly run: () => Promise<Ended>
-  /** Asks for the same once more, without any fault: it must succeed. Absent: `run` does. */
-  readonly again?: () => Promise<Ended>
+  /** Submits it; answers the operation. */
+  readonly ask: () => Promise<string>
+  /** Asks for the same once more after a failure: it must succeed then. Absent: `ask` does. */
+  readonly again?: () => Promise<string>
 }
 
 /** A saga with everything it needs to do something in each of its outer steps. */
@@ -60,7 +61,7 @@ async function snapped(
 }
 
 function asked<Input>(world: World, head: SagaHead<Input>, input: Input): Staged {
-  return { run: async () => world.run(head, input) }
+  return { ask: async () => world.submit(head, input) }
 }
 
 /** One scene for every saga that touches a back end. */
@@ -124,8 +125,8 @@ export const SCENES: readonly Scene[] = [
       const { volume } = await plugged(world)
       const snapshot = await world.snapshot(volume)
       return {
-        run: async () => world.run(snapshotCreate, { snapshot }),
-        again: async () => world.run(snapshotCreate, { snapshot: await world.snapshot(volume) }),
+        ask: async () => world.submit(snapshotCreate, { snapshot }),
+        again: async () => world.submit(snapshotCreate, { snapshot: await world.snapshot(volume) }),
       }
     },
   },

@@ -1,27 +1,22 @@
 import { randomUUID } from 'node:crypto'
-import type { Call, HypervisorInventoryItem, InventoryItem, Qos } from '@moorage/contract'
+import type { HypervisorInventoryItem, InventoryItem } from '@moorage/contract'
 import { simulatorHypervisor } from '@moorage/hypervisor-simulator'
-import { simulatorStorage } from '@moorage/storage-simulator'
 import { startSimulator, type TestSimulator } from '@moorage/simulator/testing'
-import type { WantedTier } from '../domain/qos.ts'
-import { GIB } from '../domain/size.ts'
+import { simulatorStorage } from '@moorage/storage-simulator'
+import { type Runner, type RunnerOptions, startRunner } from '../jobs/runner.ts'
 import type { Failure } from '../jobs/saga.ts'
-import { startRunner, type Runner, type RunnerOptions } from '../jobs/runner.ts'
 import { createPluginHost } from '../plugin-host/create.ts'
 import type { PluginHost } from '../plugin-host/plugin-host.ts'
-import { insertHost } from '../store/hosts.ts'
 import { createJournal } from '../store/journal.ts'
-import { insertPool } from '../store/pools.ts'
-import { registrationLoader, sealSettings } from '../store/registrations.ts'
-import { insertSnapshot } from '../store/snapshots.ts'
+import { registrationLoader } from '../store/registrations.ts'
 import type { Tx } from '../store/store.ts'
 import { type TestStore, testStore } from '../store/testing.ts'
-import { insertVm } from '../store/vms.ts'
-import { insertVolume, volumeById } from '../store/volumes.ts'
 import { describeFailure } from './calls.ts'
 import { census } from './census.ts'
 import type { SagaHead } from './head.ts'
 import { createSagas } from './registry.ts'
+import { addHost, addPool, insertPlaces, type Places, probe } from './testing-places.ts'
+import { type Rows, rowsOf } from './testing-rows.ts'
 
 /** How an operation ended. */
 export interface Ended {
@@ -31,7 +26,7 @@ export interface Ended {
 }
 
 /** A small cloud on a simulator: one zone and cluster, hosts `one` and `two`, pools `fast` and `slow`, one account. */
-export interface World {
+export interface World extends Rows {
   readonly store: TestStore
   readonly simulator: TestSimulator
   readonly plugins: PluginHost
@@ -44,21 +39,6 @@ export interface World {
   readonly account: string
   readonly pools: { readonly fast: string; readonly slow: string }
   readonly hosts: { readonly one: string; readonly two: string }
-  /** Adds a row; answers its id. A volume is Allocated with 1 GiB, a VM Stopped, a snapshot Allocated, unless told. */
-  volume(more?: {
-    readonly bytes?: number
-    readonly qos?: Qos
-    readonly tier?: WantedTier
-    readonly from?: string
-    readonly tags?: readonly string[]
-  }): Promise<string>
-  vm(more?: { readonly memoryBytes?: number; readonly cluster?: string }): Promise<string>
-  snapshot(volume: string): Promise<string>
-  offering(terms: {
-    readonly qos?: Qos
-    readonly tier?: WantedTier
-    readonly tags?: readonly string[]
-  }): Promise<string>
   /** Submits without waiting; answers the operation. */
   submit<Input>(head: SagaHead<Input>, input: Input): Promise<string>
   /** Waits for the end of an operation, at most 30 s. */
@@ -109,7 +89,8 @@ export async function startWorld(
     running.runner = await begin({ store, sagas }, options)
   }
   const base = { store, simulator, plugins, runner, ...places, pools, hosts }
-  return { ...base, takeOver, ...rows(base), ...work(base) }
+  const working = work(base)
+  return { ...base, takeOver, ...rowsOf(base), ...working, ...looks(base, working) }
 }
 
 async function begin(
@@ -137,191 +118,8 @@ type Base = Pick<
 > &
   Places
 
-interface Places {
-  readonly zone: string
-  readonly pod: string
-  readonly cluster: string
-  readonly account: string
-  readonly service: string
-}
-
-async function insertPlaces(store: TestStore): Promise<Places> {
-  const [zone, pod, cluster, domain, account, service] = Array.from({ length: 6 }, () => randomUUID())
-  if (!zone || !pod || !cluster || !domain || !account || !service) throw new Error('six ids were asked for')
-  await store.transact(async (tx) => {
-    await tx.insertInto('zone').values({ id: zone, name: 'zone' }).execute()
-    await tx.insertInto('pod').values({ id: pod, zoneId: zone, name: 'pod' }).execute()
-    await tx
-      .insertInto('cluster')
-      .values({ id: cluster, zoneId: zone, podId: pod, name: 'cluster', hypervisor: 'Simulator' })
-      .execute()
-    await tx.insertInto('domain').values({ id: domain, name: 'ROOT', path: '/' }).execute()
-    await tx
-      .insertInto('account')
-      .values({ id: account, domainId: domain, name: 'tenant', role: 'user', chapAccount: 'tenant' })
-      .execute()
-    await tx
-      .insertInto('offering')
-      .values({
-        id: service,
-        kind: 'service',
-        name: 'small',
-        displayText: 'small',
-        qos: {},
-        qosTier: 'none',
-        cpus: 1,
-        memoryBytes: GIB,
-      })
-      .execute()
-  })
-  return { zone, pod, cluster, account, service }
-}
-
-type Adding = Places & Pick<World, 'store' | 'simulator' | 'plugins'> & { readonly owner: string }
-
-function probe(name: string): Call {
-  return { key: `probe/${name}`, deadline: Date.now() + 5_000, signal: new AbortController().signal, fence: 0 }
-}
-
-async function addHost(world: Adding, name: string): Promise<string> {
-  const { store, simulator, plugins, owner, zone, pod, cluster } = world
-  const id = randomUUID()
-  const { url, settings } = simulator.hostEndpoint(name, owner)
-  const { password = '', ...open } = settings
-  const report = await plugins.probeHost('simulator', { url, settings, owner }, probe(name))
-  await store.transact(async (tx) =>
-    insertHost(tx, {
-      ...report,
-      id,
-      zoneId: zone,
-      podId: pod,
-      clusterId: cluster,
-      name,
-      plugin: 'simulator',
-      hypervisor: 'Simulator',
-      url,
-      settings: open,
-      sealedSettings: sealSettings(store, { kind: 'host', id }, { password }),
-    }),
-  )
-  return id
-}
-
-async function addPool(world: Adding, name: string): Promise<string> {
-  const { store, simulator, plugins, owner, zone } = world
-  const id = randomUUID()
-  const { url, settings } = simulator.storageEndpoint(name, owner)
-  const { password = '', ...open } = settings
-  const { identity, totalBytes, usedBytes } = await plugins.probePool(
-    'simulator',
-    { url, settings, owner },
-    probe(name),
-  )
-  await store.transact(async (tx) =>
-    insertPool(tx, {
-      id,
-      zoneId: zone,
-      scope: 'ZONE',
-      name,
-      provider: 'simulator',
-      url,
-      managed: true,
-      settings: open,
-      sealedSettings: sealSettings(store, { kind: 'pool', id }, { password }),
-      identity,
-      state: 'Up',
-      tags: [name],
-      totalBytes,
-      usedBytes,
-      capacityIops: 10_000,
-    }),
-  )
-  return id
-}
-
-function rows(world: Base): Pick<World, 'volume' | 'vm' | 'snapshot' | 'offering'> {
-  const { store, zone, account, service } = world
-  const offering: World['offering'] = async ({ qos = {}, tier = 'none', tags = [] }) => {
-    const id = randomUUID()
-    await store.reader
-      .insertInto('offering')
-      .values({
-        id,
-        kind: 'disk',
-        name: `disk-${id}`,
-        displayText: 'disk',
-        customized: true,
-        qos,
-        qosTier: tier,
-        tags: [...tags],
-      })
-      .execute()
-    return id
-  }
-  return {
-    offering,
-    volume: async ({ bytes = GIB, qos = {}, tier = 'any', from, tags } = {}) => {
-      const id = randomUUID()
-      const offeringId = tags ? await offering({ qos, tier, tags }) : null
-      await store.transact(async (tx) =>
-        insertVolume(tx, {
-          id,
-          accountId: account,
-          zoneId: zone,
-          name: `volume-${id}`,
-          type: 'DATADISK',
-          offeringId,
-          bytes,
-          qosTier: tier,
-          qosRequested: qos,
-          state: 'Allocated',
-          ...(from === undefined ? {} : { sourceSnapshotId: from }),
-        }),
-      )
-      return id
-    },
-    vm: async ({ memoryBytes = GIB } = {}) => {
-      const id = randomUUID()
-      const name = `vm-${id}`
-      await store.transact(async (tx) =>
-        insertVm(tx, {
-          id,
-          accountId: account,
-          zoneId: zone,
-          name,
-          displayName: name,
-          offeringId: service,
-          hypervisor: 'Simulator',
-          state: 'Stopped',
-          cpus: 1,
-          memoryBytes,
-        }),
-      )
-      return id
-    },
-    snapshot: async (volume) => {
-      const id = randomUUID()
-      const { bytes } = (await volumeById(store.reader, volume)) ?? { bytes: 0 }
-      await store.transact(async (tx) =>
-        insertSnapshot(tx, {
-          id,
-          accountId: account,
-          zoneId: zone,
-          volumeId: volume,
-          name: `snapshot-${id}`,
-          state: 'Allocated',
-          bytes,
-        }),
-      )
-      return id
-    },
-  }
-}
-
-function work(
-  world: Base,
-): Pick<World, 'submit' | 'end' | 'run' | 'done' | 'findings' | 'arrays' | 'machines' | 'stop'> {
-  const { store, simulator, plugins, runner, account, pools, hosts } = world
+function work(world: Base): Pick<World, 'submit' | 'end' | 'run' | 'done'> {
+  const { store, runner, account } = world
   const submit: World['submit'] = async (head, input) => {
     const id = randomUUID()
     await store.transact(async (tx) => {
@@ -346,31 +144,26 @@ function work(
     if (state === 'succeeded') return
     throw new Error(`${head.name} ended ${state}: ${JSON.stringify(failure)}\n${await told(store, id)}`)
   }
+  return { submit, end, run, done }
+}
+
+function looks(world: Base, { done }: Pick<World, 'done'>): Pick<World, 'findings' | 'arrays' | 'machines' | 'stop'> {
+  const { store, simulator, plugins, runner, pools, hosts } = world
   return {
-    submit,
-    end,
-    run,
-    done,
     findings: async () => {
       await done(census, {})
       const open = await store.reader.selectFrom('censusFinding').selectAll().where('state', '=', 'open').execute()
       return open.map(({ kind, place, object, detail }) => `${kind} ${place} ${object} ${detail}`)
     },
     arrays: async () => {
-      const lists = await Promise.all(
-        Object.values(pools).map(async (id) =>
-          (await plugins.pool(id)).provider(() => {}).inventory.list(undefined, probe('list')),
-        ),
-      )
-      return lists.flatMap(({ items }) => items)
+      const list = async (id: string) =>
+        (await plugins.pool(id)).provider(() => {}).inventory.list(undefined, probe('list'))
+      return (await Promise.all(Object.values(pools).map(list))).flatMap(({ items }) => items)
     },
     machines: async () => {
-      const lists = await Promise.all(
-        Object.values(hosts).map(async (id) =>
-          (await plugins.host(id)).adapter(() => {}).inventory.list(undefined, probe('list')),
-        ),
-      )
-      return lists.flatMap(({ items }) => items)
+      const list = async (id: string) =>
+        (await plugins.host(id)).adapter(() => {}).inventory.list(undefined, probe('list'))
+      return (await Promise.all(Object.values(hosts).map(list))).flatMap(({ items }) => items)
     },
     stop: async () => {
       await simulator.faults.clear()

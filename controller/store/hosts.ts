@@ -34,6 +34,7 @@ export async function memoryInUse(reader: Reader, zone: string): Promise<Readonl
 
 /** Changes columns of a host. */
 export async function updateHost(tx: Tx, id: string, changes: Updateable<HostTable>): Promise<void> {
+  if (Object.keys(changes).length === 0) return
   await tx.updateTable('host').set(changes).where('id', '=', id).execute()
 }
 

@@ -9,6 +9,7 @@ export async function insertOffering(tx: Tx, offering: Insertable<OfferingTable>
 
 /** Changes columns of an offering; volumes made of it keep what they were sold. */
 export async function updateOffering(tx: Tx, id: string, changes: Updateable<OfferingTable>): Promise<void> {
+  if (Object.keys(changes).length === 0) return
   await tx.updateTable('offering').set(changes).where('id', '=', id).execute()
 }
 

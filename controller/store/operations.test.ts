@@ -95,6 +95,7 @@ test('the log of an operation is read in order; an unknown operation has none', 
 test('nodes are listed while they live, with what they run', async () => {
   await journal.heartbeat('node-x', [])
   expect(await listNodes(store.reader)).toMatchObject([{ id: 'node-x', operations: 0 }])
+  await sql`update operation set state = 'aborted', ended_at = now() where state = 'queued'`.execute(store.reader)
   const id = await submit()
   const [claim] = await journal.claim('node-x', { max: 1, background: 0 })
   expect(await buryNode(store, 'node-x')).toBe(1)

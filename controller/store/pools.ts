@@ -69,6 +69,7 @@ export async function volumeCounts(reader: Reader, pools: readonly string[]): Pr
 
 /** Changes columns of a pool. */
 export async function updatePool(tx: Tx, id: string, changes: Updateable<PoolTable>): Promise<void> {
+  if (Object.keys(changes).length === 0) return
   await tx.updateTable('pool').set(changes).where('id', '=', id).execute()
 }
 

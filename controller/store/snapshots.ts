@@ -19,6 +19,7 @@ export async function lockSnapshot(tx: Tx, id: string): Promise<SnapshotRow | un
 
 /** Changes columns of a snapshot. */
 export async function updateSnapshot(tx: Tx, id: string, changes: Updateable<SnapshotTable>): Promise<void> {
+  if (Object.keys(changes).length === 0) return
   await tx.updateTable('snapshot').set(changes).where('id', '=', id).execute()
 }
 

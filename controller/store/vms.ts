@@ -19,6 +19,7 @@ export async function lockVm(tx: Tx, id: string): Promise<VmRow | undefined> {
 
 /** Changes columns of a VM. */
 export async function updateVm(tx: Tx, id: string, changes: Updateable<VmTable>): Promise<void> {
+  if (Object.keys(changes).length === 0) return
   await tx.updateTable('vm').set(changes).where('id', '=', id).execute()
 }
 

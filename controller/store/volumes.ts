@@ -31,6 +31,7 @@ export async function lockVolumes(tx: Tx, ids: readonly string[]): Promise<reado
 
 /** Changes columns of a volume. */
 export async function updateVolume(tx: Tx, id: string, changes: Updateable<VolumeTable>): Promise<void> {
+  if (Object.keys(changes).length === 0) return
   await tx.updateTable('volume').set(changes).where('id', '=', id).execute()
 }
 

@@ -57,7 +57,7 @@ export function bytes(value: unknown, name: string): number {
 }
 
 /** Reads one of `accepted`; throws `INVALID`. */
-export function oneOf<const Text extends string>(value: unknown, name: string, accepted: readonly Text[]): Text {
+function oneOf<const Text extends string>(value: unknown, name: string, accepted: readonly Text[]): Text {
   const found = accepted.find((text) => text === value)
   if (found === undefined) throw invalid(`${name} must be one of ${accepted.join(', ')}`)
   return found

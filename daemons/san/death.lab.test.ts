@@ -11,12 +11,15 @@ import {
 } from '@moorage/contract'
 import { remoteStorage, wireClient } from '@moorage/wire'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { newCall, newHost, newId, qemuIo, Session, until } from './initiator.ts'
+import { closeSessions, newCall, newHost, newId, qemuIo, Session, until } from './initiator.ts'
 import { SAN_LIMITS, startTestSan, type TestSan } from './testing.ts'
 
 const MEBIBYTE = 1024 ** 2
 const BLOCK = 4096
+/** Blocks of each writer. */
 const BLOCKS = 256
+/** Blocks that it writes: few, so that they are written again soon. */
+const SPREAD = 16
 
 let san: TestSan
 let provider: StorageProvider
@@ -29,7 +32,10 @@ beforeAll(async () => {
   const can = ['snapshots', 'clones', 'resize', 'qos', 'stats'] as const
   provider = remoteStorage({ remote: wireClient({ url, user, password }), limits: SAN_LIMITS, can, context })
 })
-afterAll(() => san.stop())
+afterAll(async () => {
+  await closeSessions()
+  await san.stop()
+})
 
 function exposureOf(id: VolumeId): Exposure {
   return { source: { kind: 'volume', id }, consumer: host, mode: 'rw', account: 'tenant' }
@@ -42,6 +48,8 @@ async function inventory(): Promise<readonly InventoryItem[]> {
 /** Writes blocks over and over, each time another pattern, and remembers what was acknowledged. */
 class Witness {
   readonly #session: Session
+  /** Its first block; it has as many as `BLOCKS`. */
+  readonly #first: number
   /** Pattern last acknowledged per block, and the one after it that may or may not have landed. */
   readonly #acknowledged = new Map<number, number>()
   #doubtful: { readonly block: number; readonly pattern: number } | undefined
@@ -50,8 +58,9 @@ class Witness {
   writes = 0
   failures = 0
 
-  constructor(session: Session) {
+  constructor(session: Session, first: number) {
     this.#session = session
+    this.#first = first
   }
 
   start(): void {
@@ -60,7 +69,7 @@ class Witness {
 
   async #work(): Promise<void> {
     for (let turn = 0; !this.#stopping; turn += 1) {
-      const block = (turn * 7) % BLOCKS
+      const block = this.#first + ((turn * 7) % SPREAD)
       const pattern = (turn % 251) + 1
       this.#doubtful = { block, pattern }
       let answer = ''
@@ -112,33 +121,49 @@ const STRIKES: readonly (readonly Victim[])[] = [['tgtd'], ['qsd'], ['san'], ['t
 
 const NAMED_STRIKES = STRIKES.map((victims) => ({ victims, names: victims.join(' and ') }))
 
-test.for(NAMED_STRIKES)(
-  'no acknowledged write is lost when $names is killed, and writing resumes',
-  async ({ victims }) => {
-    const id = newId<'volume'>()
-    const qos = { totalIops: { max: 3000 } }
-    const { name } = await provider.volumes.create({ id, bytes: 16 * MEBIBYTE, qos, settings: {} }, newCall())
-    const connection = await provider.access.expose(exposureOf(id), newCall())
-    const witness = new Witness(await Session.open(connection))
-    witness.start()
+/** Writes to a new volume in several sessions while `victims` are killed, twice. */
+async function surviveStrikes(victims: readonly Victim[], iops: number, writes: number): Promise<void> {
+  const id = newId<'volume'>()
+  const qos = { totalIops: { max: iops } }
+  const { name } = await provider.volumes.create({ id, bytes: 16 * MEBIBYTE, qos, settings: {} }, newCall())
+  const connection = await provider.access.expose(exposureOf(id), newCall())
+  const sessions = await Promise.all(Array.from({ length: 3 }, () => Session.open(connection)))
+  const witnesses = sessions.map((session, index) => new Witness(session, index * BLOCKS))
+  try {
+    for (const witness of witnesses) witness.start()
     for (let round = 0; round < 2; round += 1) {
-      const before = witness.writes
-      await until('it writes', () => witness.writes > before + 300)
+      await allWrite(witnesses, writes)
       const counted = await provider.stats?.read(id, newCall())
       await strike(victims)
-      const at = witness.writes
-      await until('it writes again', () => witness.writes > at + 100, 40_000)
+      await allWrite(witnesses, writes / 2)
       const now = await provider.stats?.read(id, newCall())
       expect(now?.writeOps).toBeGreaterThanOrEqual(counted?.writeOps ?? Infinity)
     }
-    await witness.stop()
-    expect(await witness.lost(join(san.data, 'pool', name))).toEqual([])
-    expect(await provider.access.expose(exposureOf(id), newCall())).toEqual(connection)
-    expect(await provider.qos?.read(id, newCall())).toEqual(qos)
-    await provider.access.withdraw(exposureOf(id), newCall())
-    await provider.volumes.delete(id, newCall())
-    expect(await inventory()).toEqual([])
-  },
+  } finally {
+    await Promise.all(witnesses.map((witness) => witness.stop()))
+  }
+  const lost = await Promise.all(witnesses.map((witness) => witness.lost(join(san.data, 'pool', name))))
+  expect(lost).toEqual([[], [], []])
+  expect(await provider.access.expose(exposureOf(id), newCall())).toEqual(connection)
+  expect(await provider.qos?.read(id, newCall())).toEqual(qos)
+  await provider.access.withdraw(exposureOf(id), newCall())
+  await provider.volumes.delete(id, newCall())
+  expect(await inventory()).toEqual([])
+}
+
+async function allWrite(witnesses: readonly Witness[], writes: number): Promise<void> {
+  const before = witnesses.map((witness) => witness.writes)
+  const each = (witness: Witness, index: number) => witness.writes > (before[index] ?? 0) + writes
+  await until('all of them write', () => witnesses.every(each), 40_000)
+}
+
+test.for(NAMED_STRIKES)('no acknowledged write is lost when $names is killed, and writing resumes', ({ victims }) =>
+  surviveStrikes(victims, 3000, 200),
+)
+
+test.for([{ victim: 'tgtd' }, { victim: 'qsd' }] as const)(
+  'a write that a throttle held back when $victim was killed does not come back over a later one',
+  ({ victim }) => surviveStrikes([victim], 40, 12),
 )
 
 test('the daemons of a SAN that was killed are adopted, and their sessions go on', async () => {
@@ -178,6 +203,17 @@ test('SIGTERM ends everything it serves, and a new start serves the same again',
   await provider.snapshots?.delete(snapshot, newCall())
   for (const volume of [id, clone]) await provider.volumes.delete(volume, newCall())
   expect(await inventory()).toEqual([])
+})
+
+test('SIGTERM leaves nothing also while the daemons that died are being brought back', async () => {
+  const id = newId<'volume'>()
+  await provider.volumes.create({ id, bytes: 16 * MEBIBYTE, qos: {}, settings: {} }, newCall())
+  await provider.access.expose(exposureOf(id), newCall())
+  await strike(['tgtd', 'qsd'])
+  await san.terminate()
+  await san.start()
+  await provider.access.withdraw(exposureOf(id), newCall())
+  await provider.volumes.delete(id, newCall())
 })
 
 /** Repeats a call, as its operation does, until it succeeds. */

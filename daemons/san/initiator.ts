@@ -96,15 +96,27 @@ export async function qemuIo(
   return /Pattern verification failed/.test(ended.output) ? { ...ended, status: 1 } : ended
 }
 
+const openSessions = new Set<Session>()
+
+/** Ends the sessions that a test which failed has left open. */
+export async function closeSessions(): Promise<void> {
+  await Promise.all([...openSessions].map((session) => session.close()))
+}
+
 /** A qemu-io that stays logged in. */
 export class Session {
   readonly #child: ChildProcessWithoutNullStreams
   readonly #dispose: () => Promise<void>
+  readonly #ended: Promise<unknown>
   #output = ''
 
   private constructor(child: ChildProcessWithoutNullStreams, dispose: () => Promise<void>) {
     this.#child = child
     this.#dispose = dispose
+    openSessions.add(this)
+    this.#ended = new Promise((resolve) => child.once('close', resolve))
+    // One that has ended takes no more commands, which shows in its answers.
+    child.stdin.on('error', () => {})
     for (const stream of [child.stdout, child.stderr]) {
       stream.on('data', (chunk: Buffer) => (this.#output += chunk.toString()))
     }
@@ -126,7 +138,9 @@ export class Session {
     this.#child.stdin.write(`${command}\n`)
     const deadline = Date.now() + withinMs
     while (Date.now() < deadline) {
-      const answer = /(wrote|read|discard) \d+\/\d+.*|[^\n]*(failed|error|cannot|can't)[^\n]*/i.exec(this.#output)
+      const answer = /(wrote|read|discard) \d+\/\d+.*|[^\n]*(failed|error|cannot|can't|read-only)[^\n]*/i.exec(
+        this.#output,
+      )
       if (answer) return answer[0]
       if (this.#child.exitCode !== null) return `ended: ${this.#output}`
       await pause(1)
@@ -161,9 +175,9 @@ export class Session {
 
   /** Ends it, the hard way: one that waits for a lost target would never leave by itself. */
   async close(): Promise<void> {
-    const ended = new Promise((resolve) => this.#child.once('close', resolve))
     this.#child.kill('SIGKILL')
-    await ended
+    await this.#ended
+    openSessions.delete(this)
     await this.#dispose()
   }
 }

@@ -7,7 +7,7 @@ import { promisify } from 'node:util'
 import { type Connection, type Exposure, serialOf, type StorageProvider, type VolumeId } from '@moorage/contract'
 import { remoteStorage, wireClient } from '@moorage/wire'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { iscsi, newCall, newHost, newId, qemuIo, runQemu, Session, until } from './initiator.ts'
+import { closeSessions, iscsi, newCall, newHost, newId, qemuIo, runQemu, Session, until } from './initiator.ts'
 import { SAN_LIMITS, startTestSan, type TestSan } from './testing.ts'
 
 const MEBIBYTE = 1024 * 1024
@@ -24,7 +24,10 @@ beforeAll(async () => {
   san = await startTestSan()
   provider = open(san)
 })
-afterAll(() => san.stop())
+afterAll(async () => {
+  await closeSessions()
+  await san.stop()
+})
 
 function open({ url, user, password, endpoint }: TestSan): StorageProvider {
   const can = ['snapshots', 'clones', 'resize', 'qos', 'revert', 'stats'] as const

@@ -71,7 +71,6 @@ export async function startTestSan(
     start: () => process.start(),
     stop: async () => {
       await process.terminate()
-      await (await import('node:fs/promises')).copyFile(join(data, 'san.log'), '/tmp/sanw/last.log')
       await rm(data, { recursive: true })
     },
   }
@@ -131,7 +130,7 @@ class SanProcess {
     const { exitCode, signalCode } = this.#child ?? {}
     if (exitCode !== 0) throw new Error(`the SAN ended with ${exitCode ?? signalCode}:\n${await this.#logTail()}`)
     const left = [...(await this.#processes()).map(({ text }) => text), ...(await this.#mounts())]
-    if (left.length > 0) throw new Error(`the SAN left behind: ${left.join('; ')}\n${await this.#logTail()}`)
+    if (left.length > 0) throw new Error(`the SAN left behind ${left.length}, as ${left[0]}\n${await this.#logTail()}`)
   }
 
   async daemons(): Promise<{ readonly san: number; readonly tgtd: number; readonly qsd: number }> {

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { Connection, Exposure, StorageProvider, VolumeId } from '@moorage/contract'
 import { remoteStorage, wireClient } from '@moorage/wire'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { iscsi, newCall, newHost, newId, qemuIo, Session } from './initiator.ts'
+import { closeSessions, iscsi, newCall, newHost, newId, qemuIo, Session } from './initiator.ts'
 import { SAN_LIMITS, startTestSan, type TestSan } from './testing.ts'
 
 const GIBIBYTE = 1024 ** 3
@@ -21,7 +21,10 @@ beforeAll(async () => {
   const can = ['snapshots', 'qos', 'resize'] as const
   provider = remoteStorage({ remote: wireClient({ url, user, password }), limits: SAN_LIMITS, can, context })
 })
-afterAll(() => san.stop())
+afterAll(async () => {
+  await closeSessions()
+  await san.stop()
+})
 
 async function makeVolume(options: { readonly iops?: number; readonly bytes?: number } = {}): Promise<VolumeId> {
   const { iops, bytes = GIBIBYTE } = options

@@ -37,7 +37,7 @@ export interface TgtRequest {
 }
 
 /** Bytes of the response's header. */
-export const RESPONSE_HEADER_BYTES = 8
+const RESPONSE_HEADER_BYTES = 8
 
 const REQUEST_BYTES = 120
 const DRIVER = 'iscsi'

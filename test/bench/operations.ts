@@ -70,8 +70,8 @@ async function groundOf(api: Api): Promise<Ground> {
     name: 'bench',
     displaytext: 'bench',
     disksize: 1,
-    miniops: 10,
-    maxiops: 100,
+    miniops: 50,
+    maxiops: 1000,
   })
   const vms = await Promise.all(
     Array.from({ length: 32 }, async (_, index) =>

@@ -81,8 +81,8 @@ async function groundOf(controller: ControllerProcess): Promise<Ground> {
       name: 'life',
       displaytext: 'for lives that are killed',
       customized: true,
-      miniops: 10,
-      maxiops: 100,
+      miniops: 50,
+      maxiops: 1000,
     }),
     'id',
   )

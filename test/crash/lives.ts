@@ -131,6 +131,8 @@ async function find(client: Client, command: string, params: Params): Promise<En
     try {
       return (await client.api.list(command, params))[0]
     } catch (error) {
+      // An id that was never there is refused as CloudStack refuses it.
+      if (error instanceof ApiError && error.code === 431) return undefined
       if (error instanceof ApiError || Date.now() > client.until) throw error
       await pause(RETRY_MS)
     }

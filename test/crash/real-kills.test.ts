@@ -24,7 +24,7 @@ describe('a controller killed 20 times under volume lives on the real SAN and QE
       name: 'life',
       displaytext: 'for lives that are killed',
       customized: true,
-      miniops: 10,
+      miniops: 50,
       maxiops: 500,
     })
     const ground = { zone: lab.cloud.zone, offering: text(offering, 'id'), vms: [lab.cloud.vm] }

@@ -32,7 +32,6 @@ const create = defineCommand({
   name: 'createAccount',
   kind: 'sync',
   description: 'Creates an account with its first user.',
-  post: true,
   roles: DOMAIN_OPERATORS,
   params: {
     ...personParams,

@@ -84,6 +84,11 @@ describe('registering a pool', () => {
       /refused the credentials: check user and password/,
     ],
     ['a setting of the wrong type', () => ({ 'details[0].iops': 'many' }), /iops must be a whole number/],
+    [
+      'a hypervisor that is not loaded',
+      () => ({ hypervisor: 'Hyper-W' }),
+      /hypervisor: it must be Any or one of Simulator/,
+    ],
     ['no promise at all', () => ({ capacityiops: 0 }), /capacityiops: it must be above 0/],
     ['cluster scope without a cluster', () => ({ scope: 'cluster' }), /clusterid is needed/],
     ['a cluster with zone scope', () => ({ clusterid: ground.cluster }), /clusterid does not go with scope ZONE/],

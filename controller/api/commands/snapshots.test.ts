@@ -68,6 +68,15 @@ test('locationtype is for managed pools', async () => {
   await refused('createSnapshot', { volumeid }, /secondary storage, and the zone has none/)
 })
 
+test('tags given with a snapshot stay with it and find it', async () => {
+  const { api } = controller
+  const params = { volumeid: volume, name: 'tagged', 'tags[0].key': 'by', 'tags[0].value': 'backup' }
+  const made = await api.run('createSnapshot', params)
+  expect(made).toMatchObject({ tags: [{ key: 'by', value: 'backup', resourcetype: 'Snapshot' }] })
+  expect(await api.list('listSnapshots', { 'tags[0].key': 'by' })).toHaveLength(1)
+  await api.run('deleteSnapshot', { id: textOf(made, 'id') })
+})
+
 test('snapshots are listed by volume, name, zone, place and account, the newest first', async () => {
   const { api } = controller
   for (const name of ['one', 'two']) await api.run('createSnapshot', { volumeid: volume, name })

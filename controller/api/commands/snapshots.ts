@@ -8,7 +8,7 @@ import { listSnapshots, type SnapshotView, snapshotViews } from '../../store/que
 import { defineCommand, EVERYONE, type Finished, SUCCESS, TENANTS } from '../command.ts'
 import { given } from '../given.ts'
 import { keyword, ownershipParams } from '../ownership.ts'
-import { choice, entities, entity, flag, tags, text } from '../params.ts'
+import { choice, entities, entity, flag, map, tags, text } from '../params.ts'
 import { field, pendingFields, type Rendered, tagFields } from '../shape.ts'
 import { idsOf, pendingOn, taggedOf } from './listed.ts'
 
@@ -109,14 +109,20 @@ const create = defineCommand({
     quiescevm: flag({
       description: 'true asks for a snapshot that waits for the guest, which no volume snapshot does',
     }),
+    tags: map({ description: 'resource tags of the snapshot' }),
     asyncbackup: flag({ description: 'accepted for the sake of clients: nothing is copied afterwards' }),
   },
   response: snapshot,
   result,
-  run: ({ system, caller, params: { volumeid, name, locationtype, quiescevm } }) =>
+  run: ({ system, caller, params: { volumeid, name, locationtype, quiescevm, tags: labels } }) =>
     createSnapshot(
       { system, caller },
-      { volume: volumeid, quiesce: quiescevm ?? false, ...given({ name: name || undefined, location: locationtype }) },
+      {
+        volume: volumeid,
+        quiesce: quiescevm ?? false,
+        tags: labels ?? {},
+        ...given({ name: name || undefined, location: locationtype }),
+      },
     ),
 })
 

@@ -21,7 +21,6 @@ const create = defineCommand({
   name: 'createUser',
   kind: 'sync',
   description: 'Creates a user of an account that exists.',
-  post: true,
   roles: DOMAIN_OPERATORS,
   params: {
     ...personParams,

@@ -110,6 +110,14 @@ test('an administrator makes a volume for an account, which owns it', async () =
   await tenant.run('deleteVolume', { id })
 })
 
+test('in a disabled zone only administrators make volumes', async () => {
+  await controller.api.run('updateZone', { id: other.zone, allocationstate: 'Disabled' })
+  const params = { zoneid: other.zone, diskofferingid: other.offering, size: 1 }
+  expect(await tenant.refuses('createVolume', params)).toMatch(/^531 .*Zone is currently disabled: zone-other/)
+  await controller.api.run('deleteVolume', { id: await create(controller.api, params) })
+  await controller.api.run('updateZone', { id: other.zone, allocationstate: 'Enabled' })
+})
+
 test('pages count the whole, and one past the end has the count alone', async () => {
   const page = (number: number) => controller.api.ask('listVolumes', { listall: true, page: number, pagesize: 2 })
   const [first, second, third, past] = [await page(1), await page(2), await page(3), await page(4)]

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { endedWell } from '../../operations/await.ts'
 import { type Ground, makeGround, startController, type TestController } from '../../testing.ts'
 import { type Answered, ApiRefusal, type Asked, textOf } from '../../testing-client.ts'
 
@@ -209,6 +210,47 @@ describe('what cannot be is refused at once, and nothing is submitted', () => {
     await api.run('deleteVolume', { id })
   })
 })
+
+describe('a command that waits for its operation', () => {
+  test('gives up after its patience, naming the job, which goes on', async () => {
+    const { api, simulator, system } = controller
+    const id = textOf(await create({ virtualmachineid: vm }), 'id')
+    await api.run('detachVolume', { id })
+    await simulator.faults.arm({ method: 'array/volumes/delete', kind: 'hold-before', match: { id } })
+    const { jobid } = await api.ask('destroyVolume', { id, expunge: true })
+    const job = String(jobid)
+    const waiting = endedWell(system, [job], { withinMs: 50 })
+    await expect(waiting).rejects.toMatchObject({ code: 'UNAVAILABLE' })
+    await expect(waiting).rejects.toThrow(new RegExp(`longer than 0.05 seconds and goes on: its job is ${job}`))
+    await simulator.faults.clear()
+    await endedWell(system, [job])
+    expect(await volume(id)).toBeUndefined()
+  })
+
+  test('is refused as the operation was', async () => {
+    const { api, simulator } = controller
+    const id = textOf(await create(), 'id')
+    await simulator.faults.arm({ method: 'array/volumes/create', kind: 'hold-before', match: { spec: { id } } })
+    const attach = await api.ask('attachVolume', { id, virtualmachineid: vm })
+    const deletion = api.refuses('deleteVolume', { id })
+    await expect.poll(() => openOperations(id)).toBe(2)
+    await simulator.faults.clear()
+    expect(await deletion).toMatch(/^431 .*specify a volume that is not attached to any VM/)
+    await api.job(textOf(attach, 'jobid'))
+    await api.run('detachVolume', { id })
+    await api.run('deleteVolume', { id })
+  })
+})
+
+async function openOperations(subject: string): Promise<number> {
+  const open = await controller.store.reader
+    .selectFrom('operation')
+    .select('id')
+    .where('subjectId', '=', subject)
+    .where('endedAt', 'is', null)
+    .execute()
+  return open.length
+}
 
 describe('two commands on one volume', () => {
   test('wait for each other instead of failing, and each ends as asked', async () => {

@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises'
+import { mkdir, rm } from 'node:fs/promises'
 import { setTimeout as pause } from 'node:timers/promises'
 import { type Call, PluginError, type Qos, type VolumeId } from '@moorage/contract'
 import type { Logger } from 'pino'
@@ -6,7 +6,7 @@ import { Gate } from '../gate.ts'
 import { outletOfIqn } from '../state/names.ts'
 import type { Counters } from './counters.ts'
 import { mountFuseControl } from './fuse.ts'
-import { unmount } from './mounts.ts'
+import { mountsBelow, unmount } from './mounts.ts'
 import { type Outlet, Outlets } from './outlets.ts'
 import { StorageDaemon } from './qsd.ts'
 import { reconcile } from './reconcile.ts'
@@ -222,6 +222,10 @@ export class Engine {
   async #tearDown(): Promise<void> {
     await this.#tgtd?.daemon.kill()
     await this.#qsd?.stop()
-    await unmount(this.#options.fuseControl, 'lazily')
+    const { exports, fuseControl } = this.#options
+    // A qemu-storage-daemon that died by itself left its mounts behind.
+    for (const point of await mountsBelow(exports)) await unmount(point, 'lazily')
+    await rm(exports, { recursive: true, force: true })
+    await unmount(fuseControl, 'lazily')
   }
 }

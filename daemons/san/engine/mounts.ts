@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { run } from './run.ts'
 
 /** A mount of this mount namespace. */
@@ -24,6 +25,11 @@ export async function mounts(): Promise<readonly Mount[]> {
 /** The topmost mount on a directory or file; `undefined` when nothing is mounted there. */
 export async function mountAt(point: string): Promise<Mount | undefined> {
   return (await mounts()).findLast((mount) => mount.point === point)
+}
+
+/** Points mounted directly in a directory. */
+export async function mountsBelow(directory: string): Promise<readonly string[]> {
+  return (await mounts()).map(({ point }) => point).filter((point) => dirname(point) === directory)
 }
 
 /** Unmounts; `lazily` also while it is in use or its server is dead. What is not mounted is left alone. */

@@ -1,10 +1,10 @@
 import { readdir } from 'node:fs/promises'
-import { basename, dirname } from 'node:path'
+import { basename } from 'node:path'
 import type { Call, Qos, VolumeId } from '@moorage/contract'
 import { QmpLineError } from '@moorage/qmp'
 import { TgtLineError, type TgtTarget } from '@moorage/tgt'
 import { isNodeName, nodeOf, outletName, outletOfIoThread, outletOfIqn, parseOutletName } from '../state/names.ts'
-import { mounts } from './mounts.ts'
+import { mountsBelow } from './mounts.ts'
 import type { Outlet, Outlets } from './outlets.ts'
 import type { QsdHoldings, StorageDaemon } from './qsd.ts'
 import type { Throttles } from './throttles.ts'
@@ -125,10 +125,7 @@ async function removeLeftovers(
   const names = new Set([
     ...held.exports,
     ...held.threads.map((thread) => outletOfIoThread(thread) ?? ''),
-    ...(await mounts())
-      .map(({ point }) => point)
-      .filter((point) => dirname(point) === all.exports)
-      .map((point) => basename(point)),
+    ...(await mountsBelow(all.exports)).map((point) => basename(point)),
     ...(await readdir(all.exports)),
   ])
   for (const name of names) {

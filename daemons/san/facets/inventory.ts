@@ -1,7 +1,7 @@
-import { basename, dirname } from 'node:path'
+import { basename } from 'node:path'
 import type { InventoryItem, Page, SnapshotId, Source, VolumeId } from '@moorage/contract'
 import { isOwner, isUuid } from '../check.ts'
-import { mounts } from '../engine/mounts.ts'
+import { mountsBelow } from '../engine/mounts.ts'
 import type { PoolEntry } from '../engine/pool-files.ts'
 import { fenceOf } from '../state/fences.ts'
 import {
@@ -108,8 +108,7 @@ async function structures(san: San, caller: Caller): Promise<readonly InventoryI
   const leftover = (name: string, source: Source | undefined) => {
     if (!source || !san.locks.isHeld(fenceOf(source))) found.push(structure(san, { name, source, caller }))
   }
-  const { exports } = san
-  const mounted = (await mounts()).filter(({ point }) => dirname(point) === exports).map(({ point }) => basename(point))
+  const mounted = (await mountsBelow(san.exports)).map((point) => basename(point))
   const outlets = [
     ...held.exports.map((name) => ({ name: `export ${name}`, outlet: name })),
     ...held.threads.map((name) => ({ name: `thread ${name}`, outlet: outletOfIoThread(name) ?? name })),

@@ -5,7 +5,7 @@ import type { AccessMode, Source } from '@moorage/contract'
  */
 
 /** Every target of this SAN is named under it; what is not is foreign. */
-export const IQN_PREFIX = 'iqn.2026-01.cloud.moorage.san:'
+const IQN_PREFIX = 'iqn.2026-01.cloud.moorage.san:'
 
 /**
  * The name of what serves a source in one mode: an outlet. A volume that is read by one consumer and written by another

@@ -1,0 +1,114 @@
+import { randomUUID } from 'node:crypto'
+import type { Qos } from '@moorage/contract'
+import type { WantedTier } from '../domain/qos.ts'
+import { GIB } from '../domain/size.ts'
+import { insertSnapshot } from '../store/snapshots.ts'
+import type { TestStore } from '../store/testing.ts'
+import { insertVm } from '../store/vms.ts'
+import { insertVolume, volumeById } from '../store/volumes.ts'
+import type { Places } from './testing-places.ts'
+
+/** Adds rows as the API would; each answers the id. */
+export interface Rows {
+  /** Allocated, with 1 GiB, unless told. With `tags` it has an offering that carries them. */
+  volume(more?: NewVolume): Promise<string>
+  /** Stopped, with 1 GiB of memory unless told. */
+  vm(more?: { readonly memoryBytes?: number }): Promise<string>
+  /** Allocated. */
+  snapshot(volume: string): Promise<string>
+  /** A disk offering. */
+  offering(terms: Terms): Promise<string>
+}
+
+interface Terms {
+  readonly qos?: Qos
+  readonly tier?: WantedTier
+  readonly tags?: readonly string[]
+}
+
+interface NewVolume extends Terms {
+  readonly bytes?: number
+  /** Snapshot that it is to be made from. */
+  readonly from?: string
+}
+
+/** Rows of one account in one zone. */
+export function rowsOf(world: Places & { readonly store: TestStore }): Rows {
+  const { store } = world
+  return {
+    offering: async (terms) => addOffering(store, terms),
+    volume: async (more = {}) => addVolume(world, more),
+    vm: async (more = {}) => addVm(world, more),
+    snapshot: async (volume) => addSnapshot(world, volume),
+  }
+}
+
+async function addOffering(store: TestStore, { qos = {}, tier = 'none', tags = [] }: Terms): Promise<string> {
+  const id = randomUUID()
+  const name = `disk-${id}`
+  await store.reader
+    .insertInto('offering')
+    .values({ id, kind: 'disk', name, displayText: name, customized: true, qos, qosTier: tier, tags: [...tags] })
+    .execute()
+  return id
+}
+
+async function addVolume(
+  { store, account, zone }: Places & { readonly store: TestStore },
+  { bytes = GIB, qos = {}, tier = 'any', from, tags }: NewVolume,
+): Promise<string> {
+  const id = randomUUID()
+  const offeringId = tags ? await addOffering(store, { qos, tier, tags }) : null
+  await store.transact(async (tx) =>
+    insertVolume(tx, {
+      id,
+      accountId: account,
+      zoneId: zone,
+      name: `volume-${id}`,
+      type: 'DATADISK',
+      offeringId,
+      bytes,
+      qosTier: tier,
+      qosRequested: qos,
+      state: 'Allocated',
+      ...(from === undefined ? {} : { sourceSnapshotId: from }),
+    }),
+  )
+  return id
+}
+
+async function addVm(
+  { store, account, zone, service }: Places & { readonly store: TestStore },
+  { memoryBytes = GIB }: { readonly memoryBytes?: number },
+): Promise<string> {
+  const id = randomUUID()
+  const name = `vm-${id}`
+  await store.transact(async (tx) =>
+    insertVm(tx, {
+      id,
+      accountId: account,
+      zoneId: zone,
+      name,
+      displayName: name,
+      offeringId: service,
+      hypervisor: 'Simulator',
+      state: 'Stopped',
+      cpus: 1,
+      memoryBytes,
+    }),
+  )
+  return id
+}
+
+async function addSnapshot(
+  { store, account, zone }: Places & { readonly store: TestStore },
+  volume: string,
+): Promise<string> {
+  const id = randomUUID()
+  const { bytes } = (await volumeById(store.reader, volume)) ?? { bytes: 0 }
+  const name = `snapshot-${id}`
+  await store.transact(async (tx) =>
+    insertSnapshot(tx, { id, accountId: account, zoneId: zone, volumeId: volume, name, state: 'Allocated', bytes }),
+  )
+  return id
+}
