@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs'
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 
@@ -52,6 +52,14 @@ export function runningDaemon(dir: string): Ready | undefined {
   const ready: unknown = JSON.parse(readFileSync(path, 'utf8') || '{}')
   if (!isReady(ready)) return undefined
   return commandOf(ready.pid).includes(dir) ? ready : undefined
+}
+
+/** Whether anything lives on this data directory without its daemon: children of one that was killed, or a mount. */
+export function isOrphaned(dir: string): boolean {
+  if (runningDaemon(dir)) return false
+  const processes = readdirSync('/proc').filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
+  if (processes.some((name) => commandOf(Number(name)).includes(`${dir}/`))) return true
+  return readFileSync('/proc/mounts', 'utf8').includes(` ${dir}/`)
 }
 
 /** Ends the daemon on this data directory by its id: asks, and after `withinMs` ends it for good. Absent is success. */

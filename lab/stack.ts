@@ -6,8 +6,8 @@ import { wireClient } from '@moorage/wire'
 import { apiClient, type Api } from './api.ts'
 import { labCall } from './guest.ts'
 import { credentials, type Layout, REPOSITORY } from './layout.ts'
-import { runningDaemon, startDaemon, stopDaemon } from './process.ts'
-import type { Terminal } from './terminal.ts'
+import { isOrphaned, runningDaemon, startDaemon, stopDaemon } from './process.ts'
+import { SILENT, type Terminal } from './terminal.ts'
 
 const run = promisify(execFile)
 
@@ -92,10 +92,14 @@ export function adminApi(at: Layout): Api {
 
 /**
  * Ends everything that the lab started, in the order in which nothing is pulled away under another: VMs, controller with
- * its database, host daemon, SAN, simulator. Data stays. Answers what was done.
+ * its database, host daemon, SAN, simulator; of daemons that were killed, too. Data stays. Answers what was done.
  */
 export async function stopAll(at: Layout): Promise<readonly string[]> {
   const done: string[] = []
+  // What a killed daemon left behind is taken over by starting it once more: it knows what is its own.
+  if (isOrphaned(at.hostd)) await startHostd(at, SILENT)
+  if (isOrphaned(at.san)) await startSan(at, SILENT)
+  if (isOrphaned(at.controller) && !runningDaemon(at.simulator)) await startController(at, SILENT)
   if (runningDaemon(at.hostd)) {
     const { user, password } = credentials(at.root, 'hostd')
     const hostd = wireClient({ url: `http://${at.listen.hostd}`, user, password })

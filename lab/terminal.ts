@@ -14,6 +14,16 @@ export interface Terminal {
   table(): void
 }
 
+/** Steps without a screen. */
+export const SILENT: Terminal = {
+  heading() {},
+  note() {},
+  async step(_name, work) {
+    await work()
+  },
+  table() {},
+}
+
 /** A terminal that writes to standard output; colours only where that is a screen. */
 export function terminal(): Terminal {
   const rows: Row[] = []

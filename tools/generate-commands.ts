@@ -44,16 +44,17 @@ function section(command: Command): string {
   const origin = extension === true ? ' *Extension.*' : since === undefined ? '' : ` *Since CloudStack ${since}.*`
   const params = Object.entries(command.params).map(([param, of]) => paramRow(param, of))
   const table = ['| Parameter | Type | Required | |', '|---|---|---|---|', ...params, '']
-  const key =
-    response.key === 'success' ? '' : `, ${response.list === true ? 'a list' : 'an object'} under \`${response.key}\``
-  const what = kind === 'sync' ? 'Answers' : 'A job of it ends in'
+  const success = response.key === 'success'
+  const under = `${response.list === true ? 'a list' : 'an object'} under \`${response.key}\``
+  const sync = `Answers \`${envelopeOf(command)}\`${success ? '' : `, ${under}`}`
+  const what = kind === 'sync' ? sync : `The result of its job has ${success ? 'these' : under}`
   return [
     `## ${name}`,
     '',
     `${description}${origin}`,
     '',
     ...(params.length === 0 ? [] : table),
-    `${what} \`${envelopeOf(command)}\`${key}: ${fields(response.shape)}.`,
+    `${what}: ${fields(response.shape)}.`,
     '',
   ].join('\n')
 }

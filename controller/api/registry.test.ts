@@ -8,6 +8,12 @@ import { envelopeOf } from './envelope.ts'
 import { COMMANDS } from './registry.ts'
 import { entitiesOf, type Known, neededBy } from './testing.ts'
 
+const someText: unknown = expect.any(String)
+const someNumber: unknown = expect.any(Number)
+const someSwitch: unknown = expect.any(Boolean)
+const matching = (pattern: RegExp): unknown => expect.stringMatching(pattern)
+const containing = (part: string): unknown => expect.stringContaining(part)
+
 let controller: TestController
 let user: TestClient
 let known: Known
@@ -31,15 +37,16 @@ async function raw(
 ): Promise<{ readonly status: number; readonly text: string }> {
   const all = Object.entries({ command: command.name, apiKey: controller.keys.apiKey, response: 'json', ...params })
   const query = all
-    .map(([name, value]) => `${encodeURIComponent(name)}=${encodeURIComponent(String(value))}`)
+    .map(([name, value]) => `${encodeURIComponent(name)}=${encodeURIComponent(value ?? '')}`)
     .toSorted()
     .join('&')
   const signature = createHmac('sha1', controller.keys.secretKey).update(query.toLowerCase()).digest('base64')
   const signed = `${query}&signature=${encodeURIComponent(signature)}`
   const headers = { 'content-type': 'application/x-www-form-urlencoded' }
-  const answered = await (method === 'GET'
-    ? fetch(`${controller.url}?${signed}`)
-    : fetch(controller.url, { method, headers, body: signed }))
+  const answered =
+    method === 'GET'
+      ? await fetch(`${controller.url}?${signed}`)
+      : await fetch(controller.url, { method: 'POST', headers, body: signed })
   return { status: answered.status, text: await answered.text() }
 }
 
@@ -52,20 +59,19 @@ describe.each(each(COMMANDS))('%s', (name, command) => {
     expect(command.roles.length).toBeGreaterThan(0)
     for (const role of command.roles) expect(ROLES).toContain(role)
     const [api = {}] = await controller.api.list('listApis', { name })
-    expect(api).toMatchObject({ name, description: expect.stringMatching(/\.$/), isasync: command.kind !== 'sync' })
+    expect(api).toMatchObject({ name, description: matching(/\.$/), isasync: command.kind !== 'sync' })
     const params = api['params'] as readonly Answered[] // What listApis declares; its contents are checked here.
     for (const param of params) {
       expect(param['name']).toMatch(/^[a-z0-9]+$/)
-      expect(param).toMatchObject({ description: expect.stringMatching(/../), type: expect.any(String) })
-      expect(param).toMatchObject({ length: expect.any(Number), required: expect.any(Boolean) })
+      expect(param).toMatchObject({ description: matching(/../), type: someText })
+      expect(param).toMatchObject({ length: someNumber, required: someSwitch })
     }
     const declared = Object.keys(command.params)
     const paged = command.response.list === true ? ['page', 'pagesize'] : []
     expect(params.map((param) => param['name'])).toEqual([...declared, ...paged])
     const fields = api['response'] as readonly Answered[] // As above.
     expect(fields.map((one) => one['name'])).toEqual(Object.keys(command.response.shape))
-    for (const one of fields)
-      expect(one).toMatchObject({ description: expect.stringMatching(/../), type: expect.any(String) })
+    for (const one of fields) expect(one).toMatchObject({ description: matching(/../), type: someText })
   })
 })
 
@@ -77,7 +83,8 @@ describe.each(each(authenticated))('%s', (name, command) => {
     for (const [param, { needed: isNeeded }] of Object.entries(command.params)) {
       if (!isNeeded) continue
       const { status, text } = await raw(command, neededBy(command, known, param), 'POST')
-      expect({ status, body: JSON.parse(text) as unknown }).toEqual({
+      const body: unknown = JSON.parse(text)
+      expect({ status, body }).toEqual({
         status: 431,
         body: {
           [envelopeOf(command)]: {
@@ -100,7 +107,7 @@ describe.each(each(authenticated))('%s', (name, command) => {
           { ...neededBy(command, known, param), [param.toUpperCase()]: value },
           method,
         )
-        expect({ status, text }).toMatchObject({ status: 431, text: expect.any(String) })
+        expect({ status, text }).toMatchObject({ status: 431, text: someText })
         expect(text).toContain(
           `Unable to execute API command ${lower} due to invalid value. Invalid parameter ${param} value=${value} due to ` +
             'incorrect long value format, or entity does not exist',
@@ -125,7 +132,7 @@ describe.each(each(authenticated))('%s', (name, command) => {
       if (type !== 'map') continue
       for (const wrong of [`${param}[x].a`, `${param}[0]a`, param]) {
         const { status, text } = await raw(command, { ...neededBy(command, known, param), [wrong]: 'v' }, 'POST')
-        expect({ status, text }).toMatchObject({ status: 430, text: expect.stringContaining(param) })
+        expect({ status, text }).toMatchObject({ status: 430, text: containing(param) })
       }
     }
   })

@@ -82,7 +82,7 @@ describe('a session', () => {
       timeout: 1800,
     })
     const cookies = answered.headers.getSetCookie()
-    expect(cookies.map((one) => one.split('=')[0]).toSorted()).toEqual(['JSESSIONID', 'sessionkey'])
+    expect(cookies.map((one) => one.split('=')[0])).toEqual(['JSESSIONID', 'sessionkey'])
     for (const one of cookies) expect(one).toMatch(/; Path=\/client; HttpOnly; SameSite=Strict/)
   })
 
@@ -95,7 +95,7 @@ describe('a session', () => {
 
   test('is enough to ask, with the key as a parameter, as a cookie, or as both', async () => {
     const { cookies, key } = await logIn()
-    const [id = ''] = cookies.split('; ').filter((one) => one.startsWith('JSESSIONID'))
+    const id = cookies.split('; ').find((one) => one.startsWith('JSESSIONID')) ?? ''
     expect((await send(`command=listZones&sessionkey=${key}`, { cookies: id })).status).toBe(200)
     expect((await send('command=listZones', { cookies })).status).toBe(200)
     expect((await send(`command=listZones&SessionKey=${key}`, { cookies })).status).toBe(200)
@@ -103,7 +103,7 @@ describe('a session', () => {
 
   test('is nothing without the key, and a wrong key ends it', async () => {
     const { cookies, key } = await logIn()
-    const [id = ''] = cookies.split('; ').filter((one) => one.startsWith('JSESSIONID'))
+    const id = cookies.split('; ').find((one) => one.startsWith('JSESSIONID')) ?? ''
     expect((await send('command=listZones', { cookies: id })).status).toBe(401)
     expect((await send(`command=listZones&sessionkey=${key}`, { cookies: id })).status).toBe(200)
     expect((await send('command=listZones&sessionkey=wrong', { cookies })).status).toBe(401)

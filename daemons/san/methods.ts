@@ -64,7 +64,7 @@ function volumeTasks(san: San): Readonly<Record<string, Task>> {
     'qos/apply': (args, caller) =>
       applyQos(san, { id: uuid(args['id'], 'id'), qos: readQos(args['qos'], 'qos'), caller }),
     'qos/read': (args, caller) => readAppliedQos(san, uuid(args['id'], 'id'), caller),
-    'stats/read': (args, caller) => readStats(san, uuid(args['id'], 'id'), caller),
+    'stats/read': async (args, caller) => readStats(san, uuid(args['id'], 'id'), caller),
   }
 }
 

@@ -35,6 +35,8 @@ export async function startSan(options: SanOptions, log: Logger): Promise<Runnin
   const { data, pool } = options
   await mkdir(data, { recursive: true, mode: 0o700 })
   const database = openDatabase(data)
+  // One that was killed left it behind; nobody is to take its word for ours.
+  await rm(join(data, 'ready.json'), { force: true })
   const san = assemble(options, database, log)
   const server = wireServer({
     methods: methods(san, { pool, version: packageVersion() }),

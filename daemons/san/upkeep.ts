@@ -20,7 +20,7 @@ export function startUpkeep(san: San, keeper: QosKeeper): { stop(): Promise<void
 
   const round = async () => {
     const now = Date.now()
-    await san.counters.sample()
+    san.counters.sample()
     if (now - saved >= SAVE_MS) {
       saved = now
       san.counters.save()

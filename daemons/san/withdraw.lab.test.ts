@@ -1,9 +1,10 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Connection, Exposure, StorageProvider, VolumeId } from '@moorage/contract'
+import { tgtClient } from '@moorage/tgt'
 import { remoteStorage, wireClient } from '@moorage/wire'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { closeSessions, iscsi, newCall, newHost, newId, qemuIo, Session } from './initiator.ts'
+import { closeSessions, iscsi, newCall, newHost, newId, qemuIo, Session, until } from './initiator.ts'
 import { SAN_LIMITS, startTestSan, type TestSan } from './testing.ts'
 
 const GIBIBYTE = 1024 ** 3
@@ -122,6 +123,21 @@ test('a reader and a writer of one volume have what they were given', async () =
   expect(await qemuIo(writable, ['write -P 8 1536M 64k'])).toMatchObject({ status: 0 })
   expect(await qemuIo(readable, ['read -P 8 1536M 64k'], 'ro')).toMatchObject({ status: 0 })
   for (const exposure of [writer, reader]) await provider.access.withdraw(exposure, newCall())
+  await provider.volumes.delete(id, newCall())
+})
+
+test('a session without access is ended, as one would be whose login ran while its access was withdrawn', async () => {
+  const id = await makeVolume()
+  const exposure = exposureOf(id)
+  const session = await Session.open(await give(exposure))
+  const tgt = tgtClient({ path: join(san.data, 'tgtd.1'), timeoutMs: 5000 })
+  const [target] = await tgt.targets()
+  const tid = target?.tid ?? 0
+  expect(await tgt.connections(tid)).toHaveLength(1)
+  await tgt.denyInitiator(tid, exposure.consumer.initiator)
+  await until('the session has ended', async () => (await tgt.connections(tid)).length === 0)
+  await session.close()
+  await provider.access.withdraw(exposure, newCall())
   await provider.volumes.delete(id, newCall())
 })
 

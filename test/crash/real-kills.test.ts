@@ -5,7 +5,8 @@ import { runningDaemon, until } from '../../lab/process.ts'
 import { text } from '../../lab/api.ts'
 import { findings } from '../support/census.ts'
 import { random } from '../support/random.ts'
-import { realLab, type RealLab, SILENT } from '../support/real-lab.ts'
+import { realLab, type RealLab } from '../support/real-lab.ts'
+import { SILENT } from '../../lab/terminal.ts'
 import { type Outcome, runLives } from './lives.ts'
 
 const LIVES = 40

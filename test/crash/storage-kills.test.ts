@@ -7,7 +7,8 @@ import { runningDaemon, until } from '../../lab/process.ts'
 import { startSan } from '../../lab/stack.ts'
 import { findings } from '../support/census.ts'
 import { processesOf } from '../support/processes.ts'
-import { realLab, type RealLab, SILENT } from '../support/real-lab.ts'
+import { realLab, type RealLab } from '../support/real-lab.ts'
+import { SILENT } from '../../lab/terminal.ts'
 
 const BLOCK = 4096
 
@@ -101,6 +102,6 @@ async function moreThan(guest: Guest, count: number): Promise<number> {
 }
 
 async function retries(lab: RealLab, operation: string) {
-  const log = await lab.api.list('listOperationLogs', { operationid: operation })
+  const log = await lab.api.list('listOperationLogs', { id: operation })
   return log.filter((entry) => entry['kind'] === 'retry')
 }

@@ -5,7 +5,7 @@ import type { Api } from '../../lab/api.ts'
 import { layoutAt, type Layout } from '../../lab/layout.ts'
 import { groundOf } from '../../lab/parts.ts'
 import { adminApi, buildGuest, startController, startHostd, startSan, stopAll } from '../../lab/stack.ts'
-import type { Terminal } from '../../lab/terminal.ts'
+import { SILENT } from '../../lab/terminal.ts'
 import { type Cloud, prepareGround } from '../../lab/tour/ground.ts'
 import { freePort } from './controller.ts'
 
@@ -16,16 +16,6 @@ export interface RealLab {
   readonly cloud: Cloud
   /** Ends and removes all of it. Throws when something would not end. */
   stop(): Promise<void>
-}
-
-/** Steps without a screen. */
-export const SILENT: Terminal = {
-  heading() {},
-  note() {},
-  async step(_name, work) {
-    await work()
-  },
-  table() {},
 }
 
 /** Starts a lab on ports of its own. `guest`: with a Linux in the VM; else a machine without one, which starts in no time. */

@@ -5,6 +5,10 @@ import { testStore } from '../../store/testing.ts'
 import { type Ground, makeGround, startController, type TestController } from '../../testing.ts'
 import { type Asked, testClient, type TestClient, textOf } from '../../testing-client.ts'
 
+const someText: unknown = expect.any(String)
+const matching = (pattern: RegExp): unknown => expect.stringMatching(pattern)
+const containing = (part: string): unknown => expect.stringContaining(part)
+
 let controller: TestController
 let ground: Ground
 /** The domain ROOT/sales with its administrator, and a user of each. */
@@ -134,7 +138,7 @@ describe('accounts', () => {
     const id = textOf(made, 'id')
     await expect(controller.api.run('deleteAccount', { id })).rejects.toThrow(/has something \(volumes: 1\)/)
     await ida.run('deleteVolume', { id: textOf(volume, 'id') })
-    expect(await controller.api.ask('deleteAccount', { id })).toEqual({ jobid: expect.any(String) })
+    expect(await controller.api.ask('deleteAccount', { id })).toEqual({ jobid: someText })
     expect(await ida.send('listVolumes')).toMatchObject({ status: 401 })
     expect(await controller.api.list('listUsers', { username: 'ida', listall: true })).toEqual([])
     const [own] = await controller.api.list('listAccounts')
@@ -154,7 +158,7 @@ describe('users and their keys', () => {
     expect(await after.send('listZones')).toMatchObject({ status: 200 })
     const row = await controller.store.reader.selectFrom('principal').where('id', '=', id).selectAll().execute()
     const { secretkey } = await controller.api.run('getUserKeys', { id })
-    expect(secretkey).toEqual(expect.stringMatching(/^[\w-]{86}$/))
+    expect(secretkey).toEqual(matching(/^[\w-]{86}$/))
     expect(JSON.stringify(row)).not.toContain(secretkey)
   })
 
@@ -186,9 +190,9 @@ describe('users and their keys', () => {
   })
 
   test('passwords are in no answer, not even one that refuses them', async () => {
-    const password = `${'secret'.repeat(50)}`
+    const password = 'secret'.repeat(50)
     const { answer } = await controller.api.send('createUser', person('max', { account: 'admin', password }))
-    expect(answer).toMatchObject({ errorcode: 431, errortext: expect.stringContaining('for param: password') })
+    expect(answer).toMatchObject({ errorcode: 431, errortext: containing('for param: password') })
     expect(JSON.stringify(answer)).not.toContain('secretsecret')
   })
 })

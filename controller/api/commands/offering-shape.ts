@@ -1,9 +1,10 @@
-import { readQos } from '../../domain/qos.ts'
-import { GIB, MIB } from '../../domain/size.ts'
 import type { QosParameters } from '../../domain/offering.ts'
-import type { OfferingRow } from '../../store/generated/schema.ts'
+import type { OfferingView } from '../../store/queries/offerings.ts'
 import { choice, flag, integer, long } from '../params.ts'
 import { field, type Rendered } from '../shape.ts'
+
+const MIB = 1024 ** 2
+const GIB = 1024 ** 3
 
 /** The QoS of an offering, in CloudStack's fields; and the whole vector. */
 const qosFields = {
@@ -70,7 +71,7 @@ export const serviceOfferingShape = {
 } as const
 
 /** A disk offering as the API answers it. */
-export function renderDiskOffering(row: OfferingRow): Rendered<typeof diskOfferingShape> {
+export function renderDiskOffering(row: OfferingView): Rendered<typeof diskOfferingShape> {
   return {
     ...head(row),
     disksize: (row.bytes ?? 0) / GIB,
@@ -83,7 +84,7 @@ export function renderDiskOffering(row: OfferingRow): Rendered<typeof diskOfferi
 }
 
 /** A service offering as the API answers it. */
-export function renderServiceOffering(row: OfferingRow): Rendered<typeof serviceOfferingShape> {
+export function renderServiceOffering(row: OfferingView): Rendered<typeof serviceOfferingShape> {
   return {
     ...head(row),
     cpunumber: row.cpus,
@@ -102,7 +103,7 @@ export function renderServiceOffering(row: OfferingRow): Rendered<typeof service
   }
 }
 
-function head(row: OfferingRow) {
+function head(row: OfferingView) {
   return {
     id: row.id,
     name: row.name,
@@ -114,8 +115,8 @@ function head(row: OfferingRow) {
   }
 }
 
-function qosOf(row: OfferingRow) {
-  const qos = readQos(row.qos)
+function qosOf(row: OfferingView) {
+  const { qos } = row
   return {
     miniops: qos.totalIops?.min,
     maxiops: qos.totalIops?.max,

@@ -2,6 +2,11 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { type Ground, makeGround, startController, type TestController } from '../../testing.ts'
 import { type TestClient, textOf } from '../../testing-client.ts'
 
+const someText: unknown = expect.any(String)
+const someNumber: unknown = expect.any(Number)
+const matching = (pattern: RegExp): unknown => expect.stringMatching(pattern)
+const containing = (part: string): unknown => expect.stringContaining(part)
+
 let controller: TestController
 let ground: Ground
 let vm: string
@@ -42,18 +47,18 @@ describe('a job', () => {
     const pending = await api.ask('queryAsyncJobResult', { jobId: String(jobid) })
     expect(pending).toEqual({
       jobid,
-      accountid: expect.any(String),
+      accountid: someText,
       account: 'admin',
-      domainid: expect.any(String),
+      domainid: someText,
       domainpath: 'ROOT',
-      userid: expect.any(String),
-      cmd: expect.stringMatching(/\.AttachVolumeCmd$/),
+      userid: someText,
+      cmd: matching(/\.AttachVolumeCmd$/),
       jobstatus: 0,
       jobprocstatus: 0,
       jobresultcode: 0,
       jobinstancetype: 'Volume',
       jobinstanceid: id,
-      created: expect.any(String),
+      created: someText,
     })
     const [listed] = await api.list('listVolumes', { id })
     expect(listed).toMatchObject({ state: 'Creating', jobid, jobstatus: 0 })
@@ -64,7 +69,7 @@ describe('a job', () => {
       jobstatus: 1,
       jobresultcode: 0,
       jobresulttype: 'object',
-      completed: expect.any(String),
+      completed: someText,
     })
     expect(done['jobresult']).toMatchObject({ volume: { id, state: 'Ready', virtualmachineid: vm } })
   })
@@ -78,13 +83,13 @@ describe('a job', () => {
     const { status, answer } = await api.send('queryAsyncJobResult', { jobid: String(jobid) })
     expect(status).toBe(200)
     expect(answer).toMatchObject({ jobstatus: 2, jobresultcode: 530 })
-    expect(answer['jobresult']).toEqual({ errorcode: 530, errortext: expect.any(String) })
+    expect(answer['jobresult']).toEqual({ errorcode: 530, errortext: someText })
     expect(JSON.stringify(answer)).not.toMatch(/INTERNAL|simulator|127\.0\.0\.1/)
     const [operation] = await api.list('listOperations', { id: String(jobid) })
     expect(operation).toMatchObject({
       state: 'failed',
       errorcode: 530,
-      internalerror: expect.stringContaining('INTERNAL'),
+      internalerror: containing('INTERNAL'),
     })
     const jobs = await api.list('listAsyncJobs')
     expect(jobs.find((job) => job['jobid'] === jobid)).toMatchObject({ jobstatus: 2, jobresult: { errorcode: 530 } })
@@ -158,18 +163,18 @@ describe('an operation', () => {
       expect.arrayContaining(['submitted', 'claimed', 'step done', 'call', 'ended']),
     )
     expect(log.find((entry) => entry['method'] === 'volumes.create')).toEqual({
-      at: expect.any(String),
+      at: someText,
       kind: 'call',
-      step: expect.any(String),
+      step: someText,
       target: `pool:${ground.pool}`,
       method: 'volumes.create',
-      ms: expect.any(Number),
+      ms: someNumber,
       outcome: 'ok',
     })
     const whole = await api.list('listOperationLogs', { id: job })
     expect(whole.find((entry) => entry['method'] === 'volumes.create')).toMatchObject({
-      fence: expect.any(Number),
-      detail: { key: expect.any(String) },
+      fence: someNumber,
+      detail: { key: someText },
     })
     expect(JSON.stringify(whole)).not.toContain(controller.simulator.password)
   })

@@ -2,6 +2,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Ground, makeGround, startController, type TestController } from '../../testing.ts'
 import { textOf } from '../../testing-client.ts'
 
+const matching = (pattern: RegExp): unknown => expect.stringMatching(pattern)
+
 let controller: TestController
 let ground: Ground
 
@@ -119,7 +121,7 @@ describe('capacity', () => {
     })
     await api.run('attachVolume', { id: textOf(volume, 'id'), virtualmachineid: textOf(vm, 'id') })
     const [allocated] = await api.list('listCapacity', { type: 3, zoneid: ground.zone })
-    expect(allocated).toMatchObject({ capacityused: 3 * 2 ** 30, percentused: expect.stringMatching(/^\d+\.\d\d$/) })
+    expect(allocated).toMatchObject({ capacityused: 3 * 2 ** 30, percentused: matching(/^\d+\.\d\d$/) })
     const [memory] = await api.list('listCapacity', { type: 0, clusterid: ground.cluster })
     expect(memory).toMatchObject({ clusterid: ground.cluster, clustername: 'cluster-one', capacityused: 128 * 2 ** 20 })
     const [shown] = await api.list('listZones', { id: ground.zone, showcapacities: true })

@@ -1,4 +1,6 @@
+import type { Qos } from '@moorage/contract'
 import type { ExpressionBuilder } from 'kysely'
+import { readQos } from '../../domain/qos.ts'
 import type { Database, OfferingRow } from '../generated/schema.ts'
 import type { Reader } from '../store.ts'
 import { containing, cutPage, inOrder, type Listed, NO_LIMIT, type Window } from './page.ts'
@@ -11,12 +13,17 @@ export interface OfferingFilter {
   readonly keyword?: string
 }
 
+/** An offering as it is listed. */
+export interface OfferingView extends Omit<OfferingRow, 'qos'> {
+  readonly qos: Qos
+}
+
 /** A page of the offerings on sale, in the order in which they were made. */
 export async function listOfferings(
   reader: Reader,
   filter: OfferingFilter,
   window: Window,
-): Promise<Listed<OfferingRow>> {
+): Promise<Listed<OfferingView>> {
   const wanted = reader.selectFrom('offering').where((eb) => eb.and(conditions(eb, filter)))
   const { count, ids } = await cutPage(window, {
     ids: () =>
@@ -32,14 +39,14 @@ export async function listOfferings(
 }
 
 /** Offerings by id in that order, those off sale too. */
-export async function offeringRows(reader: Reader, ids: readonly string[]): Promise<readonly OfferingRow[]> {
+export async function offeringRows(reader: Reader, ids: readonly string[]): Promise<readonly OfferingView[]> {
   if (ids.length === 0) return []
   const rows = await reader
     .selectFrom('offering')
     .selectAll()
     .where('id', 'in', [...ids])
     .execute()
-  return inOrder(ids, rows)
+  return inOrder(ids, rows).map((row) => ({ ...row, qos: readQos(row.qos) }))
 }
 
 function conditions(eb: ExpressionBuilder<Database, 'offering'>, filter: OfferingFilter) {

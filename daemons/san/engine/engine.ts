@@ -6,7 +6,7 @@ import { Gate } from '../gate.ts'
 import { outletOfIqn } from '../state/names.ts'
 import type { Counters } from './counters.ts'
 import { mountFuseControl } from './fuse.ts'
-import { mountsBelow, unmount } from './mounts.ts'
+import { mountsBelow, unmount, unmountAll } from './mounts.ts'
 import { type Outlet, Outlets } from './outlets.ts'
 import { StorageDaemon } from './qsd.ts'
 import { reconcile } from './reconcile.ts'
@@ -79,7 +79,7 @@ export class Engine {
     this.#stopping = true
     await this.gate.close()
     await this.#repairing
-    await this.#options.counters.sample()
+    this.#options.counters.sample()
     this.#options.counters.save()
     await this.#tearDown()
   }
@@ -182,6 +182,7 @@ export class Engine {
     if (!this.#tgtd) {
       const tgtd = await startTgtd({ socket: tgtdSocket, portal, log: tgtdLog })
       this.#tgtd = tgtd
+      counters.follow(tgtd.daemon.instance)
       void tgtd.daemon.gone.then(() => this.#lost('tgtd', tgtd))
     }
     if (!this.#qsd) {
@@ -224,7 +225,7 @@ export class Engine {
     await this.#qsd?.stop()
     const { exports, fuseControl } = this.#options
     // A qemu-storage-daemon that died by itself left its mounts behind.
-    for (const point of await mountsBelow(exports)) await unmount(point, 'lazily')
+    await unmountAll(await mountsBelow(exports))
     await rm(exports, { recursive: true, force: true })
     await unmount(fuseControl, 'lazily')
   }

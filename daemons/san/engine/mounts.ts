@@ -32,6 +32,11 @@ export async function mountsBelow(directory: string): Promise<readonly string[]>
   return (await mounts()).map(({ point }) => point).filter((point) => dirname(point) === directory)
 }
 
+/** Unmounts many at once, also while they are in use or their server is dead. */
+export async function unmountAll(points: readonly string[]): Promise<void> {
+  if (points.length > 0) await run('umount', ['-l', ...points])
+}
+
 /** Unmounts; `lazily` also while it is in use or its server is dead. What is not mounted is left alone. */
 export async function unmount(point: string, how: 'wait' | 'lazily'): Promise<void> {
   if (await mountAt(point)) await run('umount', [...(how === 'lazily' ? ['-l'] : []), point])

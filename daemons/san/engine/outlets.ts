@@ -100,7 +100,7 @@ export class Outlets {
   async remove(outlet: Outlet, call: Pick<Call, 'deadline'>): Promise<void> {
     const { client } = this.#parts.tgtd
     const name = outletName(outlet.source, outlet.mode)
-    await this.#parts.counters.end(name)
+    this.#parts.counters.end(name)
     await this.#drain(outlet, call, () =>
       client.deleteTarget(outlet.tid).then(
         () => true,
@@ -124,18 +124,17 @@ export class Outlets {
     const { tid } = outlet
     await client.setTargetState(tid, 'offline')
     await this.#drain(outlet, call, async () => {
-      if (outlet.source.kind === 'volume') await this.#parts.counters.sample(outlet.source.id)
+      if (outlet.source.kind === 'volume') this.#parts.counters.sample(outlet.source.id)
       return client.deleteLun(tid, LUN).then(
         () => true,
         (error: unknown) => isRefusal(error, 'NO_LUN') || stillActive(error),
       )
     })
-    await this.#parts.counters.end(outletName(outlet.source, outlet.mode))
+    this.#parts.counters.end(outletName(outlet.source, outlet.mode))
     await this.removeExport(outlet, held)
     await between()
     await this.#makeExport(outlet)
     await this.#makeUnit(outlet)
-    await this.setAccounts(outlet)
     await client.setTargetState(tid, 'ready')
     for (const { sid, cid } of await client.connections(tid)) {
       await client.closeConnection({ tid, sid, cid }).catch(unless('NO_SESSION', 'NO_CONNECTION'))
@@ -159,14 +158,14 @@ export class Outlets {
 
   /** True when every part is there and works. */
   async isWhole(outlet: Outlet, target: TgtTarget | undefined, held: QsdHoldings): Promise<boolean> {
-    const { tgtd, counters, fuseControl } = this.#parts
+    const { counters, fuseControl } = this.#parts
     const name = outletName(outlet.source, outlet.mode)
     const point = this.#mountPoint(name)
     const unit = target?.luns.find(({ lun }) => lun === LUN)
     if (target?.state !== 'ready' || unit?.path !== point || !unit.online) return false
     if (!held.exports.includes(name) || !(await isExported(point, outlet.bytes))) return false
     if (!(await isSerialized(fuseControl, point).catch(() => false))) return false
-    return outlet.source.kind === 'snapshot' || counters.isCounting(name, tgtd.daemon.instance)
+    return outlet.source.kind === 'snapshot' || counters.isCounting(name)
   }
 
   /**
@@ -240,7 +239,7 @@ export class Outlets {
       await tgtd.client.createLun({ tid, lun: LUN, path: this.#mountPoint(name), flags: 'direct' })
       const threads = (await threadsOf(tgtd.daemon)).filter((thread) => !before.has(thread))
       if (source.kind !== 'volume') return
-      await counters.begin({ outlet: name, volume: source.id, tgtd: tgtd.daemon.instance, threads })
+      counters.begin({ outlet: name, volume: source.id, tgtd: tgtd.daemon.instance, threads })
     })
     this.#lunTurn = turn.catch(() => {})
     await turn

@@ -4,7 +4,7 @@ import type { Call, Qos, VolumeId } from '@moorage/contract'
 import { QmpLineError } from '@moorage/qmp'
 import { TgtLineError, type TgtTarget } from '@moorage/tgt'
 import { isNodeName, nodeOf, outletName, outletOfIoThread, outletOfIqn, parseOutletName } from '../state/names.ts'
-import { mountsBelow } from './mounts.ts'
+import { mountsBelow, unmountAll } from './mounts.ts'
 import type { Outlet, Outlets } from './outlets.ts'
 import type { QsdHoldings, StorageDaemon } from './qsd.ts'
 import type { Throttles } from './throttles.ts'
@@ -112,7 +112,7 @@ async function alignUsers(
   const wanted = new Set(outlet.users.map(({ initiator }) => initiator))
   const there = [...target.acl, ...target.sessions.map(({ initiator }) => initiator)]
   for (const initiator of new Set(there)) if (!wanted.has(initiator)) await outlets.expel(outlet, initiator, call)
-  await outlets.setAccounts(outlet)
+  await outlets.setAccounts(outlet, target.accounts)
   for (const initiator of wanted) if (!target.acl.includes(initiator)) await outlets.admit(outlet, initiator)
 }
 
@@ -128,6 +128,9 @@ async function removeLeftovers(
     ...(await mountsBelow(all.exports)).map((point) => basename(point)),
     ...(await readdir(all.exports)),
   ])
+  // What was mounted by a qemu-storage-daemon that is gone answers every access with an error; all at once is quick.
+  const dead = (await mountsBelow(all.exports)).filter((point) => !held.exports.includes(basename(point)))
+  await unmountAll(dead)
   for (const name of names) {
     const parsed = parseOutletName(name)
     if (!parsed || wanted.has(name)) continue

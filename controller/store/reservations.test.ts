@@ -1,0 +1,152 @@
+import { randomUUID } from 'node:crypto'
+import fc from 'fast-check'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { insertPool, poolById, updatePool } from './pools.ts'
+import { changeReservation, giveBack, reserve, reservationOf } from './reservations.ts'
+import { type TestStore, testStore } from './testing.ts'
+import { insertVolume } from './volumes.ts'
+
+let store: TestStore
+let zone: string
+let account: string
+beforeAll(async () => {
+  store = await testStore()
+  const domain = randomUUID()
+  zone = randomUUID()
+  account = randomUUID()
+  await store.transact(async (tx) => {
+    await tx.insertInto('zone').values({ id: zone, name: 'zone' }).execute()
+    await tx.insertInto('domain').values({ id: domain, name: 'ROOT', path: '/' }).execute()
+    await tx
+      .insertInto('account')
+      .values({ id: account, domainId: domain, name: 'a', role: 'user', chapAccount: 'a' })
+      .execute()
+  })
+})
+afterAll(async () => store.close())
+
+let pool: string
+beforeEach(async () => {
+  pool = randomUUID()
+  await store.transact(async (tx) =>
+    insertPool(tx, {
+      id: pool,
+      zoneId: zone,
+      scope: 'ZONE',
+      name: 'pool',
+      provider: 'test',
+      url: 'test://x',
+      managed: true,
+      settings: {},
+      sealedSettings: Buffer.alloc(0),
+      identity: pool,
+      state: 'Up',
+      totalBytes: 1000,
+      usedBytes: 0,
+      capacityIops: 100,
+    }),
+  )
+})
+
+async function volume(): Promise<string> {
+  const id = randomUUID()
+  await store.transact(async (tx) =>
+    insertVolume(tx, {
+      id,
+      accountId: account,
+      zoneId: zone,
+      name: id,
+      type: 'DATADISK',
+      bytes: 1,
+      qosTier: 'none',
+      qosRequested: {},
+      state: 'Allocated',
+    }),
+  )
+  return id
+}
+
+async function reserved(): Promise<readonly [number, number]> {
+  const row = await poolById(store.reader, pool)
+  return [row?.reservedBytes ?? Number.NaN, row?.reservedIops ?? Number.NaN]
+}
+
+async function take(bytes: number, iops: number): Promise<string | undefined> {
+  const id = await volume()
+  const fits = await store.transact(async (tx) => reserve(tx, { volume: id, pool, bytes, iops }))
+  return fits ? id : undefined
+}
+
+describe('the ledger', () => {
+  test('reserves up to cap times factor, to the last byte and operation, and not one more', async () => {
+    await store.transact(async (tx) => updatePool(tx, pool, { capacityBytes: 100, bytesFactor: 1.5, iopsFactor: 0.5 }))
+    expect(await take(151, 0)).toBeUndefined()
+    expect(await take(1, 51)).toBeUndefined()
+    expect(await take(150, 50)).toBeDefined()
+    expect(await take(1, 0)).toBeUndefined()
+    expect(await reserved()).toEqual([150, 50])
+  })
+
+  test('is not oversold by any race: of thirty volumes at once exactly as many fit as there is room for', async () => {
+    const ids = await Promise.all(Array.from({ length: 30 }, volume))
+    const won = await Promise.all(
+      ids.map(async (id) => store.transact(async (tx) => reserve(tx, { volume: id, pool, bytes: 90, iops: 7 }))),
+    )
+    expect(won.filter(Boolean)).toHaveLength(11)
+    expect(await reserved()).toEqual([990, 77])
+    await Promise.all(ids.map(async (id) => store.transact(async (tx) => giveBack(tx, id))))
+    expect(await reserved()).toEqual([0, 0])
+  })
+
+  test('places nothing on a pool that is not Up', async () => {
+    await store.transact(async (tx) => updatePool(tx, pool, { state: 'Maintenance' }))
+    expect(await take(1, 0)).toBeUndefined()
+  })
+
+  test('lets a reservation shrink always, and grow only into what is left', async () => {
+    const id = (await take(400, 40)) ?? ''
+    await take(500, 50)
+    const change = async (bytes: number, iops: number) =>
+      store.transact(async (tx) => changeReservation(tx, id, { bytes, iops }))
+    expect(await change(501, 40)).toBe(false)
+    expect(await change(400, 51)).toBe(false)
+    expect(await change(500, 50)).toBe(true)
+    await store.transact(async (tx) => updatePool(tx, pool, { capacityBytes: 10, capacityIops: 1 }))
+    expect(await change(300, 30)).toBe(true)
+    expect(await reserved()).toEqual([800, 80])
+  })
+
+  test('always sums up to its rows, whatever is done in whatever order', async () => {
+    const action = fc.record({
+      what: fc.constantFrom('take', 'change', 'back'),
+      at: fc.nat(),
+      bytes: fc.integer({ min: 1, max: 600 }),
+      iops: fc.integer({ min: 0, max: 60 }),
+    })
+    await fc.assert(
+      fc.asyncProperty(fc.array(action, { maxLength: 12 }), async (actions) => {
+        const held: string[] = []
+        for (const { what, at, bytes, iops } of actions) {
+          const id = held[at % Math.max(1, held.length)]
+          if (what === 'take') held.push(...[(await take(bytes, iops)) ?? []].flat())
+          else if (id !== undefined && what === 'change')
+            await store.transact(async (tx) => changeReservation(tx, id, { bytes, iops }))
+          else if (id !== undefined) {
+            await store.transact(async (tx) => giveBack(tx, id))
+            held.splice(held.indexOf(id), 1)
+          }
+          const rows = await Promise.all(held.map(async (one) => reservationOf(store.reader, one)))
+          const sums = [
+            rows.reduce((sum, row) => sum + (row?.bytes ?? 0), 0),
+            rows.reduce((sum, row) => sum + (row?.iops ?? 0), 0),
+          ]
+          expect(await reserved()).toEqual(sums)
+          expect(sums[0]).toBeLessThanOrEqual(1000)
+          expect(sums[1]).toBeLessThanOrEqual(100)
+        }
+        for (const id of held) await store.transact(async (tx) => giveBack(tx, id))
+      }),
+      { numRuns: 20 },
+    )
+  })
+})
