@@ -4,7 +4,7 @@ import type { Arguments } from './received.ts'
 import { integer, type At, type Param } from './params.ts'
 
 /** Entries on one page when the caller does not say, and at most: CloudStack's `default.page.size`. */
-export const PAGE_SIZE = 500
+const PAGE_SIZE = 500
 
 /** Parameters that every list has. */
 export const pageParams = {

@@ -257,7 +257,7 @@ export function uuid<const A extends About>(about: A): Param<string, NeededOf<A>
 }
 
 /** What is wrong with a value, in CloudStack's words, and the rule. */
-export function invalid(at: Pick<At, 'command' | 'name'>, value: string, rule: string): Error {
+function invalid(at: Pick<At, 'command' | 'name'>, value: string, rule: string): Error {
   const command = at.command.toLowerCase()
   return refuse(
     'INVALID',

@@ -102,6 +102,6 @@ function renderValue(of: Field<unknown>, value: unknown, options: { readonly adm
 }
 
 /** CloudStack's date: seconds, and an offset without colon. Clients' parsers take no other. */
-export function formatDate(date: Date): string {
+function formatDate(date: Date): string {
   return date.toISOString().replace(/\.\d{3}Z$/, '+0000')
 }

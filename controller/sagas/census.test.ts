@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { locationOf } from '../store/locations.ts'
 import { volumeById } from '../store/volumes.ts'
 import { census } from './census.ts'
-import { clear } from './testing-checks.ts'
+import { clear, containing } from './testing-checks.ts'
 import { startWorld, type World } from './testing.ts'
 import { vmStart } from './vm-start.ts'
 import { volumeAttach } from './volume-attach.ts'
@@ -71,7 +71,7 @@ test('QoS that somebody changes at the array’s console is drift, and what was 
   const { volume, array, pool } = await plugged()
   expect(await world.findings()).toEqual([])
   await world.simulator.send('console/set-qos', { array, volume, qos: { totalIops: { max: 77 } } })
-  expect(await world.findings()).toEqual([expect.stringContaining(`drifted pool:${pool} qos:${volume}`)])
+  expect(await world.findings()).toEqual([containing(`drifted pool:${pool} qos:${volume}`)])
   expect(await volumeById(world.store.reader, volume)).toMatchObject({ qosObserved: { totalIops: { max: 77 } } })
 })
 
@@ -81,7 +81,7 @@ test('a place that does not answer is reported, and what was found there before 
   await world.simulator.faults.arm({ method: 'array/inventory/list', kind: 'error-before', match: { array: 'fast' } })
   const findings = await world.findings()
   expect(findings).toHaveLength(2)
-  expect(findings).toContainEqual(expect.stringContaining('inventory could not be listed: UNAVAILABLE'))
+  expect(findings).toContainEqual(containing('inventory could not be listed: UNAVAILABLE'))
   await remove(id)
   expect(await world.findings()).toEqual([])
 })

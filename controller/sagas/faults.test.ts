@@ -57,7 +57,6 @@ describe.each(CELLS)('$scene.saga: $call meets $fault.kind', ({ scene, call, fau
     expect(await ledgerFaults(world)).toEqual([])
     expect(await leftHeld(world)).toEqual([])
     expect(await world.end(await (again ?? ask)())).toMatchObject({ state: 'succeeded' })
-    expect(await world.findings()).toEqual([])
     expect(await ledgerFaults(world)).toEqual([])
   })
 })

@@ -1,3 +1,4 @@
+import { expect } from 'vitest'
 import { poolMaintenanceCancel } from './pool-maintenance-cancel.ts'
 import { snapshotDelete } from './snapshot-delete.ts'
 import type { World } from './testing.ts'
@@ -66,4 +67,9 @@ export async function clear(world: World): Promise<void> {
   for (const { id } of volumes) await world.done(volumeDelete, { volume: id })
   const left = [...(await world.arrays()), ...(await world.machines())]
   if (left.length > 0) throw new Error(`left over: ${JSON.stringify(left)}`)
+}
+
+/** As `expect.stringContaining`, which is typed as `any`. */
+export function containing(text: string): unknown {
+  return expect.stringContaining(text)
 }

@@ -6,7 +6,7 @@ import { vmById } from '../store/vms.ts'
 import { volumeById } from '../store/volumes.ts'
 import { poolMaintenanceCancel } from './pool-maintenance-cancel.ts'
 import { poolMaintenance } from './pool-maintenance.ts'
-import { clear, ledgerFaults, leftHeld, settled } from './testing-checks.ts'
+import { clear, containing, ledgerFaults, leftHeld, settled } from './testing-checks.ts'
 import { startWorld, type World } from './testing.ts'
 import { vmExpunge } from './vm-expunge.ts'
 import { vmReboot } from './vm-reboot.ts'
@@ -98,7 +98,7 @@ describe('a VM', () => {
     const ended = await world.run(vmStart, { vm })
     expect(ended).toMatchObject({
       state: 'failed',
-      failure: { code: 'NO_CAPACITY', internal: expect.stringContaining('bytes of memory left') },
+      failure: { code: 'NO_CAPACITY', internal: containing('bytes of memory left') },
     })
     expect(await stateOf(vm)).toBe('Stopped')
   })
@@ -152,7 +152,7 @@ describe('maintenance of a pool', () => {
     await world.done(vmStart, { vm })
     await world.simulator.faults.arm({ method: 'host/vms/stop', kind: 'error-before', code: 'INTERNAL' })
     const ended = await world.run(poolMaintenance, { pool: world.pools.fast })
-    expect(ended).toMatchObject({ state: 'failed', failure: { text: expect.stringContaining(vm) } })
+    expect(ended).toMatchObject({ state: 'failed', failure: { text: containing(vm) } })
     expect(await poolById(world.store.reader, world.pools.fast)).toMatchObject({ state: 'ErrorInMaintenance' })
     expect(await stateOf(vm)).toBe('Running')
     await world.done(poolMaintenance, { pool: world.pools.fast })

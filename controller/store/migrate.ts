@@ -61,7 +61,8 @@ function applyNext(reader: Reader, known: readonly Migration[]): Promise<boolean
   return transact(reader, async (tx) => {
     // Another starter may be at a long migration.
     await sql`set local lock_timeout = 0`.execute(tx)
-    await sql`select one from migration_lock for update`.execute(tx)
+    // A write, not only a lock: a serializable transaction that waited for it is repeated and sees what was done.
+    await sql`update migration_lock set one = true`.execute(tx)
     const applied = await verified(tx, known)
     const next = known[applied]
     if (!next) return false

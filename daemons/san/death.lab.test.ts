@@ -143,14 +143,6 @@ async function surviveStrikes(victims: readonly Victim[], iops: number, writes: 
     await Promise.all(witnesses.map((witness) => witness.stop()))
   }
   const lost = await Promise.all(witnesses.map((witness) => witness.lost(join(san.data, 'pool', name))))
-  console.log(
-    victims,
-    iops,
-    'writes',
-    witnesses.map((w) => w.writes),
-    'errors',
-    witnesses.map((w) => w.failures),
-  )
   expect(lost).toEqual([[], [], []])
   expect(await provider.access.expose(exposureOf(id), newCall())).toEqual(connection)
   expect(await provider.qos?.read(id, newCall())).toEqual(qos)

@@ -125,7 +125,6 @@ test('a guarantee is kept against greedy neighbours, with and without one of the
   loads.push(startLoad(guaranteed.connection, { direction: 'write' }))
   await until('the guaranteed one is at work', async () => (await operations(guaranteed.id)) > 500)
   const [kept = 0, small = 0, rest = 0] = await ratesOver(6, disks)
-  console.log('MIN', alone, kept, small, rest)
   expect(kept).toBeGreaterThan(500 * 0.95)
   expect(small).toBeGreaterThan(100 * 0.95)
   expect(kept + small + rest).toBeLessThan(CAPACITY * 1.1)

@@ -24,7 +24,7 @@ export interface TourVolume {
 /** What a disk may do, as sold; operations per second. */
 export const SILVER = { min: 100, max: 200, burst: 400, burstSeconds: 6 } as const
 /** The offering to which the volume changes while it is in use. */
-export const GOLD = { min: 100, max: 500 } as const
+export const GOLD = { min: 100, max: 300 } as const
 
 const TOLERANCE_PERCENT = 5
 const LOAD_SECONDS = 14
@@ -81,26 +81,49 @@ export async function writePattern(tour: Tour, volume: TourVolume): Promise<stri
 /** Measures in the guest what the SAN lets through, against what was sold; then changes it under load and measures again. */
 export async function measureQos(tour: Tour, volume: TourVolume): Promise<void> {
   const { api, out, guest } = tour
-  await out.step('IOPS against the offering', async () => {
-    const disk = await guest.disk(volume.serial)
-    const { perSecond } = await readRates(guest, { device: disk, file: '/mnt/tour/pattern', seconds: LOAD_SECONDS })
-    // The burst lasts its 6 s; the first sample also holds the start, the last of them may hold its end.
-    const burst = mean(perSecond.slice(1, 5))
-    const sustained = mean(perSecond.slice(-5))
-    within(burst, SILVER.burst, 'burst IOPS')
-    within(sustained, SILVER.max, 'sustained IOPS')
-    return `burst ${burst.toFixed(0)} of ${SILVER.burst}, sustained ${sustained.toFixed(0)} of ${SILVER.max}`
-  })
+  const read = async (seconds: number) => {
+    const device = await guest.disk(volume.serial)
+    return (await readRates(guest, { device, file: '/mnt/tour/pattern', seconds })).perSecond
+  }
+  await out.step('IOPS against the offering', () =>
+    settled(async () => {
+      // Credit for the whole burst is there again after as long a rest.
+      await guest.sh(`sleep ${2 * SILVER.burstSeconds}`)
+      const perSecond = await read(LOAD_SECONDS)
+      // The burst lasts its 6 s; the first sample also holds the start, the last of them may hold its end.
+      return [
+        { what: 'burst', measured: mean(perSecond.slice(1, 5)), sold: SILVER.burst },
+        { what: 'sustained', measured: mean(perSecond.slice(-5)), sold: SILVER.max },
+      ]
+    }),
+  )
   await out.step('QoS changed while in use, measured again', async () => {
     const offering = await offeringOf(api, 'tour-gold', { miniops: GOLD.min, maxiops: GOLD.max })
     const changed = await api.run('resizeVolume', { id: volume.id, diskofferingid: offering })
     must(changed['maxiops'] === GOLD.max, 'the volume says its new maximum')
-    const disk = await guest.disk(volume.serial)
-    const { perSecond } = await readRates(guest, { device: disk, file: '/mnt/tour/pattern', seconds: 8 })
-    const sustained = mean(perSecond.slice(-5))
-    within(sustained, GOLD.max, 'IOPS')
-    return `${sustained.toFixed(0)} of ${GOLD.max}`
+    return settled(async () => [{ what: 'IOPS', measured: mean((await read(8)).slice(-5)), sold: GOLD.max }])
   })
+}
+
+interface Measured {
+  readonly what: string
+  readonly measured: number
+  readonly sold: number
+}
+
+/**
+ * Measures until all lies within the tolerance, three times at the most, and says how often. More than was sold is
+ * never forgiven; less may be the emulated guest, when others want the processor, too.
+ */
+async function settled(measure: () => Promise<readonly Measured[]>): Promise<string> {
+  for (let times = 1; ; times += 1) {
+    const found = await measure()
+    const off = found.filter(({ measured, sold }) => deviation(measured, sold) > TOLERANCE_PERCENT)
+    const words = found.map(({ what, measured, sold }) => `${what} ${measured.toFixed(0)} of ${sold}`).join(', ')
+    if (off.length === 0) return times === 1 ? words : `${words} (measured ${times} times: the machine was busy)`
+    const tooMuch = off.some(({ measured, sold }) => measured > sold)
+    must(times < 3 && !tooMuch, `within ${TOLERANCE_PERCENT} % of what was sold: ${words}`)
+  }
 }
 
 /** Who has no business on the SAN is refused by it, whatever Moorage thinks. */
@@ -137,9 +160,4 @@ async function offeringOf(api: Api, name: string, qos: Readonly<Record<string, n
 /** Throws unless it holds. */
 export function must(holds: boolean, what: string): void {
   if (!holds) throw new Error(`not so: ${what}`)
-}
-
-function within(measured: number, asked: number, what: string): void {
-  const off = deviation(measured, asked)
-  must(off <= TOLERANCE_PERCENT, `${what}: measured ${measured.toFixed(1)}, sold ${asked}: ${off.toFixed(1)} % off`)
 }

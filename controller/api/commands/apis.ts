@@ -59,7 +59,7 @@ const list = defineCommand({
 })
 
 /** A command as listApis tells of it to callers of that role; `all` are those that it may use. */
-export function describeCommand(command: Command, all: readonly Command[], role: Role) {
+function describeCommand(command: Command, all: readonly Command[], role: Role) {
   const { name, description, since, kind, response } = command
   const admin = isAdmin({ role })
   const params = { ...command.params, ...(response.list === true ? pageParams : {}) }

@@ -197,6 +197,49 @@ describe('users and their keys', () => {
   })
 })
 
+describe('what an account owns', () => {
+  test('is seen by itself, by whoever administers its domain, and by nobody else', async () => {
+    const disk = { zoneid: ground.zone, diskofferingid: ground.offering, size: 1, name: 'owned' }
+    const id = textOf(await clerk.run('createVolume', disk), 'id')
+    const account = textOf((await clerk.list('listAccounts'))[0] ?? {}, 'name')
+    const sees = async (of: TestClient, more: Asked = {}) => {
+      return (await of.list('listVolumes', more)).some((volume) => volume['id'] === id)
+    }
+    expect(await sees(clerk)).toBe(true)
+    for (const boss of [manager, controller.api]) {
+      expect(await sees(boss)).toBe(false)
+      expect(await sees(boss, { listall: true })).toBe(true)
+      expect(await sees(boss, { id })).toBe(true)
+      expect(await sees(boss, { account, domainid: sales })).toBe(true)
+    }
+    expect(await sees(controller.api, { domainid: sales })).toBe(true)
+    const [root] = await controller.api.list('listDomains', { level: 0 })
+    const of = { domainid: textOf(root ?? {}, 'id') }
+    expect(await sees(controller.api, of)).toBe(false)
+    expect(await sees(controller.api, { ...of, isrecursive: true })).toBe(true)
+    expect(await sees(outsider, { listall: true })).toBe(false)
+    await expect(sees(outsider, { id })).rejects.toThrow(/entity does not exist/)
+    await expect(sees(outsider, { account, domainid: sales })).rejects.toThrow(/entity does not exist|permission/)
+    await expect(sees(clerk, { account: 'admin' })).rejects.toThrow(/permission/)
+    await expect(sees(controller.api, { account: 'nobody' })).rejects.toThrow(/Unable to find account nobody/)
+    await expect(sees(controller.api, { projectid: '7' })).rejects.toThrow(/no projects here/)
+  })
+
+  test('can be made for it by whoever administers it, and by nobody else', async () => {
+    const account = textOf((await clerk.list('listAccounts'))[0] ?? {}, 'name')
+    const disk = {
+      zoneid: ground.zone,
+      diskofferingid: ground.offering,
+      size: 1,
+      name: 'for another',
+      account,
+      domainid: sales,
+    }
+    expect(await manager.run('createVolume', disk)).toMatchObject({ account, domainid: sales })
+    await expect(outsider.run('createVolume', disk)).rejects.toThrow(/entity does not exist|permission/)
+  })
+})
+
 describe('the first start', () => {
   test('makes one administrator with keys, however many controllers start and restart', async () => {
     const store = await testStore()

@@ -34,8 +34,6 @@ const ENTITIES = {
 } as const satisfies Record<string, Entity>
 
 /** Kinds of entities that parameters name. */
-export const ENTITY_KINDS = Object.keys(ENTITIES) as readonly EntityKind[] // Keys of exactly that object.
-/** A key of the table above. */
 export type EntityKind = keyof typeof ENTITIES
 
 /** What is looked for: uuids, or internal numbers as CloudStack's clients may give them. */

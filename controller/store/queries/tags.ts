@@ -13,9 +13,6 @@ export interface TagsFilter {
   readonly keyword?: string
 }
 
-/** A tag with whose it is. */
-export type TagRow = Awaited<ReturnType<typeof listTags>>['items'][number]
-
 /** Tags by resource and key. */
 export async function listTags(reader: Reader, filter: TagsFilter, window: Window) {
   const { ownership } = filter

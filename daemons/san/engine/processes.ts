@@ -103,8 +103,8 @@ async function waitUntilGone({ pid, started }: Found): Promise<void> {
   while ((await startTime(pid)) === started) await pause(POLL_MS)
 }
 
-/** The text of a file, `undefined` when it is not there or its process has gone. */
-export async function readQuietly(path: string): Promise<string | undefined> {
+/** `undefined` when the file is not there or its process has gone. */
+async function readQuietly(path: string): Promise<string | undefined> {
   try {
     return await readFile(path, 'utf8')
   } catch {
