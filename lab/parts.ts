@@ -53,7 +53,7 @@ export function labVerifier(at: Layout): Verifier {
 }
 
 /** The ownership mark of the lab's controller: its SAN and host daemon show what bears it to nobody else. */
-export function installation(at: Layout): string {
+function installation(at: Layout): string {
   const id = runningDaemon(at.controller)?.['installation']
   if (typeof id !== 'string') throw new Error('the controller does not run')
   return id

@@ -76,7 +76,7 @@ async function start(
     const [script = '', ...rest] = how.argv
     const daemon = { name, dir: how.dir, argv: [join(REPOSITORY, script), ...rest] }
     const { ready, adopted } = await startDaemon(daemon, { withinMs: 90_000 })
-    return `${adopted ? 'runs already' : 'started'}, pid ${ready.pid}, ${String(ready['url'] ?? '')}`
+    return `${adopted ? 'runs already' : 'started'}, pid ${ready.pid}, ${typeof ready['url'] === 'string' ? ready['url'] : ''}`
   })
 }
 

@@ -27,7 +27,7 @@ export const SILENT: Terminal = {
 /** A terminal that writes to standard output; colours only where that is a screen. */
 export function terminal(): Terminal {
   const rows: Row[] = []
-  const screen = process.stdout.isTTY === true
+  const screen = process.stdout.isTTY
   const paint = (code: number, text: string) => (screen ? `\u001B[${code}m${text}\u001B[0m` : text)
   return {
     heading: (text) => process.stdout.write(`\n${paint(1, text)}\n`),

@@ -201,20 +201,45 @@ describe('the tier that enforces QoS', () => {
   const plain: PoolFacts = { ...POOL, can: new Set() }
 
   test.each([
-    ['nobody, when nothing is asked', {}, 'any', POOL, { tier: 'none' }],
-    ['the array, when it can', guaranteed, 'any', POOL, { tier: 'storage' }],
-    ['the hypervisor, when the array cannot and the offering lets it', limited, 'any', plain, { tier: 'hypervisor' }],
-    ['the hypervisor, when the offering says so', limited, 'hypervisor', POOL, { tier: 'hypervisor' }],
-    ['refused, when only the array may and cannot', limited, 'storage', plain, { refused: 'the array keeps no QoS' }],
-    [
-      'refused, when a minimum is asked of a hypervisor',
-      guaranteed,
-      'hypervisor',
-      POOL,
-      { refused: 'the hypervisor does not keep min of totalIops' },
-    ],
-  ] as const)('is %s', (_name, qos, wantedTier, pool, choice) => {
-    expect(chooseTier({ qos, wantedTier }, pool, [HOST])).toEqual(choice)
+    { name: 'nobody, when nothing is asked', qos: {}, wanted: 'any', pool: POOL, choice: { tier: 'none' } },
+    { name: 'the array, when it can', qos: guaranteed, wanted: 'any', pool: POOL, choice: { tier: 'storage' } },
+    {
+      name: 'the hypervisor, when the array cannot',
+      qos: limited,
+      wanted: 'any',
+      pool: plain,
+      choice: { tier: 'hypervisor' },
+    },
+    {
+      name: 'the hypervisor, when the offering says so',
+      qos: limited,
+      wanted: 'hypervisor',
+      pool: POOL,
+      choice: { tier: 'hypervisor' },
+    },
+    {
+      name: 'refused, when only the array may and cannot',
+      qos: limited,
+      wanted: 'storage',
+      pool: plain,
+      choice: { refused: 'the array keeps no QoS' },
+    },
+    {
+      name: 'refused, when the offering sells none',
+      qos: limited,
+      wanted: 'none',
+      pool: POOL,
+      choice: { refused: 'the offering sells no QoS' },
+    },
+    {
+      name: 'refused, when a minimum is asked of a hypervisor',
+      qos: guaranteed,
+      wanted: 'hypervisor',
+      pool: POOL,
+      choice: { refused: 'the hypervisor does not keep min of totalIops' },
+    },
+  ] as const)('is $name', ({ qos, wanted, pool, choice }) => {
+    expect(chooseTier({ qos, wantedTier: wanted }, pool, [HOST])).toEqual(choice)
   })
 
   test('charges the pool for a minimum that the array keeps, and for nothing that a hypervisor does', () => {

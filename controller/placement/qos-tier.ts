@@ -14,7 +14,8 @@ export function chooseTier(
   pool: Pick<PoolFacts, 'can' | 'limits'>,
   hosts: readonly Pick<HostFacts, 'limits'>[],
 ): TierChoice {
-  if (asksNothing(want.qos) || want.wantedTier === 'none') return { tier: 'none' }
+  if (asksNothing(want.qos)) return { tier: 'none' }
+  if (want.wantedTier === 'none') return { refused: 'the offering sells no QoS' }
   const storage = unkept(want.qos, pool.can.has('qos') ? pool.limits.qos : undefined, 'the array')
   if (want.wantedTier !== 'hypervisor' && storage.length === 0) return { tier: 'storage' }
   if (want.wantedTier === 'storage') return { refused: storage.join('; ') }

@@ -12,7 +12,7 @@ import { guard } from './guard.ts'
 import type { CallLog, OpenHost, OpenPool, PluginHost, Registration, RegistrationLoader } from './plugin-host.ts'
 
 /** Version of the contract that this controller speaks. */
-export const CONTRACT_VERSION = 1
+const CONTRACT_VERSION = 1
 
 const STORAGE_FACETS = ['pools', 'volumes', 'access', 'inventory', ...STORAGE_CAPABILITIES]
 const HYPERVISOR_FACETS = ['hosts', 'vms', 'disks', 'inventory', ...HYPERVISOR_CAPABILITIES]

@@ -8,7 +8,7 @@ export function part(call: Call, name: string): Call {
 }
 
 /** A plug-in's failure with the sentence that whoever asked is told; it retries as the failure itself does. */
-export class StepError extends PluginError {
+class StepError extends PluginError {
   readonly sentence: string
   constructor(cause: PluginError, sentence: string) {
     super(cause.code, cause.message, cause.effect, cause)

@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { createSagas } from './registry.ts'
-import { startWorld, type World } from './testing.ts'
-import { SCENES } from './testing-scenes.ts'
-import { clear, ledgerFaults, leftHeld, settled } from './testing-checks.ts'
+import { startWorld, type World } from './testing/world.ts'
+import { SCENES } from './testing/scenes.ts'
+import { clear, ledgerFaults, leftHeld, settled } from './testing/checks.ts'
 
 /** Kinds of faults; with no patience for another try the operation must be undone after each of them. */
 const FAULTS = [

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { clear, ledgerFaults, leftHeld, settled } from './testing-checks.ts'
-import { SCENES } from './testing-scenes.ts'
-import { startWorld, type World } from './testing.ts'
+import { clear, ledgerFaults, leftHeld, settled } from './testing/checks.ts'
+import { SCENES } from './testing/scenes.ts'
+import { startWorld, type World } from './testing/world.ts'
 
 let world: World
 beforeAll(async () => {

@@ -11,7 +11,7 @@ import { attachmentsOfVm } from '../store/attachments.ts'
 import { connectionsTo } from '../store/connections.ts'
 import type { AttachmentRow, LocationRow, VmRow, VolumeRow } from '../store/generated/schema.ts'
 import { hold } from '../store/held.ts'
-import { allHosts, memoryInUse } from '../store/hosts.ts'
+import { lockHosts, memoryInUse } from '../store/hosts.ts'
 import { locationsOf } from '../store/locations.ts'
 import { pinPools } from '../store/pools.ts'
 import type { Tx } from '../store/store.ts'
@@ -160,8 +160,8 @@ async function hostFor(
   },
 ): Promise<ChosenHost> {
   const { vm, input, disks, pools } = what
+  const rows = await lockHosts(tx, vm.zoneId)
   const used = await memoryInUse(tx, vm.zoneId)
-  const rows = await allHosts(tx, vm.zoneId)
   const offering = await offeringById(tx, vm.offeringId)
   const loads = rows.map((row) => ({ ...hostLoad(deps, row, used.get(row.id) ?? 0), initiator: row.initiator }))
   const choice = chooseHost(

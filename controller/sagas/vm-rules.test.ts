@@ -1,13 +1,13 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { attachmentsOfVm, insertAttachment } from '../store/attachments.ts'
-import { updateHost } from '../store/hosts.ts'
+import { allHosts, updateHost } from '../store/hosts.ts'
 import { poolById } from '../store/pools.ts'
 import { vmById } from '../store/vms.ts'
 import { volumeById } from '../store/volumes.ts'
 import { poolMaintenanceCancel } from './pool-maintenance-cancel.ts'
 import { poolMaintenance } from './pool-maintenance.ts'
-import { clear, containing, ledgerFaults, leftHeld, settled } from './testing-checks.ts'
-import { startWorld, type World } from './testing.ts'
+import { clear, containing, ledgerFaults, leftHeld, settled } from './testing/checks.ts'
+import { startWorld, type World } from './testing/world.ts'
 import { vmExpunge } from './vm-expunge.ts'
 import { vmReboot } from './vm-reboot.ts'
 import { vmStart } from './vm-start.ts'
@@ -101,6 +101,16 @@ describe('a VM', () => {
       failure: { code: 'NO_CAPACITY', internal: containing('bytes of memory left') },
     })
     expect(await stateOf(vm)).toBe('Stopped')
+  })
+
+  test('never shares the last memory of a host with another that starts at the same moment', async () => {
+    const { memoryBytes } = (await allHosts(world.store.reader)).find(({ id }) => id === world.hosts.one) ?? {
+      memoryBytes: 0,
+    }
+    const vms = await Promise.all(Array.from({ length: 4 }, async () => world.vm({ memoryBytes: memoryBytes * 0.75 })))
+    const ids = await Promise.all(vms.map(async (vm) => world.submit(vmStart, { vm })))
+    const ends = await Promise.all(ids.map(async (id) => world.end(id)))
+    expect(ends.map(({ state }) => state).sort()).toEqual(['failed', 'failed', 'succeeded', 'succeeded'])
   })
 
   test('can be rebooted only while it runs', async () => {

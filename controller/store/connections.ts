@@ -1,5 +1,4 @@
 import type { Connection } from '@moorage/contract'
-import type { ConnectionRow } from './generated/schema.ts'
 import type { Reader, Store, Tx } from './store.ts'
 
 /** Access of a host to a volume. */
@@ -101,17 +100,6 @@ export async function connectionsTo(
     .orderBy('sourceId')
     .orderBy('hostId')
     .execute()
-}
-
-/** The connection of one host to one volume, if it is recorded. */
-export async function connectionOf(reader: Reader, { volume, host }: VolumeAccess): Promise<ConnectionRow | undefined> {
-  return reader
-    .selectFrom('connection')
-    .selectAll()
-    .where('sourceKind', '=', 'volume')
-    .where('sourceId', '=', volume)
-    .where('hostId', '=', host)
-    .executeTakeFirst()
 }
 
 /** VMs that are stopped while a host still has, or may have, access to one of their volumes. */

@@ -18,6 +18,21 @@ export async function allHosts(reader: Reader, zone?: string): Promise<readonly 
   return zone === undefined ? query.execute() : query.where('zoneId', '=', zone).execute()
 }
 
+/**
+ * As `allHosts` of a zone, rows locked until the transaction ends: of two VMs that want the last memory of a host the later
+ * one sees the earlier.
+ */
+export async function lockHosts(tx: Tx, zone: string): Promise<readonly HostRow[]> {
+  return tx
+    .selectFrom('host')
+    .selectAll()
+    .where('removedAt', 'is', null)
+    .where('zoneId', '=', zone)
+    .orderBy('id')
+    .forUpdate()
+    .execute()
+}
+
 /** Bytes of memory promised to VMs that run, or are about to, on each host of a zone. A host without any is absent. */
 export async function memoryInUse(reader: Reader, zone: string): Promise<ReadonlyMap<string, number>> {
   const rows = await reader

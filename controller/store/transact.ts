@@ -20,7 +20,7 @@ export async function transact<Result>(reader: Reader, work: (tx: Tx) => Promise
 }
 
 /** Whether the database asks for the transaction to be repeated. */
-export function isSerializationFailure(error: unknown): boolean {
+function isSerializationFailure(error: unknown): boolean {
   const code = codeOf(error)
   return code === '40001' || code === '40P01'
 }

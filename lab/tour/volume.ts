@@ -22,9 +22,9 @@ export interface TourVolume {
 }
 
 /** What a disk may do, as sold; operations per second. */
-export const SILVER = { min: 100, max: 200, burst: 400, burstSeconds: 6 } as const
+const SILVER = { min: 100, max: 200, burst: 400, burstSeconds: 6 } as const
 /** The offering to which the volume changes while it is in use. */
-export const GOLD = { min: 100, max: 300 } as const
+const GOLD = { min: 100, max: 300 } as const
 
 const TOLERANCE_PERCENT = 5
 const LOAD_SECONDS = 14

@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import type { Call } from '@moorage/contract'
 import type { TestSimulator } from '@moorage/simulator/testing'
-import { GIB } from '../domain/size.ts'
-import type { PluginHost } from '../plugin-host/plugin-host.ts'
-import { insertHost } from '../store/hosts.ts'
-import { insertPool } from '../store/pools.ts'
-import { sealSettings } from '../store/registrations.ts'
-import type { TestStore } from '../store/testing.ts'
+import { GIB } from '../../domain/size.ts'
+import type { PluginHost } from '../../plugin-host/plugin-host.ts'
+import { insertHost } from '../../store/hosts.ts'
+import { insertPool } from '../../store/pools.ts'
+import { sealSettings } from '../../store/registrations.ts'
+import type { TestStore } from '../../store/testing.ts'
 
 /** Ids of the rows that everything else hangs on. */
 export interface Places {

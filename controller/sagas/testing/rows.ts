@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import type { Qos } from '@moorage/contract'
-import type { WantedTier } from '../domain/qos.ts'
-import { GIB } from '../domain/size.ts'
-import { insertSnapshot } from '../store/snapshots.ts'
-import type { TestStore } from '../store/testing.ts'
-import { insertVm } from '../store/vms.ts'
-import { insertVolume, volumeById } from '../store/volumes.ts'
-import type { Places } from './testing-places.ts'
+import type { WantedTier } from '../../domain/qos.ts'
+import { GIB } from '../../domain/size.ts'
+import { insertSnapshot } from '../../store/snapshots.ts'
+import type { TestStore } from '../../store/testing.ts'
+import { insertVm } from '../../store/vms.ts'
+import { insertVolume, volumeById } from '../../store/volumes.ts'
+import type { Places } from './places.ts'
 
 /** Adds rows as the API would; each answers the id. */
 export interface Rows {

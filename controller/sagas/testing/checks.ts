@@ -1,9 +1,9 @@
 import { expect } from 'vitest'
-import { poolMaintenanceCancel } from './pool-maintenance-cancel.ts'
-import { snapshotDelete } from './snapshot-delete.ts'
-import type { World } from './testing.ts'
-import { vmExpunge } from './vm-expunge.ts'
-import { volumeDelete } from './volume-delete.ts'
+import { poolMaintenanceCancel } from '../pool-maintenance-cancel.ts'
+import { snapshotDelete } from '../snapshot-delete.ts'
+import type { World } from './world.ts'
+import { vmExpunge } from '../vm-expunge.ts'
+import { volumeDelete } from '../volume-delete.ts'
 
 /** Where the ledger's sums differ from its rows, or its rows from the volumes that live somewhere. Must be empty. */
 export async function ledgerFaults({ store }: World): Promise<readonly string[]> {
