@@ -89,7 +89,7 @@ async function request(
 ): Promise<{ readonly status: number; readonly answer: Answered }> {
   const all = { ...params, response: 'json', apiKey: options.keys?.apiKey }
   const query = Object.entries(all)
-    .flatMap(([name, value]) => (value === undefined ? [] : [`${encode(name)}=${encode(String(value))}`]))
+    .flatMap(([name, value]) => (value === undefined ? [] : [`${encode(name)}=${encode(value)}`]))
     .toSorted()
     .join('&')
   const answered = await fetch(options.url, {

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
-import type { Call, Connection } from '@moorage/contract'
+import type { Connection, HostReport } from '@moorage/contract'
 import { wireClient } from '@moorage/wire'
 import { text, type Api } from '../../lab/api.ts'
+import { labCall } from '../../lab/guest.ts'
 import { hostdAccess, sanAccess } from '../../lab/parts.ts'
 import { realLab, type RealLab } from '../support/real-lab.ts'
 import { type Bench, type BenchRow, median, timed } from './report.ts'
@@ -35,7 +36,7 @@ async function measure(lab: RealLab): Promise<readonly BenchRow[]> {
     }),
     'id',
   )
-  const script = rawLife(lab)
+  const script = await rawLife(lab)
   const raw: number[] = []
   const ours: number[] = []
   for (let round = 0; round < ROUNDS; round += 1) {
@@ -68,30 +69,29 @@ async function life(
   await api.run('destroyVolume', { id, expunge: true })
 }
 
-/** The same by hand: what an administrator's script would send to the SAN and to the host. */
-function rawLife(lab: RealLab): () => Promise<void> {
+/** The same by hand: what an administrator's script would send to the SAN and to the host, on a VM of its own. */
+async function rawLife(lab: RealLab): Promise<() => Promise<void>> {
   const san = wireClient(sanAccess(lab.at))
   const hostd = wireClient(hostdAccess(lab.at))
-  const context = { pool: 'pool1', owner: randomUUID() }
-  const initiator = 'iqn.2026-01.cloud.moorage:lab-host'
+  const owner = randomUUID()
+  const array = { pool: 'pool1', owner }
+  const vm = randomUUID()
+  const machine = { id: vm, name: 'script', cpus: 1, memoryBytes: 128 * 2 ** 20, disks: [] }
+  await hostd('vms/start', { owner, spec: machine }, labCall(30_000))
+  const { initiator } = await hostd<HostReport>('hosts/report', { owner }, labCall(10_000))
   const consumer = { kind: 'host', id: randomUUID(), initiator }
   return async () => {
     const id = randomUUID()
     const source = { kind: 'volume', id }
     const spec = { id, bytes: GIB, qos: { totalIops: { min: 100, max: 1000 } }, settings: {} }
-    await san('volumes/create', { ...context, spec }, rawCall())
+    await san('volumes/create', { ...array, spec }, labCall(30_000))
     const exposure = { source, consumer, mode: 'rw', account: 'script' }
-    const connection = await san<Connection>('access/expose', { ...context, exposure }, rawCall())
+    const connection = await san<Connection>('access/expose', { ...array, exposure }, labCall(30_000))
     const serial = id.replaceAll('-', '').slice(0, 20)
     const disk = { volume: id, generation: 1, connection, mode: 'rw', serial, deviceId: 9, throttle: {} }
-    await hostd('disks/attach', { ...context, vm: lab.cloud.vm, disk }, rawCall())
-    await hostd('disks/detach', { ...context, vm: lab.cloud.vm, disk: { volume: id, generation: 1 } }, rawCall())
-    await san('access/withdraw', { ...context, access: { source, consumer } }, rawCall())
-    await san('volumes/delete', { ...context, id }, rawCall())
+    await hostd('disks/attach', { owner, vm, disk }, labCall(30_000))
+    await hostd('disks/detach', { owner, vm, disk: { volume: id, generation: 1 } }, labCall(30_000))
+    await san('access/withdraw', { ...array, access: { source, consumer } }, labCall(30_000))
+    await san('volumes/delete', { ...array, id }, labCall(30_000))
   }
-}
-
-function rawCall(): Call {
-  // Objects of the script are its own: any fence will do, the VM's apart, which Moorage never fences above this.
-  return { key: randomUUID(), deadline: Date.now() + 30_000, signal: AbortSignal.timeout(30_000), fence: 1_000_000_000 }
 }
