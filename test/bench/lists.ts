@@ -39,8 +39,8 @@ async function fill(
         from generate_series((select count(*) from volume) + 1, ${to.size}) n
         returning id
       )
-      insert into location (volume_id, pool_id, state, name, bytes)
-      select id, ${to.pool}, 'present', 'vol-' || id, 1073741824 from made`.execute(tx)
+      insert into location (volume_id, pool_id, state, name, bytes, qos_tier)
+      select id, ${to.pool}, 'present', 'vol-' || id, 1073741824, 'storage' from made`.execute(tx)
   })
   await sql`analyze`.execute(store.reader)
 }
