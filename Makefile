@@ -5,15 +5,15 @@
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | awk -F'|' '{ printf "  make %-12s %s\n", $$1, $$2 }'
 
-install: node_modules/.installed ## Debian packages (as root) and node_modules, what is missing of them
+install: node_modules/.package-lock.json ## Debian packages (as root) and node_modules, what is missing of them
 	@./tools/install.sh
 
-# Without lifecycle scripts nothing of a package runs while it is installed. The stamp falls with node_modules.
-node_modules/.installed: package-lock.json
+# Without lifecycle scripts nothing of a package runs while it is installed. npm writes this file last.
+node_modules/.package-lock.json: package-lock.json
 	npm ci --ignore-scripts --loglevel=error
 	@touch $@
 
-check: node_modules/.installed ## format, lint, types, unused code, unit tests: under two minutes, no root
+check: node_modules/.package-lock.json ## format, lint, types, unused code, unit tests: under two minutes, no root
 	@npm run --silent check
 
 test: install ## everything: check, then real daemons, whole systems, other people's clients, crashes
@@ -22,16 +22,16 @@ test: install ## everything: check, then real daemons, whole systems, other peop
 quickstart: install ## the tour on a real SAN and a real guest; leaves the controller running
 	@./tools/run node lab/quickstart.ts
 
-down: node_modules/.installed ## ends what quickstart started and leaves nothing
+down: node_modules/.package-lock.json ## ends what quickstart started and leaves nothing
 	@./tools/run node lab/down.ts
 
 bench: install ## measurements, as ratios against the raw path
 	@npm run --silent bench
 
-build: node_modules/.installed ## JavaScript and declarations of every package, into dist/
+build: node_modules/.package-lock.json ## JavaScript and declarations of every package, into dist/
 	@npm run --silent build
 
-format: node_modules/.installed ## formats every file
+format: node_modules/.package-lock.json ## formats every file
 	@npm run --silent format
 
 clean: ## removes what was built and installed; data of quickstart stays

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 import { SYSTEM_PROJECTS } from './tools/suites.ts'
 
@@ -18,6 +19,8 @@ export default defineConfig({
           include: ['**/*.test.ts'],
           exclude: [...everywhere, '**/*.lab.test.ts', bench, ...SYSTEM_PROJECTS.map((name) => `test/${name}/**`)],
           isolate: false,
+          // Files wait for PostgreSQL and for processes as much as they compute; the default is one worker on two cores.
+          maxWorkers: Math.max(3, availableParallelism() - 1),
           testTimeout: 30_000,
           hookTimeout: 60_000,
         },

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { openData } from './cli/data.ts'
@@ -35,8 +35,11 @@ interface Started {
   end(signal: NodeJS.Signals): Promise<number | null>
 }
 
-function moorage(...argv: readonly string[]): Started {
-  const child = spawn(process.execPath, [MAIN, ...argv], { stdio: ['ignore', 'pipe', 'pipe'] })
+function moorage(argv: readonly string[], env: NodeJS.ProcessEnv = {}): Started {
+  const child = spawn(process.execPath, [MAIN, ...argv], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...env },
+  })
   const [out, err]: Buffer[][] = [[], []]
   child.stdout.on('data', (chunk: Buffer) => out?.push(chunk))
   child.stderr.on('data', (chunk: Buffer) => err?.push(chunk))
@@ -67,7 +70,7 @@ interface Ready {
 }
 
 async function serving(...more: readonly string[]): Promise<Ready & { readonly started: Started }> {
-  const started = moorage('serve', '--data', data, '--listen', '127.0.0.1:0', ...more)
+  const started = moorage(['serve', '--data', data, '--listen', '127.0.0.1:0', ...more])
   for (const until = Date.now() + 30_000; Date.now() < until; await pause(20)) {
     if (started.child.exitCode !== null) break
     const path = join(data, 'ready.json')
@@ -123,7 +126,7 @@ describe('a controller', () => {
     const admin = JSON.parse(readFileSync(join(data, 'admin.json'), 'utf8')) as Readonly<Record<string, string>>
     expect(admin['password']).toMatch(/^[\w-]{24}$/)
     const printed = async () => {
-      const keys = moorage('keys', '--data', data)
+      const keys = moorage(['keys', '--data', data])
       expect({ exit: await exitOf(keys), err: keys.err() }).toMatchObject({ exit: 0 })
       const read: unknown = JSON.parse(keys.out())
       return read
@@ -147,7 +150,7 @@ describe('a controller', () => {
     await once(taken, 'listening')
     const address = taken.address()
     const port = typeof address === 'object' && address ? address.port : 0
-    const started = moorage('serve', '--data', data, '--listen', `127.0.0.1:${port}`)
+    const started = moorage(['serve', '--data', data, '--listen', `127.0.0.1:${port}`])
     expect(await exitOf(started)).toBe(1)
     expect(started.err()).toContain('EADDRINUSE')
     taken.close()
@@ -155,14 +158,34 @@ describe('a controller', () => {
   }, 60_000)
 
   test('refuses an integration port that others could reach', async () => {
-    const started = moorage('serve', '--data', data, '--listen', '127.0.0.1:0', '--integration-listen', '0.0.0.0:0')
+    const started = moorage(['serve', '--data', data, '--listen', '127.0.0.1:0', '--integration-listen', '0.0.0.0:0'])
     expect(await exitOf(started)).toBe(1)
     expect(started.err()).toContain('loopback')
   }, 60_000)
 })
 
+describe('a controller that cannot start says what is wrong in the words of its operator, with exit code 1', () => {
+  const cases: readonly (readonly [string, string, NodeJS.ProcessEnv])[] = [
+    ['--data: /proc/moorage cannot be used: ENOENT', '/proc/moorage', {}],
+    ['--data: /dev/null cannot be used: /dev/null is no directory', '/dev/null', {}],
+    ['MOORAGE_DATABASE_URL: must be postgres://', 'data', { MOORAGE_DATABASE_URL: 'localhost' }],
+    ['ECONNREFUSED 127.0.0.1:1', 'data', { MOORAGE_DATABASE_URL: 'postgres://u:hidden@127.0.0.1:1/d' }],
+    ['cannot be used: Invalid URL', 'data', { MOORAGE_DATABASE_URL: 'postgres://u:hidden@127.0.0.1:999999/d' }],
+    ['there is no master key file /nowhere', 'data', { MOORAGE_MASTER_KEY_FILE: '/nowhere' }],
+  ]
+  for (const [says, dir, env] of cases) {
+    test(says, async () => {
+      const argv = ['serve', '--data', resolve(root, dir), '--listen', '127.0.0.1:0']
+      const started = moorage(argv, env)
+      expect(await exitOf(started)).toBe(1)
+      expect(started.err()).toContain(says)
+      expect(started.err() + started.out()).not.toContain('hidden')
+    })
+  }
+})
+
 test('a flag that cannot be followed is named, with exit code 2', async () => {
-  const started = moorage('serve', '--data', data, '--listen', 'nonsense')
+  const started = moorage(['serve', '--data', data, '--listen', 'nonsense'])
   expect(await exitOf(started)).toBe(2)
   expect(started.err()).toBe('moorage: --listen: must be HOST:PORT, as 127.0.0.1:8080 or [::1]:8080; got nonsense\n')
 })

@@ -30,7 +30,9 @@ export interface Api {
   list(command: string, params?: Params): Promise<readonly Entity[]>
 }
 
-const JOB_POLL_MS = 5
+/** How long one request waits for a job: a controller that died in the meantime is noticed by then at the latest. */
+const JOB_WAIT_MS = 10_000
+const JOB_PAUSE_MS = 5
 
 /** A client for one user's keys. `url` ends in `/client/api`. */
 export function apiClient(options: {
@@ -95,12 +97,14 @@ async function request(
 async function waitForJob(raw: Api['raw'], id: string, withinMs: number): Promise<Entity> {
   const end = Date.now() + withinMs
   for (;;) {
-    const answer = await raw('queryAsyncJobResult', { jobid: id })
+    const wait = Math.max(0, Math.min(JOB_WAIT_MS, end - Date.now()))
+    const answer = await raw('queryAsyncJobResult', { jobid: id, wait })
     const result = (answer['jobresult'] ?? {}) as Entity // Absent while the job is pending, else one object.
     if (answer['jobstatus'] === 1) return result
     if (answer['jobstatus'] === 2) throw new ApiError(Number(result['errorcode']), String(result['errortext']))
     if (Date.now() > end) throw new Error(`job ${id} did not end in ${withinMs} ms`)
-    await pause(JOB_POLL_MS)
+    // A controller that is closing answers at once.
+    await pause(JOB_PAUSE_MS)
   }
 }
 

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs'
 import { homedir } from 'node:os'
-import { join } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 
 /** Where the lab keeps everything, and where its servers listen. All on loopback. */
 export interface Layout {
@@ -34,9 +34,14 @@ export function layout(): Layout {
   if (!Number.isInteger(base) || base < 1024 || base > 65_000) {
     throw new Error('MOORAGE_LAB_PORT must be a port between 1024 and 65000')
   }
-  const root = process.env['MOORAGE_LAB'] ?? join(homedir(), '.moorage', 'lab')
+  const root = realPath(resolve(process.env['MOORAGE_LAB'] ?? join(homedir(), '.moorage', 'lab')))
   const [api, integration, san, hostd, portal] = [base, base + 16, base + 20, base + 21, base + 22]
   return layoutAt(root, { api, integration, san, hostd, portal })
+}
+
+/** Without links, as the kernel lists mounts and directories of processes; also of what does not exist yet. */
+function realPath(path: string): string {
+  return existsSync(path) ? realpathSync(path) : join(realPath(dirname(path)), basename(path))
 }
 
 /** The layout below `root`, with these ports of the loopback. */

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 
@@ -62,20 +62,56 @@ export function isOrphaned(dir: string): boolean {
   return readFileSync('/proc/mounts', 'utf8').includes(` ${dir}/`)
 }
 
-/** Ends the daemon on this data directory by its id: asks, and after `withinMs` ends it for good. Absent is success. */
+/**
+ * Ends the daemon on this data directory by its id, also one that does not serve yet: asks, and after `withinMs` ends it
+ * for good. Absent is success.
+ */
 export async function stopDaemon(dir: string, withinMs: number): Promise<'absent' | 'stopped' | 'killed'> {
-  const ready = runningDaemon(dir)
-  if (!ready) return 'absent'
-  process.kill(ready.pid, 'SIGTERM')
+  const pid = runningDaemon(dir)?.pid ?? startingDaemon(dir)
+  if (pid === undefined) return 'absent'
+  process.kill(pid, 'SIGTERM')
   const until = Date.now() + withinMs
-  while (commandOf(ready.pid).includes(dir)) {
+  while (commandOf(pid).includes(dir)) {
     if (Date.now() > until) {
-      process.kill(ready.pid, 'SIGKILL')
+      process.kill(pid, 'SIGKILL')
       return 'killed'
     }
     await pause(POLL_MS)
   }
   return 'stopped'
+}
+
+/** A daemon started on this data directory, whether it serves or not: `ready.json` comes last. */
+function startingDaemon(dir: string): number | undefined {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .find((pid) => `${commandOf(pid)} `.includes(` --data ${dir} `))
+}
+
+/**
+ * Ends the PostgreSQL server on this cluster directory, whose controller was killed: its command line does not say where it
+ * works. Absent is success. Throws when it does not end within `withinMs`.
+ */
+export async function stopDatabase(cluster: string, withinMs: number): Promise<'absent' | 'stopped'> {
+  const recorded = join(cluster, 'postmaster.pid')
+  const pid = existsSync(recorded) ? Number.parseInt(readFileSync(recorded, 'utf8'), 10) : 0
+  if (!(pid > 0) || workingDirectory(pid) !== cluster) return 'absent'
+  process.kill(pid, 'SIGINT') // Its fast mode: transactions roll back, a checkpoint is written.
+  const until = Date.now() + withinMs
+  while (commandOf(pid) !== '') {
+    if (Date.now() > until) throw new Error(`the database server, process ${pid}, did not end in ${withinMs} ms`)
+    await pause(POLL_MS)
+  }
+  return 'stopped'
+}
+
+function workingDirectory(pid: number): string | undefined {
+  try {
+    return readlinkSync(`/proc/${pid}/cwd`)
+  } catch {
+    return undefined
+  }
 }
 
 /** Repeats `look` until it answers something, and answers that; throws `what` after `withinMs`. */

@@ -1,4 +1,5 @@
 import { layout, type Layout } from './layout.ts'
+import { checkPorts } from './ports.ts'
 import { whatIsMissing } from './probe.ts'
 import { groundOf, labGuest, labVerifier } from './parts.ts'
 import { admin, adminApi, buildGuest, startController, startHostd, startSan } from './stack.ts'
@@ -18,8 +19,10 @@ async function quickstart(): Promise<void> {
   if (missing.length > 0) {
     out.heading('The array and the hosts are SIMULATED on this machine, because:')
     for (const reason of missing) out.note(reason)
+    await checkPorts(at, ['api', 'integration'])
     await simulatedTour(at, out)
   } else {
+    await checkPorts(at, ['api', 'integration', 'san', 'hostd', 'portal'])
     await realTour(at, out)
   }
   out.table()
@@ -63,8 +66,8 @@ function farewell(at: Layout, real: boolean): void {
     '  Three things to try:',
     `    curl -s 'http://${at.listen.integration}/client/api?command=listVolumes&response=json'`,
     `    export CLOUDSTACK_ENDPOINT=${url}/client/api CLOUDSTACK_KEY=${apiKey} CLOUDSTACK_SECRET=${secretKey}`,
-    '    cs listStoragePools          # apt-get install python3-cs',
-    '    cs runCensus; cs listCensusFindings',
+    '    python3 -m cs listStoragePools    # apt-get install python3-cs, or pip install cs',
+    '    python3 -m cs runCensus; python3 -m cs listCensusFindings',
     '',
     '  make down ends all of it.',
     '',

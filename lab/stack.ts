@@ -1,12 +1,12 @@
 import { execFile } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { wireClient } from '@moorage/wire'
 import { apiClient, type Api } from './api.ts'
 import { labCall } from './guest.ts'
 import { credentials, type Layout, REPOSITORY } from './layout.ts'
-import { isOrphaned, runningDaemon, startDaemon, stopDaemon } from './process.ts'
+import { isOrphaned, runningDaemon, startDaemon, stopDaemon, stopDatabase } from './process.ts'
 import { SILENT, type Terminal } from './terminal.ts'
 
 const run = promisify(execFile)
@@ -95,30 +95,32 @@ export function adminApi(at: Layout): Api {
  * its database, host daemon, SAN, simulator; of daemons that were killed, too. Data stays. Answers what was done.
  */
 export async function stopAll(at: Layout): Promise<readonly string[]> {
+  const daemons = [
+    ['controller', at.controller],
+    ['host daemon', at.hostd],
+    ['SAN', at.san],
+    ['simulator', at.simulator],
+  ] as const
   const done: string[] = []
+  for (const [name, dir] of daemons) {
+    if (runningDaemon(dir)) continue
+    const how = await stopDaemon(dir, 10_000)
+    if (how !== 'absent') done.push(`${name}: ${how} before it served`)
+  }
   // What a killed daemon left behind is taken over by starting it once more: it knows what is its own.
   if (isOrphaned(at.hostd)) await startHostd(at, SILENT)
   if (isOrphaned(at.san)) await startSan(at, SILENT)
-  if (isOrphaned(at.controller) && !runningDaemon(at.simulator)) await startController(at, SILENT)
   if (runningDaemon(at.hostd)) {
     const { user, password } = credentials(at.root, 'hostd')
     const hostd = wireClient({ url: `http://${at.listen.hostd}`, user, password })
     await hostd('host/shutdown', {}, labCall(30_000))
     done.push('VMs: stopped')
   }
-  for (const [name, dir] of [
-    ['controller', at.controller],
-    ['host daemon', at.hostd],
-    ['SAN', at.san],
-    ['simulator', at.simulator],
-  ] as const) {
+  for (const [name, dir] of daemons) {
     const how = await stopDaemon(dir, 30_000)
     if (how !== 'absent') done.push(`${name}: ${how}`)
   }
+  const database = await stopDatabase(join(at.controller, 'postgres'), 30_000)
+  if (database !== 'absent') done.push(`database: ${database}`)
   return done
-}
-
-/** Whether a lab was ever set up here. */
-export function labExists(at: Layout): boolean {
-  return existsSync(at.root)
 }

@@ -50,15 +50,29 @@ allow_services() {
   if [ -e "$guard.before-moorage" ]; then mv "$guard.before-moorage" "$guard"; fi
 }
 
+# What apt says is shown when it fails; else its thousand lines would push the rest off the screen.
+quietly() {
+  local log
+  log=$(mktemp)
+  if ! "$@" >"$log" 2>&1 </dev/null; then
+    cat "$log" >&2
+    rm -f "$log"
+    echo "tools/install.sh: $* failed" >&2
+    return 1
+  fi
+  rm -f "$log"
+}
+
 install_missing() {
   local apt=(apt-get -q -o DPkg::Lock::Timeout=600 -o Acquire::Retries=3)
   export DEBIAN_FRONTEND=noninteractive
+  echo "tools/install.sh: installing $* and what they need"
   # An interrupted run leaves its guard; the one it moved away is still beside it.
   if [ -e "$guard.before-moorage" ]; then mv "$guard.before-moorage" "$guard"; fi
   trap allow_services EXIT
   forbid_services
-  "${apt[@]}" update
-  "${apt[@]}" install --yes --no-install-recommends "$@"
+  quietly "${apt[@]}" update
+  quietly "${apt[@]}" install --yes --no-install-recommends "$@"
   for unit in tgt qemu-guest-agent postgresql; do
     case " $* " in
       *" $unit "* | *" $unit-15 "*) systemctl disable "$unit" 2>/dev/null || true ;;
@@ -88,5 +102,5 @@ if [ "${#wanted[@]}" -gt 0 ]; then
   install_missing "${wanted[@]}"
 elif [ "$(id -u)" = 0 ] && ! apt-cache show linux-image-cloud-amd64 >/dev/null 2>&1; then
   # The guest's kernel is downloaded, not installed: for that apt must know it.
-  apt-get -q -o DPkg::Lock::Timeout=600 update
+  quietly apt-get -q -o DPkg::Lock::Timeout=600 update
 fi

@@ -40,6 +40,8 @@ export interface Request<P> {
   readonly page: Window
   /** All commands by name: for those that tell of others. */
   readonly commands: ReadonlyMap<string, Command>
+  /** Aborted when the server closes: answers that wait for something come then as things stand. */
+  readonly closing: AbortSignal
   /** Id of the session that the request came with, where it came with one. */
   readonly session?: string
 }

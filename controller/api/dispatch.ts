@@ -12,6 +12,8 @@ import { type Arguments, argumentsOf, valueOf } from './received.ts'
 /** A request to the query API. */
 export interface Incoming extends Sender {
   readonly method: 'GET' | 'POST'
+  /** Aborted when the server closes. */
+  readonly closing: AbortSignal
 }
 
 /** Its answer, and what of it the log and the metrics may know. */
@@ -86,7 +88,8 @@ async function run(
   const page = command.response.list === true ? await windowOf(args.given, at) : { offset: 0 }
   const session = incoming.cookies[SESSION_COOKIE]
   const rest = session === undefined ? {} : { session }
-  return { answer: await command.run({ system, caller, params, page, commands, ...rest }), admin }
+  const { closing } = incoming
+  return { answer: await command.run({ system, caller, params, page, commands, closing, ...rest }), admin }
 }
 
 /** Whether the caller sees what only administrators see. */

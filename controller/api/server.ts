@@ -36,7 +36,7 @@ export interface ApiOptions {
   readonly commands?: readonly Command[]
 }
 
-/** A running server. `close` lets requests end and refuses new ones. */
+/** A running server. `close` lets requests end, those that wait for jobs at once, and refuses new ones. */
 export interface ApiServer {
   /** Of `listen`, without a path: the API is at `/client/api` under it. */
   readonly url: string
@@ -65,10 +65,12 @@ export async function createApiServer(options: ApiOptions): Promise<ApiServer> {
     buckets: [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60],
     registers: [options.metrics],
   })
-  const shared = { ...options, commands, seconds }
+  const closing = new AbortController()
+  const shared = { ...options, commands, seconds, closing: closing.signal }
   const server = await build({ ...shared, trusted: false })
   const integration = integrationListen && (await build({ ...shared, trusted: true }))
   const close = async () => {
+    closing.abort()
     await Promise.all([server.close(), integration?.close()])
   }
   try {
@@ -88,6 +90,7 @@ interface Built {
   readonly metrics: Registry
   readonly seconds: Histogram<'command' | 'status'>
   readonly trusted: boolean
+  readonly closing: AbortSignal
 }
 
 async function build(options: Built): Promise<FastifyInstance> {
@@ -143,7 +146,8 @@ async function answerTo(options: Built, request: FastifyRequest): Promise<Outgoi
     }
     const query = (request.raw.url ?? '').split('?').slice(1).join('?')
     const received = receive(query, typeof body === 'string' ? body : '')
-    const incoming = { received, cookies: request.cookies, trusted: options.trusted }
+    const { trusted, closing } = options
+    const incoming = { received, cookies: request.cookies, trusted, closing }
     return await dispatch(options.system, options.commands, { ...incoming, method: method === 'POST' ? 'POST' : 'GET' })
   } catch (error) {
     return unreadable(error)

@@ -37,9 +37,17 @@ function readAdmin(path: string): AdminFile | undefined {
 
 function chosenPassword(file: string | undefined): string {
   if (file === undefined) return randomBytes(18).toString('base64url')
-  const password = readFileSync(file, 'utf8').replace(/\r?\n$/, '')
+  const password = read(file).replace(/\r?\n$/, '')
   if (password.length < 8) throw new Error(`--admin-password-file: ${file} must hold at least 8 characters`)
   return password
+}
+
+function read(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (error) {
+    throw new Error(`--admin-password-file: ${file} cannot be read`, { cause: error })
+  }
 }
 
 function write(path: string, content: AdminFile): void {

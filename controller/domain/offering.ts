@@ -1,6 +1,6 @@
 import { QOS_AXES, type Qos, type QosRate } from '@moorage/contract'
 import { Refusal } from './failures.ts'
-import { asksNothing, qosFaults, type WantedTier } from './qos.ts'
+import { asksNothing, inParameters, qosFaults, type WantedTier } from './qos.ts'
 
 /** QoS parameters of an offering as a caller gives them; IOPS and bytes per second. Absent: not given. */
 export interface QosParameters {
@@ -61,7 +61,8 @@ export function soldQos(given: QosParameters): SoldQos {
     )
   const qos: Qos = { ...vector(given), ...(given.iosize === undefined ? {} : { ioBytes: given.iosize }) }
   const [fault] = qosFaults(qos)
-  if (fault !== undefined) throw new Refusal('INVALID', `The QoS of the offering is not possible: ${namesFor(fault)}`)
+  if (fault !== undefined)
+    throw new Refusal('INVALID', `The QoS of the offering is not possible: ${inParameters(fault)}`)
   const customized = given.customizediops === true
   if (customized && rates.length > 0)
     throw new Refusal(
@@ -107,16 +108,4 @@ function tierOf(
       'Parameters qostier=hypervisor and miniops exclude each other: a hypervisor limits, it guarantees nothing',
     )
   return wanted
-}
-
-/** Speaks of the parameters instead of the axes, where there is one parameter for it. */
-function namesFor(fault: string): string {
-  const words: Readonly<Record<string, string>> = {
-    'totalIops min': 'miniops',
-    'totalIops max': 'maxiops',
-    'totalIops burstSeconds': 'burstseconds',
-    'totalIops burst': 'burstiops',
-    ioBytes: 'iosize',
-  }
-  return Object.entries(words).reduce((text, [axis, parameter]) => text.replaceAll(axis, parameter), fault)
 }

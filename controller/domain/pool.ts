@@ -12,6 +12,14 @@ export const POOL_STATES = [
 /** A name in `POOL_STATES`. */
 export type PoolState = (typeof POOL_STATES)[number]
 
+/**
+ * True while the array may be asked to work for volumes that live there already. A pool that is Disabled takes no new
+ * volumes, which is placement's to see to; only maintenance leaves the array alone.
+ */
+export function inService(state: string): boolean {
+  return state === 'Up' || state === 'Disabled'
+}
+
 /** Events of a pool. CloudStack has no machine for pools; these are the ways its code takes. */
 export const POOL_EVENTS = [
   'Enable',

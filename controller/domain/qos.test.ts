@@ -109,8 +109,8 @@ describe('the vector of one volume', () => {
 
   test('refuses numbers on a fixed offering, and numbers that contradict each other', () => {
     expect(() => volumeQos({ ...customized, kind: 'fixed' }, { minIops: 1 })).toThrow('does not allow custom IOPS')
-    expect(() => volumeQos(customized, { minIops: 300, maxIops: 200 })).toThrow('totalIops min 300 is above max 200')
-    expect(() => volumeQos(customized, { maxIops: 6000 })).toThrow('max 6000 is above burst 5000')
+    expect(() => volumeQos(customized, { minIops: 300, maxIops: 200 })).toThrow('miniops 300 is above max 200')
+    expect(() => volumeQos(customized, { maxIops: 6000 })).toThrow('maxiops 6000 is above burst 5000')
   })
 
   test('is sound or refused, whatever is asked', () => {

@@ -84,6 +84,20 @@ function outOfRange(qos: Qos, capability: QosCapability, tier: string): string[]
   )
 }
 
+/** The same sentence with the API's parameters in place of axes and parts, where there is one parameter for it. */
+export function inParameters(fault: string): string {
+  return PARAMETERS.reduce((text, [axis, parameter]) => text.replaceAll(axis, parameter), fault)
+}
+
+/** A longer name comes before one that it begins with. */
+const PARAMETERS: readonly (readonly [string, string])[] = [
+  ['totalIops min', 'miniops'],
+  ['totalIops max', 'maxiops'],
+  ['totalIops burstSeconds', 'burstseconds'],
+  ['totalIops burst', 'burstiops'],
+  ['ioBytes', 'iosize'],
+]
+
 /** The QoS that an offering sells. */
 export interface OfferedQos {
   readonly kind: 'fixed' | 'customized'
@@ -119,7 +133,7 @@ export function volumeQos(offered: OfferedQos, asked: AskedQos): Qos {
   }
   const qos: Qos = { ...offered.qos, totalIops: rate }
   const [fault] = qosFaults(qos)
-  if (fault !== undefined) throw new Refusal('INVALID', `The requested IOPS are not possible: ${fault}`)
+  if (fault !== undefined) throw new Refusal('INVALID', `The requested IOPS are not possible: ${inParameters(fault)}`)
   return qos
 }
 

@@ -55,5 +55,9 @@ export function mismatch<Tx>(claim: Claim, definition: SagaDefinition<Tx> | unde
   if (definition.version !== claim.version) return `this release has version ${definition.version}, not ${name}`
   const odd = claim.steps.find((step, ordinal) => definition.steps[ordinal]?.name !== step.name)
   if (odd) return `the journal of ${name} has step ${odd.name} where this release has another`
+  // The last step ends the operation in one transaction with its own end.
+  if (claim.state === 'running' && claim.steps.length >= definition.steps.length) {
+    return `the journal of ${name} has all steps but no end`
+  }
   return undefined
 }

@@ -19,7 +19,7 @@ type StepOutcome = { readonly done: unknown } | { readonly setback: Setback }
 
 const LONGEST_RETRY_MS = 30_000
 
-/** Runs the steps that have no end yet, and ends the operation; answers what stands in the way of that. */
+/** Runs the steps that have no end yet, the last of which ends the operation; answers what stands in the way of that. */
 export async function goForward<Tx>(run: Run<Tx>): Promise<Setback | undefined> {
   const { steps } = run.definition
   const first = run.claim.steps.length
@@ -34,23 +34,8 @@ export async function goForward<Tx>(run: Run<Tx>): Promise<Setback | undefined> 
     if ('setback' in outcome) return outcome.setback
     run.results.set(named.name, outcome.done)
   }
-  return succeed(run)
-}
-
-async function succeed<Tx>(run: Run<Tx>): Promise<Setback | undefined> {
-  const { steps, succeeded } = run.definition
-  try {
-    await run.write(() =>
-      run.deps.journal.finish(run.held, { state: 'succeeded' }, async (tx) => {
-        await succeeded?.(tx, run.seenBefore(steps.length), run.under)
-      }),
-    )
-    run.observeEnd('succeeded')
-    return undefined
-  } catch (error) {
-    run.sift(error)
-    return { failure: run.deps.describe(error), step: steps.at(-1)?.name ?? '', mayHaveStarted: false, calls: [] }
-  }
+  run.observeEnd('succeeded')
+  return undefined
 }
 
 async function runStep<Tx>(run: Run<Tx>, named: NamedStep<Tx>, ordinal: number): Promise<StepOutcome> {
@@ -88,7 +73,14 @@ async function runOnce<Tx>(
   const seen = run.seenBefore(ordinal)
   const end: StepEnd = { name, ordinal, calls: attempt.calls, next: run.definition.steps[ordinal + 1]?.name }
   const commit = (record: (tx: Tx) => Promise<unknown>) =>
-    run.write(() => run.deps.journal.commitStep(run.held, end, record))
+    run.write(() =>
+      end.next === undefined
+        ? run.deps.journal.commitLast(run.held, end, {
+            record,
+            succeeded: async (tx, out) => run.definition.succeeded?.(tx, { ...seen, [name]: out }, run.under),
+          })
+        : run.deps.journal.commitStep(run.held, end, record),
+    )
   if ('decide' in step) return commit((tx) => step.decide(tx, seen, run.under))
   const out = await run.call(attempt, (context) => step.run(seen, context))
   return commit(async (tx) => {

@@ -6,8 +6,8 @@ export interface Jobs<Tx> {
   submit(tx: Tx, submission: Submission): Promise<void>
   /** Says that something may be runnable; cheap; call it after the transaction of `submit` committed. */
   wake(): void
-  /** Resolves once the operation has ended, whoever ran it, or after `timeoutMs`; answers whether it ended. */
-  ended(operation: string, timeoutMs: number): Promise<boolean>
+  /** Resolves once the operation has ended, whoever ran it, or after `timeoutMs`, or on `until`; answers whether it ended. */
+  ended(operation: string, timeoutMs: number, options?: { readonly until?: AbortSignal }): Promise<boolean>
   /** Asks a running or waiting operation to stop and undo what it started. Idempotent; no effect on ended ones. */
   abort(operation: string): Promise<void>
   /** Lets a waiting attempt run now instead of at its time. Idempotent. */

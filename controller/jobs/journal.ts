@@ -108,6 +108,18 @@ export interface Journal<Tx> {
   heartbeat(node: string, held: readonly (Held & { readonly progress?: Progress })[]): Promise<Renewed>
   /** Journals what `record` answers, plain JSON, as the step's result, and answers it as a reader of the journal would see it. */
   commitStep(held: Held, step: StepEnd, record: (tx: Tx) => Promise<unknown>): Promise<unknown>
+  /**
+   * Journals the last step like `commitStep`, ends the operation well and releases its locks, all in one transaction.
+   * `succeeded` gets the step's result as a reader of the journal would see it. When it throws, the step has no end either.
+   */
+  commitLast(
+    held: Held,
+    step: StepEnd,
+    work: {
+      readonly record: (tx: Tx) => Promise<unknown>
+      readonly succeeded: (tx: Tx, result: unknown) => Promise<void>
+    },
+  ): Promise<void>
   /** Releases nothing. */
   noteRetry(held: Held, retry: RetryNote): Promise<void>
   /** `mayHaveStarted`: the failed step is without an end and must be undone too. */
@@ -117,10 +129,10 @@ export interface Journal<Tx> {
     calls: readonly CallRecord[],
   ): Promise<void>
   commitUndo(held: Held, step: StepEnd, unrecord: (tx: Tx) => Promise<void>): Promise<void>
-  /** Ends the operation and releases its locks. */
+  /** Ends an operation that failed, once everything is undone, and releases its locks. */
   finish(
     held: Held,
-    end: { readonly state: 'succeeded' | 'failed' | 'aborted'; readonly failure?: Failure },
+    end: { readonly state: 'failed' | 'aborted'; readonly failure?: Failure },
     record: (tx: Tx) => Promise<void>,
   ): Promise<void>
   /** Gives up the lease, keeping the locks: any node may take the operation over after `inMs`. No error when it was lost. */

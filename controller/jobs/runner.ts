@@ -91,8 +91,8 @@ class NodeRunner<Tx> implements Runner<Tx> {
     if (this.#others > 0) this.#options.journal.hint('work')
   }
 
-  async ended(operation: string, timeoutMs: number): Promise<boolean> {
-    const ended = this.#waiters.wait(operation, timeoutMs)
+  async ended(operation: string, timeoutMs: number, options: { readonly until?: AbortSignal } = {}): Promise<boolean> {
+    const ended = this.#waiters.wait(operation, timeoutMs, options)
     await this.#lookForEnds([operation])
     return ended
   }

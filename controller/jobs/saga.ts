@@ -89,7 +89,7 @@ export interface SagaDefinition<Tx> {
   readonly version: number
   readonly lane: Lane
   readonly steps: readonly NamedStep<Tx>[]
-  /** In the transaction that ends the operation after its last step. */
+  /** In the transaction that journals the last step and ends the operation; when it throws, that step has failed. */
   readonly succeeded?: (tx: Tx, seen: Readonly<Record<string, unknown>>, under: Under) => Promise<void>
   /** In the transaction that ends the operation once everything that started is undone; also when it was aborted. */
   readonly failed?: (tx: Tx, input: unknown, end: Under & { readonly failure: Failure }) => Promise<void>

@@ -1,4 +1,4 @@
-import { guaranteedIops } from '../domain/qos.ts'
+import { guaranteedIops, inParameters } from '../domain/qos.ts'
 import { inWords, sizeOn } from '../domain/size.ts'
 import type { HostFacts, PlacementRequest, PoolFacts } from './facts.ts'
 import { chooseTier } from './qos-tier.ts'
@@ -26,6 +26,8 @@ export interface Verdict {
   readonly passed: boolean
   /** For operators: may name pools. */
   readonly text: string
+  /** For tenants: what is not there, where that is no number. Names no pool. */
+  readonly lacking?: readonly string[]
   readonly needed?: number
   readonly available?: number
   readonly limit?: number
@@ -33,7 +35,8 @@ export interface Verdict {
 
 type Filter = (request: PlacementRequest, pool: PoolFacts) => Verdict
 
-const state: Filter = (_request, pool) => verdict('state', pool.state === 'Up', `is ${pool.state}`)
+const state: Filter = (_request, pool) =>
+  verdict('state', pool.state === 'Up', pool.state === 'Up' ? 'is Up' : `is ${pool.state}, must be Up`)
 
 const source: Filter = (request, pool) => {
   const passed = request.pool === undefined || request.pool === pool.id
@@ -60,12 +63,9 @@ const protocol: Filter = (request, pool) => {
 }
 
 const tags: Filter = (request, pool) => {
-  const missing = request.tags.filter((tag) => !pool.tags.includes(tag))
-  return verdict(
-    'tags',
-    missing.length === 0,
-    missing.length === 0 ? 'carries the tags' : `lacks tag ${missing.join(', ')}`,
-  )
+  const lacking = request.tags.filter((tag) => !pool.tags.includes(tag))
+  if (lacking.length === 0) return verdict('tags', true, 'carries the tags')
+  return { ...verdict('tags', false, `lacks tag ${lacking.join(', ')}, carries ${listed(pool.tags)}`), lacking }
 }
 
 const capability: Filter = (request, pool) => {
@@ -73,14 +73,16 @@ const capability: Filter = (request, pool) => {
   return verdict(
     'capability',
     missing.length === 0,
-    missing.length === 0 ? 'can all of it' : `cannot ${missing.join(', ')}`,
+    missing.length === 0 ? 'can all of it' : `cannot ${missing.join(', ')}, can ${listed([...pool.can])}`,
   )
 }
 
 const qos: Filter = (request, pool) => {
   const hosts = request.hosts?.filter((host) => reaches(host, pool)) ?? []
   const choice = chooseTier(request, pool, hosts)
-  return 'refused' in choice ? verdict('qos', false, choice.refused) : verdict('qos', true, `tier ${choice.tier}`)
+  if ('tier' in choice) return verdict('qos', true, `tier ${choice.tier}`)
+  const refused = inParameters(choice.refused)
+  return { ...verdict('qos', false, refused), lacking: [refused] }
 }
 
 const size: Filter = (request, pool) => {
@@ -146,6 +148,10 @@ export function speaks(host: Pick<HostFacts, 'accepts'>, pool: Pick<PoolFacts, '
 
 function verdict(filter: FilterName, passed: boolean, text: string): Verdict {
   return { filter, passed, text }
+}
+
+function listed(names: readonly string[]): string {
+  return names.length === 0 ? 'none' : names.join(', ')
 }
 
 const RUN: Readonly<Record<FilterName, Filter>> = {

@@ -186,12 +186,50 @@ describe('placement', () => {
     const texts = (request: PlacementRequest, ...facts: readonly PoolFacts[]) =>
       explain(request, place(request, facts).judged)
     expect(texts(short, { ...POOL, reservedIops: 9_400 }, { ...POOL, id: 'b', reservedIops: 9_700 })).toEqual({
-      tenant: 'No storage pool for a volume of 10 GiB: a pool has too few IOPS left. A minimum of 600 IOPS would fit',
+      tenant:
+        'No storage pool for a volume of 10 GiB: a pool has too few IOPS left: 900 needed, at most 600 available. A minimum of 600 IOPS would fit',
       operator:
         'array-a: iops: needs 900 IOPS, has 600 of 10000 | array-a: iops: needs 900 IOPS, has 300 of 10000. A minimum of 600 IOPS would fit',
     })
     expect(texts(REQUEST, { ...POOL, reservedBytes: 96 * GIB }).tenant).toContain('4 GiB would fit')
     expect(texts(REQUEST).tenant).toBe('No storage pool for a volume of 10 GiB: the zone has none')
+  })
+
+  test.each([
+    [
+      { bytes: 100 * GIB },
+      { reservedBytes: 60 * GIB },
+      'a pool has too little space left: 100 GiB needed, at most 40 GiB available',
+    ],
+    [
+      { bytes: 101 * GIB },
+      { capBytes: 1000 * GIB },
+      'a pool makes no volume that large: 101 GiB needed, at most 100 GiB possible',
+    ],
+    [{}, { volumes: 4, limits: { ...POOL.limits, maxVolumes: 4 } }, 'a pool has as many volumes as it can hold'],
+    [{ tags: ['ssd', 'gold'] }, { tags: ['gold'] }, 'a pool does not carry the tags of the disk offering: ssd'],
+    [
+      { qos: { totalIops: { min: 10 } }, wantedTier: 'storage' },
+      {},
+      'a pool cannot keep the requested QoS: miniops 10 lies outside 50 to 100000, which is what the array accepts',
+    ],
+  ] satisfies readonly (readonly [Partial<PlacementRequest>, Partial<PoolFacts>, string])[])(
+    'tells a tenant what was needed and what there is: %j',
+    (request, pool, text) => {
+      const asked = { ...REQUEST, ...request }
+      const { tenant, operator } = explain(asked, place(asked, [{ ...POOL, ...pool }]).judged)
+      expect(tenant).toContain(text)
+      expect(operator).toMatch(/^array-a: /)
+    },
+  )
+
+  test('tells an operator both sides of every comparison', () => {
+    const asked: PlacementRequest = { ...REQUEST, tags: ['ssd'], needs: ['clones'] }
+    const pool: PoolFacts = { ...POOL, tags: ['gold'], state: 'Disabled', reservedBytes: 96 * GIB }
+    expect(explain(asked, place(asked, [pool]).judged).operator).toBe(
+      'array-a: state: is Disabled, must be Up; tags: lacks tag ssd, carries gold; ' +
+        'capability: cannot clones, can qos, snapshots; bytes: needs 10 GiB, has 4 GiB of 100 GiB',
+    )
   })
 })
 

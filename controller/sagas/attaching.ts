@@ -1,5 +1,6 @@
 import type { Qos } from '@moorage/contract'
 import { Refusal } from '../domain/failures.ts'
+import { inService } from '../domain/pool.ts'
 import { readQos, type Tier, unkept } from '../domain/qos.ts'
 import { nextDeviceId, ROOT_DEVICE } from '../domain/volume.ts'
 import type { HostFacts } from '../placement/facts.ts'
@@ -72,13 +73,21 @@ export async function possibleHosts(deps: Opening, tx: Tx, vm: VmRow): Promise<r
     .filter((host) => pools.every((pool) => reaches(host, pool) && speaks(host, pool)))
 }
 
-/** Throws `Refusal` `INVALID` when no host takes one more disk than the VM has. */
-export async function checkDiskLimit(tx: Tx, vm: VmRow, hosts: readonly HostFacts[]): Promise<void> {
+/** Throws `Refusal` `INVALID` when no host takes one more disk than the VM has, or one with that device id. */
+export async function checkDiskLimit(
+  tx: Tx,
+  vm: VmRow,
+  { hosts, deviceId }: { readonly hosts: readonly HostFacts[]; readonly deviceId: number },
+): Promise<void> {
+  if (hosts.length === 0) return
   const disks = (await attachmentsOfVm(tx, vm.id)).length + (vm.templateId === null ? 0 : 1)
-  const limit = Math.max(0, ...hosts.map(({ limits }) => limits.maxDisksPerVm))
-  if (hosts.length > 0 && disks + 1 > limit) {
+  const limit = Math.max(...hosts.map(({ limits }) => limits.maxDisksPerVm))
+  if (disks + 1 > limit) {
     throw new Refusal('INVALID', `Virtual machine ${vm.id} has ${disks} disks, its hypervisor takes ${limit}`)
   }
+  // As in CloudStack the highest id is the number of disks: one id, the CD drive's, is never a disk's.
+  if (deviceId > limit)
+    throw new Refusal('INVALID', `deviceId ${deviceId} is above ${limit}, the highest of a VM there`)
 }
 
 /**
@@ -93,7 +102,7 @@ export async function checkReachable(
   const { volume, location, hosts } = what
   const [row] = await pinPools(tx, [location.poolId])
   if (location.state !== 'present') throw new Refusal('INVALID', `Volume ${volume.id} is being deleted`)
-  if (!row || row.state !== 'Up') {
+  if (!row || !inService(row.state)) {
     throw new Refusal('UNAVAILABLE', `The storage pool of volume ${volume.id} is not in service`, {
       internal: `pool ${location.poolId} is ${row?.state ?? 'removed'}`,
     })

@@ -1,7 +1,8 @@
 import type { Qos } from '@moorage/contract'
 import { Refusal } from '../domain/failures.ts'
 import { next } from '../domain/machine.ts'
-import { guaranteedIops, readQos, type Tier, type WantedTier } from '../domain/qos.ts'
+import { inService } from '../domain/pool.ts'
+import { guaranteedIops, inParameters, readQos, type Tier, type WantedTier } from '../domain/qos.ts'
 import { inWords, sizeOn } from '../domain/size.ts'
 import { VOLUME_MACHINE } from '../domain/volume.ts'
 import type { Under } from '../jobs/saga.ts'
@@ -12,8 +13,8 @@ import type { AttachmentRow, LocationRow, OfferingRow, VolumeRow } from '../stor
 import { hold } from '../store/held.ts'
 import { hostById } from '../store/hosts.ts'
 import { locationOf } from '../store/locations.ts'
-import { poolById } from '../store/pools.ts'
-import { changeReservation } from '../store/reservations.ts'
+import { pinPools } from '../store/pools.ts'
+import { changeReservation, reservationOf } from '../store/reservations.ts'
 import type { Tx } from '../store/store.ts'
 import { lockVm } from '../store/vms.ts'
 import { lockVolume, offeringById, updateVolume } from '../store/volumes.ts'
@@ -59,7 +60,10 @@ interface Wanted {
   readonly offering: OfferingRow | undefined
 }
 
-/** Checks a change of size or QoS, charges the ledger with the difference, and holds the volume. */
+/**
+ * Checks a change of size or QoS, and holds the volume. The ledger is charged with the larger of before and after: what
+ * the change gives up may be promised to others only once it cannot be undone any more (`settleReservation`).
+ */
 export async function beginResize(
   deps: Pick<SagaDeps, 'store' | 'plugins'>,
   tx: Tx,
@@ -94,12 +98,45 @@ export async function beginResize(
   return { ...(await planChange(deps, tx, { volume, location, wanted })), volume: volume.id, pool: location.poolId }
 }
 
+function chargedIops(tier: Tier, qos: Qos): number {
+  return tier === 'storage' ? guaranteedIops(qos) : 0
+}
+
+async function charge(
+  tx: Tx,
+  what: { readonly volume: string; readonly pool: PoolFacts; readonly bytes: number; readonly iops: number },
+): Promise<void> {
+  const { volume, pool, bytes, iops } = what
+  const held = await reservationOf(tx, volume)
+  if (await changeReservation(tx, volume, { bytes, iops: Math.max(iops, held?.iops ?? 0) })) return
+  const most = (cap: number, taken: number) => Math.max(0, Math.floor(cap) - taken)
+  const space = most(pool.capBytes * pool.bytesFactor, pool.reservedBytes - (held?.bytes ?? 0))
+  const rate =
+    pool.capIops === undefined
+      ? ''
+      : ` and ${most(pool.capIops * pool.iopsFactor, pool.reservedIops - (held?.iops ?? 0))} IOPS`
+  throw new Refusal(
+    'NO_CAPACITY',
+    `The storage pool of volume ${volume} has no room for ${inWords(bytes)} and ${iops} guaranteed IOPS: ` +
+      `the volume can have at most ${inWords(space)}${rate} there`,
+    { internal: `pool ${pool.name}` },
+  )
+}
+
+/** The ledger once the change has happened: gives back what `beginResize` kept for the case that it would not. */
+export async function settleReservation(tx: Tx, { volume, pool, after }: Resizing): Promise<void> {
+  if (pool === undefined) return
+  const iops = chargedIops(after.tier, after.qos)
+  const fits = await changeReservation(tx, volume, { bytes: after.locationBytes, iops })
+  if (!fits) throw new Error(`the ledger refuses volume ${volume} less than it holds`)
+}
+
 /** The ledger as it must be when the change did not happen: what the volume asks for now, in the size the array has now. */
 export async function putReservationBack(tx: Tx, id: string): Promise<void> {
   const volume = await lockVolume(tx, id)
   const location = await locationOf(tx, id)
   if (!volume || !location) return
-  const iops = location.qosTier === 'storage' ? guaranteedIops(readQos(volume.qosRequested)) : 0
+  const iops = chargedIops(location.qosTier, readQos(volume.qosRequested))
   const fits = await changeReservation(tx, id, { bytes: location.bytes, iops })
   if (!fits) throw new Error(`the ledger refuses volume ${id} what it held before`)
   await updateVolume(tx, id, { state: 'Ready' })
@@ -126,25 +163,20 @@ async function planChange(
   what: { readonly volume: VolumeRow; readonly location: LocationRow; readonly wanted: Wanted },
 ): Promise<Pick<Resizing, 'plugged' | 'before' | 'after'>> {
   const { volume, location, wanted } = what
-  const row = await poolById(tx, location.poolId)
-  if (!row) throw new Error(`volume ${volume.id} lives in a pool that is not registered`)
+  const [row] = await pinPools(tx, [location.poolId])
+  if (!row || !inService(row.state))
+    throw new Refusal('UNAVAILABLE', `The storage pool of volume ${volume.id} is not in service`, {
+      internal: `pool ${location.poolId} is ${row?.state ?? 'removed'}`,
+    })
   const pool = poolFacts(deps, row, 0)
   const host = await hostOfDisk(deps, tx, await attachmentOf(tx, volume.id))
-  const tier = checkChange({ volume: volume.id, wanted, pool, host: host?.facts })
+  const changes = wanted.offering?.id !== volume.offeringId
+  const tier = checkChange({ volume: volume.id, wanted, pool, host: host?.facts, changes })
   // Never fewer than the array has: an array may round up beyond its own granularity.
   const locationBytes =
     wanted.bytes > volume.bytes ? Math.max(location.bytes, sizeOn(pool.limits, wanted.bytes)) : location.bytes
   if (locationBytes > location.bytes) checkGrowth({ volume: volume.id, bytes: locationBytes, pool, host })
-  const iops = tier === 'storage' ? guaranteedIops(wanted.qos) : 0
-  if (!(await changeReservation(tx, volume.id, { bytes: locationBytes, iops }))) {
-    throw new Refusal(
-      'NO_CAPACITY',
-      `The storage pool of volume ${volume.id} has no room for ${inWords(locationBytes)} and ${iops} guaranteed IOPS`,
-      {
-        internal: `${pool.name}: ${pool.reservedBytes} of ${pool.capBytes * pool.bytesFactor} bytes and ${pool.reservedIops} of ${pool.capIops ?? 'unlimited'} IOPS are reserved`,
-      },
-    )
-  }
+  await charge(tx, { volume: volume.id, pool, bytes: locationBytes, iops: chargedIops(tier, wanted.qos) })
   const { bytes, qos, wantedTier, offering } = wanted
   return {
     ...(host ? { plugged: { vm: host.vm, host: host.facts.id } } : {}),
@@ -191,9 +223,11 @@ function checkChange(what: {
   readonly wanted: Wanted
   readonly pool: PoolFacts
   readonly host: HostFacts | undefined
+  /** Whether the offering changes: what lives in a pool stays there when tags change later. */
+  readonly changes: boolean
 }): Tier {
-  const { volume, wanted, pool, host } = what
-  const missing = (wanted.offering?.tags ?? []).filter((tag) => !pool.tags.includes(tag))
+  const { volume, wanted, pool, host, changes } = what
+  const missing = (changes ? (wanted.offering?.tags ?? []) : []).filter((tag) => !pool.tags.includes(tag))
   if (missing.length > 0) {
     throw new Refusal(
       'INVALID',
@@ -202,7 +236,7 @@ function checkChange(what: {
   }
   const choice = chooseTier(wanted, pool, host ? [host] : [])
   if ('refused' in choice)
-    throw new Refusal('INVALID', `The QoS asked for volume ${volume} cannot be kept: ${choice.refused}`)
+    throw new Refusal('INVALID', `The QoS asked for volume ${volume} cannot be kept: ${inParameters(choice.refused)}`)
   return choice.tier
 }
 

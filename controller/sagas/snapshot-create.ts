@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { type BackendSnapshot, PluginError, type SnapshotId, type VolumeId } from '@moorage/contract'
 import { Refusal } from '../domain/failures.ts'
 import { next, peek } from '../domain/machine.ts'
+import { inService } from '../domain/pool.ts'
 import { SNAPSHOT_MACHINE } from '../domain/snapshot.ts'
 import { VOLUME_MACHINE } from '../domain/volume.ts'
 import { type SagaDefinition, saga, type StepContext, type Under } from '../jobs/saga.ts'
@@ -92,7 +93,7 @@ async function begin(
     throw new Refusal('INVALID', `Volume ${volume.id} is not in Ready state but ${volume.state}. Cannot take snapshot.`)
   }
   const [row] = await pinPools(tx, [location.poolId])
-  if (!row || row.state !== 'Up')
+  if (!row || !inService(row.state))
     throw new Refusal('UNAVAILABLE', `The storage pool of volume ${volume.id} is not in service`)
   const pool = poolFacts(deps, row, 0)
   if (!pool.can.has('snapshots')) throw new Refusal('INVALID', `The storage of volume ${volume.id} takes no snapshots`)

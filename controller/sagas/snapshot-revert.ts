@@ -1,6 +1,7 @@
 import { type BackendVolume, PluginError, type SnapshotId, type VolumeId } from '@moorage/contract'
 import { Refusal } from '../domain/failures.ts'
 import { next } from '../domain/machine.ts'
+import { inService } from '../domain/pool.ts'
 import { VOLUME_MACHINE } from '../domain/volume.ts'
 import { type SagaDefinition, saga, type StepContext, type Under } from '../jobs/saga.ts'
 import { attachmentOf } from '../store/attachments.ts'
@@ -98,7 +99,7 @@ async function begin(
     )
   }
   const [row] = await pinPools(tx, [location.poolId])
-  if (!row || row.state !== 'Up')
+  if (!row || !inService(row.state))
     throw new Refusal('UNAVAILABLE', `The storage pool of volume ${volume.id} is not in service`)
   if (!poolFacts(deps, row, 0).can.has('revert')) {
     throw new Refusal(

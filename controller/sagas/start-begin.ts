@@ -1,6 +1,7 @@
 import type { Qos } from '@moorage/contract'
 import { Refusal } from '../domain/failures.ts'
 import { next } from '../domain/machine.ts'
+import { inService } from '../domain/pool.ts'
 import { unkept } from '../domain/qos.ts'
 import { VM_MACHINE } from '../domain/vm.ts'
 import { VOLUME_MACHINE } from '../domain/volume.ts'
@@ -138,7 +139,7 @@ async function servingPools(
 ): Promise<readonly PoolFacts[]> {
   const ids = [...new Set([...locations.values()].map(({ poolId }) => poolId))]
   const rows = await pinPools(tx, ids)
-  const missing = ids.find((id) => !rows.some((row) => row.id === id && row.state === 'Up'))
+  const missing = ids.find((id) => !rows.some((row) => row.id === id && inService(row.state)))
   if (missing !== undefined) {
     throw new Refusal('UNAVAILABLE', 'The storage pool of a volume of the virtual machine is not in service', {
       internal: `pool ${missing}`,

@@ -122,7 +122,7 @@ async function begin(
   await checkAttachable(tx, volume, vm)
   const deviceId = await deviceIdFor(tx, vm, input.deviceId)
   await hold(tx, 'volume', { id: volume.id, operation: under.operation })
-  const home = await settle(deps, tx, { volume, vm })
+  const home = await settle(deps, tx, { volume, vm, deviceId })
   const generation = volume.generation + 1
   await updateVolume(tx, volume.id, { generation })
   await insertAttachment(tx, {
@@ -141,11 +141,12 @@ async function begin(
 async function settle(
   deps: SagaDeps,
   tx: Tx,
-  { volume, vm }: { readonly volume: VolumeRow; readonly vm: VmRow },
+  what: { readonly volume: VolumeRow; readonly vm: VmRow; readonly deviceId: number },
 ): Promise<Pick<Begun, 'plan' | 'grant' | 'throttle'>> {
+  const { volume, vm, deviceId } = what
   const host = vm.state === 'Running' ? await hostOf(deps, tx, vm) : undefined
   const hosts = host ? [host.facts] : await possibleHosts(deps, tx, vm)
-  await checkDiskLimit(tx, vm, hosts)
+  await checkDiskLimit(tx, vm, { hosts, deviceId })
   const location = await locationOf(tx, volume.id)
   if (location) await checkReachable(deps, tx, { volume, location, hosts })
   const plan = location ? undefined : await placeVolume(tx, deps, { volume, hosts })

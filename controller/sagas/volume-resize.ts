@@ -10,7 +10,13 @@ import { sagaHead } from './head.ts'
 import { recordClamping } from './making.ts'
 import { ends, type Outcome } from './outcome.ts'
 import { applyArrayQos, applyThrottle, grow, lookAtSize, refresh, type SetQos } from './resizing.ts'
-import { beginResize, putReservationBack, type Resizing, type VolumeResizeInput } from './resize-begin.ts'
+import {
+  beginResize,
+  putReservationBack,
+  settleReservation,
+  type Resizing,
+  type VolumeResizeInput,
+} from './resize-begin.ts'
 
 /** Grows a volume and changes its QoS, live where it is plugged in. */
 export const volumeResize = sagaHead<VolumeResizeInput>({
@@ -71,6 +77,7 @@ export function volumeResizeSaga(deps: SagaDeps): SagaDefinition<Tx> {
     .build(
       ends(OUTCOME, async (tx, { input, begin }, { operation }) => {
         await recordResized(tx, begin)
+        await settleReservation(tx, begin)
         await release(tx, 'volume', { id: input.volume, operation })
       }),
     )

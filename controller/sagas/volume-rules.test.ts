@@ -9,6 +9,7 @@ import { updateVm } from '../store/vms.ts'
 import { volumeById } from '../store/volumes.ts'
 import { clear, containing, ledgerFaults, leftHeld } from './testing/checks.ts'
 import { type Ended, startWorld, type World } from './testing/world.ts'
+import { snapshotCreate } from './snapshot-create.ts'
 import { vmStart } from './vm-start.ts'
 import { vmStop } from './vm-stop.ts'
 import { volumeAttach } from './volume-attach.ts'
@@ -140,6 +141,12 @@ describe('an attach', () => {
     expect(await reservationOf(world.store.reader, volume)).toMatchObject({ iops: 0 })
   })
 
+  test('takes the device ids that a machine has, and no others', async () => {
+    const [vm, volume] = [await world.vm(), await world.volume()]
+    refused(await world.run(volumeAttach, { vm, volume, deviceId: 25 }), 'deviceId 25 is above 24')
+    await world.done(volumeAttach, { vm, volume, deviceId: 24 })
+  })
+
   test('that is aborted halfway undoes what it began', async () => {
     const [vm, volume] = [await running(), await world.volume()]
     await world.simulator.faults.arm({ method: 'array/access/expose', kind: 'hold-after' })
@@ -150,6 +157,34 @@ describe('an attach', () => {
     await world.simulator.faults.release()
     expect(await volumeById(world.store.reader, volume)).toMatchObject({ state: 'Allocated' })
     expect(await world.arrays()).toEqual([])
+  })
+})
+
+describe('the pool of a volume', () => {
+  async function inState(state: string): Promise<void> {
+    await world.store.transact(async (tx) => updatePool(tx, world.pools.fast, { state }))
+  }
+  afterEach(async () => inState('Up'))
+
+  test('takes no new volumes while it is disabled, and serves those that live there', async () => {
+    const [vm, volume] = [await world.vm(), await world.volume({ tags: ['fast'] })]
+    await world.done(volumeAttach, { vm, volume })
+    await inState('Disabled')
+    refused(await world.run(volumeAttach, { vm, volume: await world.volume({ tags: ['fast'] }) }), 'not in service')
+    await world.done(vmStart, { vm })
+    await world.done(volumeResize, { volume, bytes: 2 * GIB })
+    await world.done(snapshotCreate, { snapshot: await world.snapshot(volume) })
+    await world.done(volumeDetach, { volume })
+    await world.done(volumeAttach, { vm, volume })
+  })
+
+  test('is left alone in maintenance: nothing is attached there, grown, or given other limits', async () => {
+    const [vm, volume] = [await world.vm(), await world.volume({ tags: ['fast'] })]
+    await world.done(volumeAttach, { vm, volume })
+    await inState('Maintenance')
+    refused(await world.run(volumeResize, { volume, bytes: 2 * GIB }), 'not in service')
+    refused(await world.run(vmStart, { vm }), 'not in service')
+    expect(await volumeById(world.store.reader, volume)).toMatchObject({ state: 'Ready', bytes: GIB })
   })
 })
 
@@ -265,5 +300,36 @@ describe('a resize', () => {
     })
     expect(await reservationOf(world.store.reader, volume)).toMatchObject({ iops: 0 })
     expect(await world.findings()).toEqual([])
+  })
+
+  test('of the size alone does not ask whether the pool still carries the tags under which the volume came there', async () => {
+    const [vm, volume] = [await world.vm(), await world.volume({ tags: ['fast'] })]
+    await world.done(volumeAttach, { vm, volume })
+    await world.store.transact(async (tx) => updatePool(tx, world.pools.fast, { tags: [] }))
+    try {
+      await world.done(volumeResize, { volume, bytes: 2 * GIB })
+    } finally {
+      await world.store.transact(async (tx) => updatePool(tx, world.pools.fast, { tags: ['fast'] }))
+    }
+  })
+
+  test('to a smaller minimum gives nothing away until it is done, so that it can be undone', async () => {
+    const vm = await running()
+    const [volume, rival] = [
+      await world.volume({ qos: { totalIops: { min: 9_000 } }, tags: ['fast'] }),
+      await world.volume({ qos: { totalIops: { min: 5_000 } }, tags: ['fast'] }),
+    ]
+    await world.done(volumeAttach, { vm, volume })
+    await world.simulator.faults.arm({ method: 'array/qos/apply', kind: 'hold-after' })
+    const operation = await world.submit(volumeResize, { volume, qos: { totalIops: { min: 100 } } })
+    await world.simulator.faults.held('array/qos/apply')
+    refused(await world.run(volumeAttach, { vm: await world.vm(), volume: rival }), 'too few IOPS left')
+    await world.runner().abort(operation)
+    await world.simulator.faults.release()
+    expect(await world.end(operation)).toMatchObject({ state: 'aborted' })
+    expect(await reservationOf(world.store.reader, volume)).toMatchObject({ iops: 9_000 })
+    await world.done(volumeResize, { volume, qos: { totalIops: { min: 100 } } })
+    expect(await reservationOf(world.store.reader, volume)).toMatchObject({ iops: 100 })
+    await world.done(volumeAttach, { vm: await world.vm(), volume: rival })
   })
 })

@@ -53,3 +53,14 @@ test('an error that is no conflict ends the transaction at once and leaves nothi
   expect(runs).toBe(1)
   expect(await store.reader.selectFrom('configuration').selectAll().execute()).toEqual([])
 })
+
+test('a connection that breaks inside a transaction fails the transaction and nothing else', async () => {
+  const work = store.transact(async (tx) => {
+    const { rows } = await sql<{ pid: number }>`select pg_backend_pid() as pid`.execute(tx)
+    // Ended by the server while no statement is under way: nobody waits for an answer on it then.
+    await sql`select pg_terminate_backend(${rows[0]?.pid}, 5000)`.execute(store.reader)
+    await sql`select 1`.execute(tx)
+  })
+  await expect(work).rejects.toThrow(/terminat|not queryable|Connection/)
+  expect((await sql`select 1`.execute(store.reader)).rows).toHaveLength(1)
+})

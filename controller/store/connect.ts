@@ -50,6 +50,9 @@ export function connect(
     idleTimeoutMillis: 30_000,
   })
   pool.on('error', options.failed)
+  // The pool listens while a connection is idle only: the end of one that breaks between two statements of a transaction
+  // would be an unhandled error, which ends the process. Its next statement fails instead, and so does the transaction.
+  pool.on('connect', (client) => client.on('error', () => {}))
   const reader = new Kysely<Database>({
     dialect: new PostgresDialect({ pool }),
     plugins: [new CamelCasePlugin({ maintainNestedObjectKeys: true })],

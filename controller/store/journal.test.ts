@@ -24,7 +24,7 @@ afterAll(() => store.close())
 beforeEach(clear)
 
 async function clear(): Promise<void> {
-  await sql`truncate operation, operation_lock, operation_wait, operation_step, operation_log`.execute(store.reader)
+  await sql`truncate operation, operation_lock, operation_wait, operation_step, operation_log, configuration`.execute(store.reader)
 }
 
 async function submit(more: Partial<Submission> = {}): Promise<string> {
@@ -46,6 +46,11 @@ async function claimOne(node = 'a'): Promise<Claim> {
   const [claim] = await journal.claim(node, { max: 1, background: 1 })
   if (!claim) throw new Error('there was nothing to claim')
   return claim
+}
+
+/** Ends an operation of one step. */
+async function end(claim: Claim): Promise<void> {
+  await journal.commitLast(claim, { name: 'first', ordinal: 0, calls: [] }, { record: nothing, succeeded: nothing })
 }
 
 /** An operation in the model: what the journal must agree with. */
@@ -101,7 +106,7 @@ async function act(what: Action, model: Modelled[], seen: { fence: number }): Pr
     const one = running[what.which % Math.max(1, running.length)]
     if (!one?.claim) return
     if (what.kind === 'finish') {
-      await journal.finish(one.claim, { state: 'succeeded' }, nothing)
+      await end(one.claim)
       one.state = 'ended'
     } else await takeOver(one, one.claim, seen)
   }
@@ -111,7 +116,7 @@ async function takeOver(one: Modelled, before: Claim, seen: { fence: number }): 
   await expire(one.id)
   const claims = await journal.claim('b', { max: 1, background: 0 })
   expect(claims).toMatchObject([{ id: one.id, firstRun: false }])
-  await expect(journal.finish(before, { state: 'succeeded' }, nothing)).rejects.toThrow(LostLease)
+  await expect(end(before)).rejects.toThrow(LostLease)
   expect(claims[0]?.fence).toBeGreaterThan(seen.fence)
   if (claims[0]) one.claim = claims[0]
   seen.fence = claims[0]?.fence ?? seen.fence
@@ -190,8 +195,33 @@ describe('a step', () => {
     expect(await journal.commitStep(claim, step, record)).toEqual({ at: 1 })
     expect(await journal.commitStep(claim, step, record)).toEqual({ at: 1 })
     expect(records).toBe(1)
-    await journal.finish(claim, { state: 'succeeded' }, nothing)
-    await journal.finish(claim, { state: 'succeeded' }, () => Promise.reject(new Error('recorded twice')))
+  })
+
+  test('that is the last ends the operation and releases its locks in the same transaction, once', async () => {
+    const id = await submit({ resources: ['volume:1'] })
+    const claim = await claimOne()
+    const step = { name: 'first', ordinal: 0, calls: [] }
+    const record = async (tx: Tx) => {
+      await tx.insertInto('configuration').values({ name: 'recorded', value: '1' }).execute()
+      return { at: 1, not: undefined }
+    }
+    const refuses = () => Promise.reject(new Error('no'))
+    await expect(journal.commitLast(claim, step, { record, succeeded: refuses })).rejects.toThrow('no')
+    expect(await store.reader.selectFrom('configuration').selectAll().execute()).toEqual([])
+    expect(await store.reader.selectFrom('operationStep').selectAll().execute()).toEqual([])
+    expect(await journal.endedAmong([id])).toEqual([])
+    const results: unknown[] = []
+    const succeeded = async (_tx: Tx, result: unknown) => void results.push(result)
+    await journal.commitLast(claim, step, { record, succeeded })
+    await journal.commitLast(claim, step, { record: refuses, succeeded: refuses })
+    expect(results).toEqual([{ at: 1 }])
+    expect(await journal.endedAmong([id])).toEqual([id])
+    expect(await store.reader.selectFrom('operationLock').selectAll().execute()).toEqual([])
+    expect(await store.reader.selectFrom('operationStep').select(['name', 'state', 'result']).execute()).toEqual([
+      { name: 'first', state: 'done', result: { at: 1 } },
+    ])
+    const kinds = await store.reader.selectFrom('operationLog').select('kind').orderBy('seq').execute()
+    expect(kinds.map(({ kind }) => kind)).toEqual(['submitted', 'claimed', 'step done', 'ended'])
   })
 
   test('is handed to the next node with its result, while the last node can write nothing any more', async () => {
@@ -211,6 +241,7 @@ describe('a step', () => {
     const step = { name: 'second', ordinal: 1, calls: [] }
     const writes = [
       () => journal.commitStep(before, step, () => Promise.reject(new Error('recorded'))),
+      () => journal.commitLast(before, step, { record: () => Promise.reject(new Error('recorded')), succeeded: nothing }),
       () => journal.noteRetry(before, { step: 'second', attempt: 1, why: '', inMs: 1, calls: [] }),
       () => journal.beginUndo(before, { code: 'X', text: '', step: 'second', mayHaveStarted: true }, []),
       () => journal.commitUndo(before, step, () => Promise.reject(new Error('recorded'))),

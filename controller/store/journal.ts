@@ -7,6 +7,7 @@ import type { Address } from './connect.ts'
 import { claimOperations } from './journal-claim.ts'
 import { createHints } from './journal-hints.ts'
 import { callEntries, writeLog } from './journal-log.ts'
+import type { LogEntry } from './journal-log.ts'
 import { jsonb, jsonText } from './json.ts'
 import type { StoreLog } from './log.ts'
 import type { Reader, Store, Tx } from './store.ts'
@@ -29,6 +30,7 @@ export function createJournal(options: JournalOptions): Journal<Tx> {
     claim: (node, limit) => claimOperations(reader, { node, leaseMs: options.leaseMs }, limit),
     heartbeat: (node, held) => transact((tx) => renew(tx, { node, leaseMs: options.leaseMs }, held)),
     commitStep: (held, step, record) => transact((tx) => commitStep(tx, held, { step, record })),
+    commitLast: (held, step, work) => transact((tx) => commitLast(tx, held, { step, ...work })),
     noteRetry: (held, retry) => transact((tx) => noteRetry(tx, held, retry)),
     beginUndo: (held, failure, calls) => transact((tx) => beginUndo(tx, held, { failure, calls })),
     commitUndo: (held, step, unrecord) => transact((tx) => commitUndo(tx, held, { step, unrecord })),
@@ -125,6 +127,40 @@ async function commitStep(
   // An earlier commit of the same step, whose answer was lost, did all of this.
   if (row.journaled) return row.result
   const text = jsonText(await record(tx))
+  await insertDone(tx, held, { step, text })
+  await writeLog(tx, doneEntries(held, step))
+  const result: unknown = JSON.parse(text)
+  return result
+}
+
+async function commitLast(
+  tx: Tx,
+  held: Held,
+  work: {
+    readonly step: StepEnd
+    readonly record: (tx: Tx) => Promise<unknown>
+    readonly succeeded: (tx: Tx, result: unknown) => Promise<void>
+  },
+): Promise<void> {
+  const { step, record, succeeded } = work
+  const ended = await sql`
+    update operation set state = 'succeeded', step = ${step.name}, attempt = 0, retry_at = null, progress = null,
+      ended_at = now(), lease_until = null
+    where id = ${held.id} and fence = ${held.fence} and state = 'running'`.execute(tx)
+  if (ended.numAffectedRows === 0n) return endedBefore(tx, held)
+  const text = jsonText(await record(tx))
+  await succeeded(tx, JSON.parse(text))
+  await insertDone(tx, held, { step, text })
+  await releaseLocks(tx, held)
+  await writeLog(tx, [...doneEntries(held, step), endedEntry(held, { state: 'succeeded' })])
+}
+
+/** `text`: its result as JSON, written as it stands. */
+async function insertDone(
+  tx: Tx,
+  held: Held,
+  { step, text }: { readonly step: StepEnd; readonly text: string },
+): Promise<void> {
   await tx
     .insertInto('operationStep')
     .values({
@@ -135,12 +171,21 @@ async function commitStep(
       result: sql`${text}::jsonb`,
     })
     .execute()
-  await writeLog(tx, [
+}
+
+function doneEntries(held: Held, step: StepEnd): readonly LogEntry[] {
+  return [
     ...callEntries(held.id, step.name, step.calls),
     { operation: held.id, kind: 'step done', step: step.name, fence: held.fence },
-  ])
-  const result: unknown = JSON.parse(text)
-  return result
+  ]
+}
+
+async function releaseLocks(tx: Tx, held: Held): Promise<void> {
+  await tx.deleteFrom('operationLock').where('operationId', '=', held.id).execute()
+}
+
+function endedEntry(held: Held, detail: Partial<Failure> & { readonly state: string }): LogEntry {
+  return { operation: held.id, kind: 'ended', fence: held.fence, detail }
 }
 
 async function noteRetry(tx: Tx, held: Held, retry: RetryNote): Promise<void> {
@@ -206,7 +251,7 @@ async function finish(
   tx: Tx,
   held: Held,
   end: {
-    readonly state: 'succeeded' | 'failed' | 'aborted'
+    readonly state: 'failed' | 'aborted'
     readonly failure?: Failure
     readonly record: (tx: Tx) => Promise<void>
   },
@@ -217,13 +262,11 @@ async function finish(
     where id = ${held.id} and fence = ${held.fence} and state in ('running', 'undoing')`.execute(tx)
   if (ended.numAffectedRows === 0n) return endedBefore(tx, held)
   await end.record(tx)
-  await tx.deleteFrom('operationLock').where('operationId', '=', held.id).execute()
-  await writeLog(tx, [
-    { operation: held.id, kind: 'ended', fence: held.fence, detail: { state: end.state, ...end.failure } },
-  ])
+  await releaseLocks(tx, held)
+  await writeLog(tx, [endedEntry(held, { state: end.state, ...end.failure })])
 }
 
-/** An earlier `finish` whose answer was lost did it all; else the lease is lost. */
+/** An earlier end whose answer was lost did it all; else the lease is lost. */
 async function endedBefore(tx: Tx, held: Held): Promise<void> {
   const row = await tx.selectFrom('operation').select(['fence', 'endedAt']).where('id', '=', held.id).executeTakeFirst()
   if (row?.fence !== held.fence || row.endedAt === null) throw new LostLease(held.id)

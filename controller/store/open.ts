@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
+import { sql } from 'kysely'
 import type { Address } from './connect.ts'
 import { connect } from './connect.ts'
 import { openInstallation } from './installation.ts'
@@ -7,9 +8,9 @@ import type { StoreLog } from './log.ts'
 import { migrate } from './migrate.ts'
 import type { PostgresBinaries } from './postgres-binaries.ts'
 import { createSealer } from './secrets.ts'
-import type { Store } from './store.ts'
+import type { Reader, Store } from './store.ts'
 import { supervise } from './supervise.ts'
-import { transact } from './transact.ts'
+import { codeOf, transact } from './transact.ts'
 
 /** How to open the store. */
 export interface OpenOptions {
@@ -39,9 +40,12 @@ export interface OpenedStore extends Store {
 /**
  * Opens the database: the one at `url`, else a PostgreSQL server of our own under `dataDir`, started or, after a
  * controller crash, adopted. Brings the schema forward and proves the master key. `close` ends our server unless
- * another controller uses it.
+ * another controller uses it. Throws when it cannot, and leaves no server running that it started.
  */
 export async function openStore(options: OpenOptions): Promise<OpenedStore> {
+  if (options.url !== undefined && !/^postgres(ql)?:\/\//.test(options.url)) {
+    throw new Error('MOORAGE_DATABASE_URL: must be postgres://USER:PASSWORD@HOST:PORT/DATABASE')
+  }
   const name = `moorage ${process.pid} ${randomBytes(4).toString('hex')}`
   const server =
     options.url === undefined
@@ -62,6 +66,7 @@ export async function openStore(options: OpenOptions): Promise<OpenedStore> {
     await server?.release()
   }
   try {
+    if (options.url !== undefined) await answers(reader)
     await migrate(reader)
     const installation = await openInstallation(reader, sealer)
     return {
@@ -76,5 +81,15 @@ export async function openStore(options: OpenOptions): Promise<OpenedStore> {
   } catch (error) {
     await close()
     throw error
+  }
+}
+
+/** Says what is wrong in the operator's words: what `pg` throws names neither the setting nor, at times, the server. */
+async function answers(reader: Reader): Promise<void> {
+  try {
+    await sql`select 1`.execute(reader)
+  } catch (error) {
+    const why = error instanceof Error ? error.message || codeOf(error) : String(error)
+    throw new Error(`MOORAGE_DATABASE_URL: the database cannot be used: ${why}`, { cause: error })
   }
 }

@@ -21,6 +21,8 @@ export interface OperationView {
   /** Failed attempts at that step so far; the next one is at `retryAt`. */
   readonly attempt: number
   readonly retryAt: Date | undefined
+  /** Why the last attempt failed, for operators; present while `retryAt` is. */
+  readonly retryWhy: string | undefined
   readonly progress: Progress | undefined
   readonly accountId: string | undefined
   readonly principalId: string | undefined
@@ -211,7 +213,7 @@ async function select(
   { offset = 0, limit }: { readonly offset?: number; readonly limit?: number },
 ): Promise<readonly OperationView[]> {
   const { rows } = await sql<OperationRow>`
-    select o.id, o.seq, o.command, o.saga, o.version, o.lane, o.state, o.step, o.attempt, o.retry_at, o.progress,
+    select o.id, o.seq, o.command, o.saga, o.version, o.lane, o.state, o.step, o.attempt, o.retry_at, ${retryWhy()} as retry_why, o.progress,
       o.account_id, o.principal_id, o.subject_kind, o.subject_id, o.created_at, o.started_at, o.ended_at,
       (extract(epoch from coalesce(o.started_at, o.ended_at, now()) - o.created_at) * 1000)::bigint as queue_ms,
       o.node, coalesce(o.lease_until <= now(), false) as abandoned, o.takeovers, o.fence, o.abort_asked, o.failure,
@@ -223,6 +225,12 @@ async function select(
     step: row.state === 'succeeded' ? undefined : (row.step ?? undefined),
     subject: subjectKind !== null && subjectId !== null ? { kind: subjectKind, id: subjectId } : undefined,
   }))
+}
+
+function retryWhy(): RawBuilder<unknown> {
+  return sql`case when o.retry_at is not null then (
+    select l.detail->>'why' from operation_log l
+    where l.operation_id = o.id and l.kind = 'retry' order by l.seq desc limit 1) end`
 }
 
 function waitsOf(): RawBuilder<unknown> {

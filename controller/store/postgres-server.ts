@@ -219,6 +219,8 @@ async function answering(cluster: string, running: () => boolean, until = Date.n
   const host = socketDirectory(cluster)
   for (;;) {
     const client = new Client({ host, port: SOCKET_PORT, user: CLUSTER_USER, database: 'postgres', ssl: false })
+    // A server that dies at this very moment must not end us by an error that nobody listens for.
+    client.on('error', () => {})
     try {
       await client.connect()
       await client.end()

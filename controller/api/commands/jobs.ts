@@ -5,7 +5,7 @@ import { isAdmin } from '../dispatch.ts'
 import { jobFailure } from '../envelope.ts'
 import { given } from '../given.ts'
 import { ownershipParams } from '../ownership.ts'
-import { date, entity } from '../params.ts'
+import { date, entity, integer } from '../params.ts'
 import { field, render, type Rendered } from '../shape.ts'
 import { shownPath } from './user-shape.ts'
 
@@ -28,15 +28,30 @@ const shape = {
   jobid: field.string('the ID of the async job'),
 } as const
 
+/** Below what clients and proxies usually take for a dead connection. */
+const LONGEST_WAIT_MS = 30_000
+
 const query = defineCommand({
   name: 'queryAsyncJobResult',
   kind: 'sync',
   description: 'Tells how a job stands, and its result once it has ended.',
   roles: EVERYONE,
-  params: { jobid: entity('operation', { required: true, description: 'the ID of the asynchronous job' }) },
+  params: {
+    jobid: entity('operation', { required: true, description: 'the ID of the asynchronous job' }),
+    wait: integer({
+      description:
+        'Extension: answers once the job has ended, at the latest after so many milliseconds, up to 30000; 0, the ' +
+        'default, answers at once',
+      least: 0,
+      most: LONGEST_WAIT_MS,
+    }),
+  },
   response: { key: 'asyncjobs', shape },
   async run(request) {
-    const operation = await operationById(request.system, request.params.jobid)
+    const { system, closing, params } = request
+    const { jobid, wait = 0 } = params
+    if (wait > 0) await system.jobs.ended(jobid, wait, { until: closing })
+    const operation = await operationById(system, jobid)
     const jobresult = operation.state === 'succeeded' ? await resultOf(request, operation) : undefined
     const job = { ...rendered(operation), ...(jobresult === undefined ? {} : { jobresult }) }
     // The one object that CloudStack answers bare.

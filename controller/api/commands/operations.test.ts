@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { type Ground, makeGround, startController, type TestController } from '../../testing.ts'
 import { type TestClient, textOf } from '../../testing-client.ts'
 
@@ -134,6 +134,24 @@ describe('an operation', () => {
     await expect(api.run('retryOperation', { id: first })).rejects.toThrow(
       /nothing to retry: the operation has succeeded/,
     )
+  })
+
+  test('that will try again says when and why, and does so at once when asked', async () => {
+    const { api, simulator } = controller
+    const id = await volume('patient')
+    await simulator.faults.arm({ method: 'array/volumes/create', kind: 'error-before', code: 'BUSY', count: 1000 })
+    const job = textOf(await api.ask('attachVolume', { id, virtualmachineid: vm }), 'jobid')
+    const waiting = await vi.waitUntil(
+      async () => (await api.list('listOperations', { id: job })).find((one) => Number(one['attempt']) > 3),
+      { timeout: 10_000 },
+    )
+    expect(waiting).toMatchObject({ state: 'running', step: someText, retryat: someText, retryreason: matching(/BUSY/) })
+    await simulator.faults.clear()
+    await api.run('retryOperation', { id: job })
+    await controller.system.jobs.ended(job, 10_000)
+    const [done] = await api.list('listOperations', { id: job })
+    expect(done).toMatchObject({ state: 'succeeded' })
+    expect(done).not.toHaveProperty('retryreason')
   })
 
   test('keeps a log of every call of a plug-in, of which tenants see no more than what was asked and how it went', async () => {

@@ -1,0 +1,128 @@
+import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type Api, ApiError, text } from '../../lab/api.ts'
+import { stopDaemon, until } from '../../lab/process.ts'
+import { findings } from '../support/census.ts'
+import { controllerProcess, type ControllerProcess } from '../support/controller.ts'
+import { runLives } from './lives.ts'
+
+const KILLS = 5
+const LIVES = 40
+
+/** The database server is killed with everything it has in memory; the controller stays, and brings it back. */
+describe(`a controller whose database is killed ${KILLS} times`, () => {
+  const parent = mkdtempSync(join(tmpdir(), 'moorage-database-'))
+  let controller: ControllerProcess
+
+  beforeAll(async () => {
+    controller = await controllerProcess({ parent, args: ['--seed', 'simulator'] })
+  }, 90_000)
+
+  afterAll(async () => {
+    await controller.stop()
+    await stopDaemon(join(controller.dir, 'simulator'), 10_000)
+    expect(postmaster(controller.dir)).toBeUndefined()
+    rmSync(parent, { recursive: true, force: true })
+  }, 60_000)
+
+  it('refuses requests in between without telling of its inside, and serves again', async () => {
+    const url = new URL(controller.url).origin
+    killDatabase(controller.dir)
+    const refused: unknown[] = []
+    await until(
+      async () => {
+        const answer = await controller.api.list('listZones').catch((error: unknown) => error)
+        if (!(answer instanceof Error)) return true
+        refused.push(answer)
+        return undefined
+      },
+      { what: 'the API to answer', withinMs: 30_000 },
+    )
+    for (const error of refused) {
+      expect(error).toBeInstanceOf(ApiError)
+      expect(error).toMatchObject({ code: 530 })
+      expect(String(error)).not.toMatch(/ECONN|postgres|\.ts|57P0|Connection/)
+    }
+    expect((await fetch(`${url}/readyz`)).status).toBe(200)
+  })
+
+  it('brings every operation that was on its way to its end', async () => {
+    const ground = await groundOf(controller.api)
+    let over = false
+    const running = runLives(unsure(controller.api), ground, LIVES).finally(() => {
+      over = true
+    })
+    for (let kill = 0; kill < KILLS && !over; kill += 1) {
+      await until(async () => (over ? true : await answersWithWork(controller.api)), {
+        what: 'operations under way',
+        withinMs: 60_000,
+      })
+      killDatabase(controller.dir)
+    }
+    const { completed, failures } = await running
+    expect(failures).toEqual([])
+    expect(completed).toBe(LIVES)
+  })
+
+  it('left nothing over', async () => {
+    expect(await controller.api.list('listOperations', { state: 'open', listall: true })).toEqual([])
+    expect(await findings(controller.api)).toEqual([])
+  })
+})
+
+/** `true` once the API answers and has work; the API refuses while the database is away. */
+async function answersWithWork(api: Api): Promise<true | undefined> {
+  const open = await api.list('listOperations', { state: 'open', listall: true }).catch(() => [])
+  return open.length > 0 ? true : undefined
+}
+
+/** The API's refusal while the database is away says nothing of what became of the request: for a client, an answer lost. */
+function unsure(api: Api): Api {
+  const settle = async <Result>(asked: Promise<Result>): Promise<Result> => {
+    try {
+      return await asked
+    } catch (error) {
+      if (error instanceof ApiError && error.message.startsWith('Something went wrong inside')) {
+        throw new Error('the answer is lost', { cause: error })
+      }
+      throw error
+    }
+  }
+  return {
+    raw: (command, params) => settle(api.raw(command, params)),
+    run: (command, params) => settle(api.run(command, params)),
+    submit: (command, params) => settle(api.submit(command, params)),
+    job: (id) => settle(api.job(id)),
+    list: (command, params) => settle(api.list(command, params)),
+  }
+}
+
+function killDatabase(dir: string): void {
+  const pid = postmaster(dir)
+  if (pid === undefined) throw new Error('no database server runs')
+  process.kill(pid, 'SIGKILL')
+}
+
+/** The server whose working directory is the cluster. */
+function postmaster(dir: string): number | undefined {
+  const cluster = join(dir, 'postgres')
+  const named = Number(readFileSync(join(cluster, 'postmaster.pid'), { encoding: 'utf8', flag: 'a+' }).split('\n')[0])
+  const runs = readdirSync('/proc').includes(String(named)) && readlinkSync(`/proc/${named}/cwd`) === cluster
+  return runs ? named : undefined
+}
+
+async function groundOf(api: Api) {
+  const zone = text((await api.list('listZones'))[0] ?? {}, 'id')
+  const serviceofferingid = text((await api.list('listServiceOfferings'))[0] ?? {}, 'id')
+  const templateid = text((await api.list('listTemplates', { templatefilter: 'all' }))[0] ?? {}, 'id')
+  const custom = { name: 'life', displaytext: 'life', customized: true }
+  const offering = text(await api.run('createDiskOffering', custom), 'id')
+  const vms: string[] = []
+  for (const name of ['a', 'b', 'c', 'd']) {
+    const machine = { zoneid: zone, serviceofferingid, templateid, name }
+    vms.push(text(await api.run('deployVirtualMachine', machine), 'id'))
+  }
+  return { zone, offering, vms }
+}
