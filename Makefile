@@ -10,7 +10,7 @@ install: node_modules/.package-lock.json ## Debian packages (as root) and node_m
 
 # Without lifecycle scripts nothing of a package runs while it is installed. npm writes this file last.
 node_modules/.package-lock.json: package-lock.json
-	npm ci --ignore-scripts --loglevel=error
+	npm ci --ignore-scripts --loglevel=error --no-update-notifier
 	@touch $@
 
 check: node_modules/.package-lock.json ## format, lint, types, unused code, unit tests: under two minutes, no root

@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { wireClient, type RemoteCall } from '@moorage/wire'
-import type { Call } from '@moorage/contract'
+import { type Call, PluginError } from '@moorage/contract'
 import { until } from './process.ts'
+
+const BOOT_MS = 90_000
 
 /** A shell inside the guest of one VM, through the host daemon's operator method. */
 export interface Guest {
@@ -42,13 +44,26 @@ async function execute(
   remote: RemoteCall,
   order: { readonly vm: string; readonly owner: string; readonly script: string; readonly timeoutMs: number },
 ): Promise<string> {
-  const done = await remote<{ readonly exitCode: number; readonly stdout: string; readonly stderr: string }>(
-    'guest/exec',
-    order,
-    labCall(order.timeoutMs + 5_000),
-  )
+  const ask = () => remote<Executed>('guest/exec', order, labCall(order.timeoutMs + 5_000))
+  // On a busy machine the guest may still boot: it has no agent yet, and nothing was run.
+  const done = await until(() => ask().catch(unlessBooting), {
+    what: 'the agent in the guest',
+    withinMs: BOOT_MS,
+    everyMs: 200,
+  })
   if (done.exitCode !== 0) throw new Error(`in the guest, exit ${done.exitCode}: ${done.stderr || done.stdout}`)
   return done.stdout
+}
+
+interface Executed {
+  readonly exitCode: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+function unlessBooting(error: unknown): undefined {
+  if (error instanceof PluginError && error.code === 'UNAVAILABLE' && error.effect === 'none') return undefined
+  throw error
 }
 
 /** Reads per second that the guest got from a disk, sampled while it read as fast as it could. */

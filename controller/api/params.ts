@@ -91,6 +91,23 @@ export function choice<const Value extends string, const A extends About>(
   }
 }
 
+/**
+ * A parameter of CloudStack whose promise nobody keeps here. Ignoring it would break that promise in silence, so it is
+ * refused, but for the values `harmless`, which ask for nothing.
+ */
+export function unsupported<const A extends About>(
+  about: A & { readonly harmless?: readonly string[] },
+): Param<never, NeededOf<A>> {
+  return {
+    ...head(about, 'string', LIST_LENGTH),
+    read(given, at) {
+      const asked = 'text' in given ? given.text.trim() : 'entries'
+      if (asked === '' || about.harmless?.includes(asked.toLowerCase()) === true) return undefined
+      throw invalid(at, asked, 'it is not supported here')
+    },
+  }
+}
+
 const WHOLE = z
   .string()
   .regex(/^[+-]?\d{1,19}$/)

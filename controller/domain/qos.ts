@@ -120,9 +120,11 @@ export function volumeQos(offered: OfferedQos, asked: AskedQos): Qos {
   const { minIops: min, maxIops: max, burstIops: burst } = asked
   if (min === undefined && max === undefined && burst === undefined) return offered.qos
   if (offered.kind === 'fixed') {
+    const name = min === undefined ? (max === undefined ? 'Burst' : 'Max') : 'Min'
     throw new Refusal(
       'INVALID',
-      'miniops, maxiops and burstiops are given, but the disk offering does not allow custom IOPS',
+      // The first half is CloudStack's: its tests look for it.
+      `The current disk offering does not support customization of the '${name} IOPS' parameter: it does not allow custom IOPS`,
     )
   }
   const rate: QosRate = {

@@ -1,4 +1,5 @@
 import type { OperationState } from '../jobs/journal.ts'
+import type { Failure } from '../jobs/saga.ts'
 import { accountsWithin, identitiesOf } from '../store/queries/accounts.ts'
 import { logPage } from '../store/queries/operation-log.ts'
 import type { Listed, Ownership, Window } from '../store/queries/page.ts'
@@ -85,7 +86,19 @@ async function withOwners(system: System, views: readonly OperationView[]): Prom
     return {
       ...view,
       ...(owner === undefined ? {} : { owner }),
-      ...(view.failure === undefined ? {} : { told: toldOf(view.failure) }),
+      ...(view.failure === undefined ? {} : { told: toldIn(view, view.failure) }),
     }
   })
+}
+
+/** What is there although the operation failed, by command and saga: its caller must know, and can go on from there. */
+const STAYS: Readonly<Record<string, string>> = {
+  'createVolume volume-attach': 'The volume was created, but not attached',
+  'deployVirtualMachine vm-start': 'The virtual machine was created, but not started',
+}
+
+function toldIn({ command, saga }: OperationView, failure: Failure): Told {
+  const told = toldOf(failure)
+  const stays = STAYS[`${command} ${saga}`]
+  return stays === undefined ? told : { ...told, text: `${stays}: ${told.text}` }
 }

@@ -18,6 +18,7 @@ import { freshId, ID_TAKEN } from './custom-id.ts'
 import { checkLargest, offeredBytes } from './size.ts'
 import { type By, carriedOut, submit } from './submit.ts'
 import { unlessTaken } from './taken.ts'
+import { HOST_DENIED } from './vm-start.ts'
 
 /** A VM to make, for `account`. */
 export interface VmRequest {
@@ -49,7 +50,7 @@ export async function deployVm(by: By, request: VmRequest): Promise<Submitted> {
       const offering = await serviceOfferingOf(tx, request.offering)
       const template = await templateOf(tx, request, zone.id)
       await checkHost(by, tx, request)
-      const id = await freshId(request.customId, async (id) => (await vmById(tx, id)) !== undefined)
+      const id = await freshId(by.caller, request.customId, async (id) => (await vmById(tx, id)) !== undefined)
       const name = nameOf(request.name, id)
       await insertVm(tx, {
         id,
@@ -106,7 +107,7 @@ async function templateOf(tx: Tx, request: VmRequest, zone: string): Promise<Tem
 
 async function checkHost(by: By, tx: Tx, request: VmRequest): Promise<void> {
   if (request.host === undefined) return
-  if (by.caller.role !== 'admin') throw new Refusal('DENIED', 'Parameter hostid is for administrators')
+  if (by.caller.role !== 'admin') throw new Refusal('DENIED', HOST_DENIED)
   const host = certain(await hostById(tx, request.host), 'hostid')
   if (host.zoneId !== request.zone)
     throw new Refusal('INVALID', 'Invalid parameter hostid: the host is not in the zone')

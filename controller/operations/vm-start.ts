@@ -7,6 +7,9 @@ import { certain } from './certain.ts'
 import type { Submitted } from './context.ts'
 import { type By, carriedOut, submit } from './submit.ts'
 
+/** What is said to others than administrators who choose the host. */
+export const HOST_DENIED = 'Parameter hostid can only be specified by a Root Admin, permission denied'
+
 /** Which VM to start. `host`: only there; for administrators. */
 export interface StartRequest {
   readonly vm: string
@@ -20,7 +23,7 @@ export async function startVm(by: By, request: StartRequest): Promise<Submitted>
     if (!vm.busy && vm.state !== 'Stopped' && vm.state !== 'Running')
       throw new Refusal('INVALID', `A virtual machine in state ${vm.state} cannot be started: it must be Stopped`)
     if (request.host !== undefined) {
-      if (by.caller.role !== 'admin') throw new Refusal('DENIED', 'Parameter hostid is for administrators')
+      if (by.caller.role !== 'admin') throw new Refusal('DENIED', HOST_DENIED)
       const host = certain(await hostById(tx, request.host), 'hostid')
       if (host.zoneId !== vm.zoneId)
         throw new Refusal('INVALID', 'Invalid parameter hostid: the host is in another zone')

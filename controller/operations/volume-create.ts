@@ -1,3 +1,4 @@
+import type { Qos } from '@moorage/contract'
 import { Refusal } from '../domain/failures.ts'
 import { type AskedQos, readQos, volumeQos } from '../domain/qos.ts'
 import { inWords } from '../domain/size.ts'
@@ -41,8 +42,12 @@ export interface VolumeRequest {
 export async function createVolume(by: By, request: VolumeRequest): Promise<Submitted> {
   return await unlessTaken(ID_TAKEN, () =>
     carriedOut(by, async (tx) => {
-      const { zone, offering, bytes } = await decide(by, tx, request)
-      const id = await freshId(request.customId, async (chosen) => (await volumeById(tx, chosen)) !== undefined)
+      const { zone, offering, bytes, qos } = await decide(by, tx, request)
+      const id = await freshId(
+        by.caller,
+        request.customId,
+        async (chosen) => (await volumeById(tx, chosen)) !== undefined,
+      )
       const name = request.name ?? id
       await insertVolume(tx, {
         id,
@@ -53,7 +58,7 @@ export async function createVolume(by: By, request: VolumeRequest): Promise<Subm
         offeringId: offering.id,
         bytes,
         qosTier: offering.qosTier,
-        qosRequested: jsonb(qosOf(offering, request.qos)),
+        qosRequested: jsonb(qos),
         settings: jsonb(offering.settings),
         state: 'Allocated',
         sourceSnapshotId: request.snapshot ?? null,
@@ -71,7 +76,7 @@ async function decide(
   by: By,
   tx: Tx,
   request: VolumeRequest,
-): Promise<{ readonly zone: string; readonly offering: OfferingRow; readonly bytes: number }> {
+): Promise<{ readonly zone: string; readonly offering: OfferingRow; readonly bytes: number; readonly qos: Qos }> {
   const source = await sourceOf(tx, request.snapshot)
   const vm = request.vm === undefined ? undefined : certain(await vmStanding(tx, request.vm), 'virtualmachineid')
   const zone = await zoneOf(tx, by, request.zone ?? source?.zone ?? vm?.zoneId)
@@ -84,7 +89,10 @@ async function decide(
   const offering = await offeringOf(tx, request.offering, source?.offering)
   const bytes = sizeOf(request, { offering, source })
   await checkLargest(by.system, tx, { zone, bytes })
-  return { zone, offering, bytes }
+  // The copy of a volume is sold on the volume's terms, its own IOPS included, unless others are named.
+  const own = request.offering === undefined && source !== undefined ? source.qos : readQos(offering.qos)
+  const qos = volumeQos({ kind: offering.qosKind, tier: offering.qosTier, qos: own }, request.qos)
+  return { zone, offering, bytes, qos }
 }
 
 function submitMaking(
@@ -112,6 +120,8 @@ interface Source {
   readonly zone: string
   readonly bytes: number
   readonly offering: string | null
+  /** That its volume was given. */
+  readonly qos: Qos
 }
 
 async function sourceOf(tx: Tx, snapshot: string | undefined): Promise<Source | undefined> {
@@ -119,7 +129,7 @@ async function sourceOf(tx: Tx, snapshot: string | undefined): Promise<Source | 
   const row = certain(await snapshotStanding(tx, snapshot), 'snapshotid')
   if (!row.busy && (row.state !== 'BackedUp' || (await arrayCopyOf(tx, snapshot)) === undefined))
     throw new Refusal('INVALID', `A volume cannot be made from a snapshot in state ${row.state}: it must be BackedUp`)
-  return { zone: row.zoneId, bytes: row.bytes, offering: row.volumeOfferingId }
+  return { zone: row.zoneId, bytes: row.bytes, offering: row.volumeOfferingId, qos: readQos(row.volumeQos) }
 }
 
 async function zoneOf(tx: Tx, { caller }: By, id: string | undefined): Promise<string> {
@@ -158,8 +168,4 @@ function sizeOf(
     return asked ?? source.bytes
   }
   return offeredBytes(offering, request.sizeGib)
-}
-
-function qosOf(offering: OfferingRow, asked: AskedQos) {
-  return volumeQos({ kind: offering.qosKind, tier: offering.qosTier, qos: readQos(offering.qos) }, asked)
 }

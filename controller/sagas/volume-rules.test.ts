@@ -101,7 +101,7 @@ describe('an attach', () => {
     const vm = await world.vm()
     const volume = await world.volume({ qos: { totalIops: { min: 20_000 } } })
     const ended = await world.run(volumeAttach, { vm, volume })
-    refused(ended, 'too few IOPS left. A minimum of 10000 IOPS would fit')
+    refused(ended, 'too few IOPS left: 20000 needed, at most 10000 available. A minimum of 10000 IOPS would fit')
     expect(ended.failure).toMatchObject({
       code: 'NO_CAPACITY',
       internal: containing('fast: iops: needs 20000'),

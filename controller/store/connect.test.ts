@@ -64,3 +64,24 @@ test('a connection that breaks inside a transaction fails the transaction and no
   await expect(work).rejects.toThrow(/terminat|not queryable|Connection/)
   expect((await sql`select 1`.execute(store.reader)).rows).toHaveLength(1)
 })
+
+test('statements that come often are prepared, and go on when a column is added to their tables', async () => {
+  await sql`create table wide (id int primary key, n int not null)`.execute(store.reader)
+  await sql`insert into wide values (1, 10)`.execute(store.reader)
+  const rows = (reader: typeof store.reader) => [
+    sql`select * from wide where id = ${1}`.execute(reader),
+    sql`select w.* from wide w where id = ${1}`.execute(reader),
+    sql`select id, n from wide where id = ${1}`.execute(reader),
+    sql`update wide set n = n where id = ${1} returning *`.execute(reader),
+  ]
+  await store.reader.connection().execute(async (one) => {
+    for (let i = 0; i < 10; i += 1) await Promise.all(rows(one))
+    const prepared = await sql<{ statement: string }>`select statement from pg_prepared_statements`.execute(one)
+    expect(prepared.rows.filter(({ statement }) => statement.includes('wide'))).toMatchObject([
+      { statement: 'select id, n from wide where id = $1' },
+    ])
+    await sql`alter table wide add column more int`.execute(store.reader)
+    const answers = await Promise.all(rows(one))
+    expect(answers.map((answer) => answer.rows.length)).toEqual([1, 1, 1, 1])
+  })
+})

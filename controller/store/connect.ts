@@ -2,6 +2,7 @@ import { CamelCasePlugin, Kysely, PostgresDialect } from 'kysely'
 import { Pool, types } from 'pg'
 import type { ClientConfig } from 'pg'
 import type { Database } from './generated/schema.ts'
+import { preparing } from './prepared.ts'
 import type { Reader } from './store.ts'
 
 /** Where a database is, for `pg`. */
@@ -54,7 +55,7 @@ export function connect(
   // would be an unhandled error, which ends the process. Its next statement fails instead, and so does the transaction.
   pool.on('connect', (client) => client.on('error', () => {}))
   const reader = new Kysely<Database>({
-    dialect: new PostgresDialect({ pool }),
+    dialect: new PostgresDialect({ pool: preparing(pool) }),
     plugins: [new CamelCasePlugin({ maintainNestedObjectKeys: true })],
   })
   return { reader, pool }

@@ -24,7 +24,9 @@ afterAll(() => store.close())
 beforeEach(clear)
 
 async function clear(): Promise<void> {
-  await sql`truncate operation, operation_lock, operation_wait, operation_step, operation_log, configuration`.execute(store.reader)
+  await sql`truncate operation, operation_lock, operation_wait, operation_step, operation_log, configuration`.execute(
+    store.reader,
+  )
 }
 
 async function submit(more: Partial<Submission> = {}): Promise<string> {
@@ -241,7 +243,8 @@ describe('a step', () => {
     const step = { name: 'second', ordinal: 1, calls: [] }
     const writes = [
       () => journal.commitStep(before, step, () => Promise.reject(new Error('recorded'))),
-      () => journal.commitLast(before, step, { record: () => Promise.reject(new Error('recorded')), succeeded: nothing }),
+      () =>
+        journal.commitLast(before, step, { record: () => Promise.reject(new Error('recorded')), succeeded: nothing }),
       () => journal.noteRetry(before, { step: 'second', attempt: 1, why: '', inMs: 1, calls: [] }),
       () => journal.beginUndo(before, { code: 'X', text: '', step: 'second', mayHaveStarted: true }, []),
       () => journal.commitUndo(before, step, () => Promise.reject(new Error('recorded'))),

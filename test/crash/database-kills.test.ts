@@ -55,7 +55,7 @@ describe(`a controller whose database is killed ${KILLS} times`, () => {
       over = true
     })
     for (let kill = 0; kill < KILLS && !over; kill += 1) {
-      await until(async () => (over ? true : await answersWithWork(controller.api)), {
+      await until(async () => (over ? true : await isAtWork(controller)), {
         what: 'operations under way',
         withinMs: 60_000,
       })
@@ -72,10 +72,12 @@ describe(`a controller whose database is killed ${KILLS} times`, () => {
   })
 })
 
-/** `true` once the API answers and has work; the API refuses while the database is away. */
-async function answersWithWork(api: Api): Promise<true | undefined> {
+/** `true` once there is a server and the API answers and has work: it refuses while the database is away. */
+async function isAtWork({ dir, api }: ControllerProcess): Promise<true | undefined> {
+  if (postmaster(dir) === undefined) return undefined
   const open = await api.list('listOperations', { state: 'open', listall: true }).catch(() => [])
-  return open.length > 0 ? true : undefined
+  // Backends of a killed server answer for a moment yet.
+  return open.length > 0 && postmaster(dir) !== undefined ? true : undefined
 }
 
 /** The API's refusal while the database is away says nothing of what became of the request: for a client, an answer lost. */
@@ -105,12 +107,21 @@ function killDatabase(dir: string): void {
   process.kill(pid, 'SIGKILL')
 }
 
-/** The server whose working directory is the cluster. */
+/** The database server: it works in its cluster, and its program has a path, which its children's titles have not. */
 function postmaster(dir: string): number | undefined {
-  const cluster = join(dir, 'postgres')
-  const named = Number(readFileSync(join(cluster, 'postmaster.pid'), { encoding: 'utf8', flag: 'a+' }).split('\n')[0])
-  const runs = readdirSync('/proc').includes(String(named)) && readlinkSync(`/proc/${named}/cwd`) === cluster
-  return runs ? named : undefined
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .find((pid) => isPostmaster(pid, join(dir, 'postgres')))
+}
+
+function isPostmaster(pid: number, cluster: string): boolean {
+  try {
+    const [program = ''] = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')
+    return program.endsWith('/bin/postgres') && readlinkSync(`/proc/${pid}/cwd`) === cluster
+  } catch {
+    return false
+  }
 }
 
 async function groundOf(api: Api) {

@@ -4,9 +4,9 @@ import { listOfferings, offeringRows } from '../../store/queries/offerings.ts'
 import { defineCommand, EVERYONE, OPERATORS, SUCCESS } from '../command.ts'
 import { given } from '../given.ts'
 import { keyword, ownershipParams } from '../ownership.ts'
-import { choice, entity, flag, integer, list as texts, long, map, text } from '../params.ts'
+import { choice, entity, flag, integer, list as texts, long, map, text, unsupported } from '../params.ts'
 import { idsOf } from './listed.ts'
-import { diskOfferingShape, qosParameters, qosParams, renderDiskOffering } from './offering-shape.ts'
+import { diskOfferingShape, qosParameters, qosParams, renderDiskOffering, unkeptByOfferings } from './offering-shape.ts'
 
 const diskoffering = { key: 'diskoffering', shape: diskOfferingShape } as const
 
@@ -26,6 +26,9 @@ const create = defineCommand({
     provisioningtype: choice(['thin', 'sparse', 'fat'], { description: 'provisioning type used to create volumes' }),
     displayoffering: flag({ description: 'accepted for the sake of clients: offerings are shown' }),
     details: map({ description: 'settings for storage providers' }),
+    ...unkeptByOfferings,
+    disksizestrictness: unsupported({ harmless: ['false'], description: 'volumes that keep the size of the offering' }),
+    encrypt: unsupported({ harmless: ['false'], description: 'encrypted volumes' }),
     ...qosParams,
   },
   response: diskoffering,

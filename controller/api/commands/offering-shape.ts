@@ -1,6 +1,6 @@
 import type { QosParameters } from '../../domain/offering.ts'
 import type { OfferingView } from '../../store/queries/offerings.ts'
-import { choice, flag, integer, long } from '../params.ts'
+import { choice, flag, integer, long, unsupported } from '../params.ts'
 import { field, type Rendered } from '../shape.ts'
 
 const MIB = 1024 ** 2
@@ -171,6 +171,13 @@ export const qosParams = {
     least: 0,
     description: 'space for hypervisor snapshots, in per cent of the volume',
   }),
+} as const
+
+/** Parameters of both kinds of offering that would make promises which nobody keeps yet. */
+export const unkeptByOfferings = {
+  domainid: unsupported({ harmless: ['public'], description: 'domains to which the offering is limited' }),
+  zoneid: unsupported({ harmless: ['all', '-1'], description: 'zones to which the offering is limited' }),
+  cachemode: unsupported({ harmless: ['none'], description: 'how hypervisors cache the disks; none' }),
 } as const
 
 /** What was given of `qosParams`. */

@@ -145,7 +145,12 @@ describe('an operation', () => {
       async () => (await api.list('listOperations', { id: job })).find((one) => Number(one['attempt']) > 3),
       { timeout: 10_000 },
     )
-    expect(waiting).toMatchObject({ state: 'running', step: someText, retryat: someText, retryreason: matching(/BUSY/) })
+    expect(waiting).toMatchObject({
+      state: 'running',
+      step: someText,
+      retryat: someText,
+      retryreason: matching(/BUSY/),
+    })
     await simulator.faults.clear()
     await api.run('retryOperation', { id: job })
     await controller.system.jobs.ended(job, 10_000)

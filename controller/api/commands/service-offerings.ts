@@ -4,9 +4,15 @@ import { listOfferings, offeringRows } from '../../store/queries/offerings.ts'
 import { defineCommand, EVERYONE, OPERATORS, SUCCESS } from '../command.ts'
 import { given } from '../given.ts'
 import { keyword, ownershipParams } from '../ownership.ts'
-import { choice, entity, flag, integer, list as texts, long, map, text } from '../params.ts'
+import { choice, entity, flag, integer, list as texts, long, map, text, unsupported } from '../params.ts'
 import { idsOf } from './listed.ts'
-import { qosParameters, qosParams, renderServiceOffering, serviceOfferingShape } from './offering-shape.ts'
+import {
+  qosParameters,
+  qosParams,
+  renderServiceOffering,
+  serviceOfferingShape,
+  unkeptByOfferings,
+} from './offering-shape.ts'
 
 const serviceoffering = { key: 'serviceoffering', shape: serviceOfferingShape } as const
 
@@ -29,6 +35,9 @@ const create = defineCommand({
     offerha: flag({ description: 'accepted for the sake of clients' }),
     limitcpuuse: flag({ description: 'accepted for the sake of clients' }),
     serviceofferingdetails: map({ description: 'settings for storage providers' }),
+    ...unkeptByOfferings,
+    isvolatile: unsupported({ harmless: ['false'], description: 'root disks made anew at every reboot' }),
+    encryptroot: unsupported({ harmless: ['false'], description: 'encrypted root disks' }),
     ...qosParams,
   },
   response: serviceoffering,

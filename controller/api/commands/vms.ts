@@ -9,14 +9,14 @@ import { listVms } from '../../store/queries/vms.ts'
 import { defineCommand, EVERYONE, type Finished, SUCCESS, TENANTS } from '../command.ts'
 import { given } from '../given.ts'
 import { keyword, ownerParams, ownershipParams } from '../ownership.ts'
-import { entities, entity, flag, list as listOf, long, map, tags, text } from '../params.ts'
+import { entities, entity, flag, list as listOf, long, map, tags, text, unsupported } from '../params.ts'
 import { idsOf } from './listed.ts'
 import { oneVm, renderVm, vmShape } from './vm-shape.ts'
 
 const virtualmachine = { key: 'virtualmachine', shape: vmShape } as const
 const result = ({ system, subject }: Finished) => oneVm(system, subject)
 const itself = entity('vm', { required: true, description: 'the ID of the virtual machine' })
-const onHost = entity('host', { admin: true, description: 'start it on this host and no other' })
+const onHost = entity('host', { description: 'start it on this host and no other; for administrators' })
 
 const deploy = defineCommand({
   name: 'deployVirtualMachine',
@@ -38,7 +38,9 @@ const deploy = defineCommand({
     startvm: flag({ description: 'false: leave it stopped' }),
     userdata: text({ length: 1_048_576, description: 'data to keep with the virtual machine' }),
     details: map({ description: 'minIopsDo and maxIopsDo: IOPS of the data disk, where its offering has custom IOPS' }),
-    customid: text({ admin: true, description: 'the id it shall have, a UUID' }),
+    customid: text({ description: 'the id it shall have, a UUID; for administrators' }),
+    datadiskofferinglist: unsupported({ description: 'disk offerings of several data disks' }),
+    overridediskofferingid: unsupported({ description: 'another disk offering for the root disk' }),
   },
   response: virtualmachine,
   result,

@@ -47,7 +47,7 @@ const create = defineCommand({
     zoneid: entity('zone', { description: 'the ID of the availability zone' }),
     displayvolume: flag({ admin: true, description: 'false: only operators see it' }),
     virtualmachineid: entity('vm', { description: 'attach it to this virtual machine once it is made' }),
-    customid: text({ admin: true, description: 'the id it shall have, a UUID' }),
+    customid: text({ description: 'the id it shall have, a UUID; for administrators' }),
   },
   response: volume,
   result,
