@@ -9,7 +9,7 @@ export interface Row {
 export interface Terminal {
   heading(text: string): void
   note(text: string): void
-  /** Runs one step: prints its name while it runs, then its result and time. A failure is printed and thrown on. */
+  /** Runs one step: prints its name while it runs, then its result and time. A failure is printed and thrown on with the name. */
   step(name: string, work: () => Promise<string>): Promise<void>
   table(): void
 }
@@ -44,7 +44,7 @@ export function terminal(): Terminal {
       } catch (error) {
         const why = error instanceof Error ? error.message : String(error)
         process.stdout.write(`${screen ? '\r\u001B[K' : ''}  ${paint(31, 'FAILED')}  ${name}\n          ${why}\n`)
-        throw error
+        throw new Error(`${name}: ${why}`, { cause: error })
       }
     },
     table: () => printTable(rows),

@@ -1,9 +1,11 @@
 import { Registry } from 'prom-client'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { startController, type TestController } from '../testing.ts'
+import { type Ground, makeGround, startController, type TestController } from '../testing.ts'
+import { textOf } from '../testing-client.ts'
 import { type ApiServer, createApiServer } from './server.ts'
 
 let controller: TestController
+let ground: Ground
 let server: ApiServer
 const logged: { readonly level: string; readonly fields: object }[] = []
 
@@ -13,6 +15,7 @@ const PASSWORD = 'correct horse battery'
 
 beforeAll(async () => {
   controller = await startController()
+  ground = await makeGround(controller)
   const listen = { host: '127.0.0.1', port: 0 }
   const { system } = controller
   server = await createApiServer({ system, listen, integrationListen: listen, log, metrics: new Registry() })
@@ -211,6 +214,35 @@ describe('what cannot be answered', () => {
   test('another path says where the API is', async () => {
     const response = await fetch(`${server.url}/`)
     expect(response.status).toBe(404)
+  })
+})
+
+describe('a request that waits for a job', () => {
+  test('is answered as soon as it ends, when its time is up, or when the server closes', async () => {
+    const { api, simulator, system } = controller
+    const { zone, offering, service, template } = ground
+    const vm = await api.run('deployVirtualMachine', { zoneid: zone, serviceofferingid: service, templateid: template })
+    const volume = await api.run('createVolume', { zoneid: zone, diskofferingid: offering, size: 1, name: 'waits' })
+    await simulator.faults.arm({ method: 'array/volumes/create', kind: 'hold-before' })
+    const about = { id: textOf(volume, 'id'), virtualmachineid: textOf(vm, 'id') }
+    const jobid = textOf(await api.ask('attachVolume', about), 'jobid')
+    await simulator.faults.held('array/volumes/create')
+    const listen = { host: '127.0.0.1', port: 0 }
+    const second = await createApiServer({ system, listen, integrationListen: listen, log, metrics: new Registry() })
+    const status = async (base: string | undefined, wait: number) => {
+      const query = `command=queryAsyncJobResult&jobid=${jobid}&wait=${wait}`
+      const { body } = await send(query, base === undefined ? {} : { base })
+      return body['queryasyncjobresultresponse']?.['jobstatus']
+    }
+    expect(await status(server.integrationUrl, 20)).toBe(0)
+    const cutShort = status(second.integrationUrl, 30_000)
+    // Sent later and answered: the server has the first one by now.
+    expect(await status(second.integrationUrl, 20)).toBe(0)
+    await second.close()
+    expect(await cutShort).toBe(0)
+    const ended = status(server.integrationUrl, 30_000)
+    await simulator.faults.clear()
+    expect(await ended).toBe(1)
   })
 })
 

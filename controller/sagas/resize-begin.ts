@@ -13,7 +13,7 @@ import type { AttachmentRow, LocationRow, OfferingRow, VolumeRow } from '../stor
 import { hold } from '../store/held.ts'
 import { hostById } from '../store/hosts.ts'
 import { locationOf } from '../store/locations.ts'
-import { pinPools } from '../store/pools.ts'
+import { lockPool } from '../store/pools.ts'
 import { changeReservation, reservationOf } from '../store/reservations.ts'
 import type { Tx } from '../store/store.ts'
 import { lockVm } from '../store/vms.ts'
@@ -163,13 +163,14 @@ async function planChange(
   what: { readonly volume: VolumeRow; readonly location: LocationRow; readonly wanted: Wanted },
 ): Promise<Pick<Resizing, 'plugged' | 'before' | 'after'>> {
   const { volume, location, wanted } = what
-  const [row] = await pinPools(tx, [location.poolId])
+  const host = await hostOfDisk(deps, tx, await attachmentOf(tx, volume.id))
+  // Locked, not only pinned: the charge below changes the row, and two that share it could not both.
+  const row = await lockPool(tx, location.poolId)
   if (!row || !inService(row.state))
     throw new Refusal('UNAVAILABLE', `The storage pool of volume ${volume.id} is not in service`, {
       internal: `pool ${location.poolId} is ${row?.state ?? 'removed'}`,
     })
   const pool = poolFacts(deps, row, 0)
-  const host = await hostOfDisk(deps, tx, await attachmentOf(tx, volume.id))
   const changes = wanted.offering?.id !== volume.offeringId
   const tier = checkChange({ volume: volume.id, wanted, pool, host: host?.facts, changes })
   // Never fewer than the array has: an array may round up beyond its own granularity.

@@ -25,7 +25,8 @@ export async function lockPool(tx: Tx, id: string): Promise<PoolRow | undefined>
 
 /**
  * Pools by id, removed ones left out. Their rows are locked against change until the transaction ends, so that a pool which
- * is Up here stays Up until what builds on that is committed.
+ * is Up here stays Up until what builds on that is committed. Not shared with others who pin: of two that hold a row
+ * together neither can reserve in it, and a crowd of them would break each other's deadlocks for ever.
  */
 export async function pinPools(tx: Tx, ids: readonly string[]): Promise<readonly PoolRow[]> {
   if (ids.length === 0) return []
@@ -35,7 +36,7 @@ export async function pinPools(tx: Tx, ids: readonly string[]): Promise<readonly
     .where('id', 'in', [...ids])
     .where('removedAt', 'is', null)
     .orderBy('id')
-    .forShare()
+    .forNoKeyUpdate()
     .execute()
 }
 

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import fc from 'fast-check'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { insertPool, poolById, updatePool } from './pools.ts'
+import { insertPool, pinPools, poolById, updatePool } from './pools.ts'
 import { changeReservation, giveBack, reserve, reservationOf } from './reservations.ts'
 import { type TestStore, testStore } from './testing.ts'
 import { insertVolume } from './volumes.ts'
@@ -149,4 +149,20 @@ describe('the ledger', () => {
       { numRuns: 20 },
     )
   })
+})
+
+test('transactions that pin a pool and then reserve in it wait for each other: none has to be repeated', async () => {
+  const ids = await Promise.all(Array.from({ length: 8 }, volume))
+  let runs = 0
+  await Promise.all(
+    ids.map((id) =>
+      store.transact(async (tx) => {
+        runs += 1
+        await pinPools(tx, [pool])
+        await reserve(tx, { volume: id, pool, bytes: 1, iops: 1 })
+      }),
+    ),
+  )
+  expect(runs).toBe(8)
+  expect(await reserved()).toEqual([8, 8])
 })

@@ -89,7 +89,7 @@ describe('a virtual machine', () => {
     const submitted = await api.ask('deployVirtualMachine', { zoneid, serviceofferingid, templateid })
     const id = textOf(submitted, 'id')
     await expect(api.job(textOf(submitted, 'jobid'))).rejects.toThrow(
-      /^The hypervisor did not start the virtual machine/,
+      /^The virtual machine was created, but not started: The hypervisor did not start the virtual machine/,
     )
     await simulator.faults.clear()
     expect((await api.list('listVirtualMachines', { id }))[0]).toMatchObject({ state: 'Stopped' })
