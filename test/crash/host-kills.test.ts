@@ -30,7 +30,10 @@ describe('operations while a part of the real SAN or host is gone', () => {
     expect(machines.length).toBe(1)
     await kill(lab.at.hostd)
     const { job } = await lab.api.submit('detachVolume', { id: volume })
-    expect(await waiting(job)).toMatchObject({ state: 'running', retryreason: expect.stringContaining('UNAVAILABLE') as string }) // A matcher has no type.
+    expect(await waiting(job)).toMatchObject({
+      state: 'running',
+      retryreason: expect.stringContaining('UNAVAILABLE') as string,
+    }) // A matcher has no type.
     await startHostd(lab.at, SILENT)
     await lab.api.job(job)
     expect(processesOf(QEMU, lab.at.hostd)).toEqual(machines)
@@ -42,10 +45,13 @@ describe('operations while a part of the real SAN or host is gone', () => {
     const { job } = await lab.api.submit('attachVolume', { id: volume, virtualmachineid: lab.cloud.vm })
     await waiting(job)
     expect(await lab.api.run('abortOperation', { id: job })).toMatchObject({ abortasked: true })
-    const undoing = await until(async () => ((await operation(job))['state'] === 'undoing' ? waiting(job) : undefined), {
-      what: 'the attachment to be undone',
-      withinMs: 10_000,
-    })
+    const undoing = await until(
+      async () => ((await operation(job))['state'] === 'undoing' ? waiting(job) : undefined),
+      {
+        what: 'the attachment to be undone',
+        withinMs: 10_000,
+      },
+    )
     expect(undoing).toMatchObject({ retryreason: expect.stringContaining('UNAVAILABLE') as string }) // As above.
     const [listed] = await lab.api.list('listVolumes', { id: volume })
     expect(listed).toMatchObject({ jobid: job, jobstatus: 0 })
