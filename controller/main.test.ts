@@ -174,7 +174,7 @@ describe('a controller that cannot start says what is wrong in the words of its 
     ['there is no master key file /nowhere', 'data', { MOORAGE_MASTER_KEY_FILE: '/nowhere' }],
   ]
   for (const [says, dir, env] of cases) {
-    test(says, async () => {
+    test(`${says}...`, async () => {
       const argv = ['serve', '--data', resolve(root, dir), '--listen', '127.0.0.1:0']
       const started = moorage(argv, env)
       expect(await exitOf(started)).toBe(1)

@@ -53,16 +53,16 @@ export const SUITES: readonly Suite[] = [
   { name: 'lint', group: 'check', command: ['oxlint'], result: 'exit', minutes: 2 },
   { name: 'types', group: 'check', command: ['tsc', '-b'], result: 'exit', minutes: 2 },
   { name: 'unused', group: 'check', command: ['knip'], result: 'exit', minutes: 2 },
-  { name: 'unit', group: 'check', ...vitest('unit', 5) },
+  { name: 'unit', group: 'check', ...vitest('unit', 10) },
   {
     // The isolation that CockroachDB has always, and the cheapest way to find what rests on a weaker one.
     name: 'serializable',
     group: 'system',
-    ...vitest('unit', 5, 'controller/'),
+    ...vitest('unit', 10, 'controller/'),
     env: { MOORAGE_TEST_ISOLATION: 'serializable' },
   },
-  { name: 'lab', group: 'system', ...vitest('lab', 15), unmet: needsRoot },
+  { name: 'lab', group: 'system', ...vitest('lab', 20), unmet: needsRoot },
   ...SYSTEM_PROJECTS.filter((name) => existsSync(`${ROOT}/test/${name}`)).map((name): Suite => {
-    return { name, group: 'system', ...vitest(name, 10), unmet: needsRoot }
+    return { name, group: 'system', ...vitest(name, 20), unmet: needsRoot }
   }),
 ]

@@ -32,6 +32,7 @@ describe('operations while a part of the real SAN or host is gone', () => {
     const { job } = await lab.api.submit('detachVolume', { id: volume })
     expect(await waiting(job)).toMatchObject({
       state: 'running',
+      // What a matcher is typed as: it stands for a text.
       retryreason: expect.stringContaining('UNAVAILABLE') as string,
     }) // A matcher has no type.
     await startHostd(lab.at, SILENT)
