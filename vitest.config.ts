@@ -21,8 +21,8 @@ export default defineConfig({
           isolate: false,
           // Files wait for PostgreSQL and for processes as much as they compute; the default is one worker on two cores.
           maxWorkers: Math.max(3, availableParallelism() - 1),
-          testTimeout: 30_000,
-          hookTimeout: 60_000,
+          testTimeout: 120_000,
+          hookTimeout: 180_000,
         },
       },
       {

@@ -35,7 +35,8 @@ export function guestOf(
       until(
         async () => {
           const found = await sh(
-            `for d in /sys/block/*; do [ "$(cat $d/serial 2>/dev/null)" = ${serial} ] && echo \${d##*/}; done; true`,
+            // Quoted: the pattern stands for itself while there is no disk, and must not match one that comes meanwhile.
+            `for d in /sys/block/*; do [ "$(cat "$d/serial" 2>/dev/null)" = ${serial} ] && echo "\${d##*/}"; done; true`,
           )
           return found.trim() === '' ? undefined : found.trim()
         },

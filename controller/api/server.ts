@@ -134,6 +134,8 @@ async function handle(options: Built, request: FastifyRequest, reply: FastifyRep
   if (internal !== undefined) options.log.error({ ...fields, internal }, 'a command failed inside')
   else if (status === 200) options.log.debug(fields, 'answered')
   else options.log.info({ ...fields, refused: outgoing.refused }, 'refused')
+  // Whose request was in progress as the close began would keep its connection, and the close, for more than a minute.
+  if (options.closing.aborted) reply.header('Connection', 'close')
   return send(reply, outgoing)
 }
 

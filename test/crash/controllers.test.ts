@@ -88,7 +88,12 @@ describe('two controllers on one database', () => {
   it('wrote nothing but JSON lines to their logs, and no secret', () => {
     for (const { dir } of [first, one, two]) {
       const log = readFileSync(`${dir}.log`, 'utf8')
-      for (const line of log.trim().split('\n')) expect(() => void JSON.parse(line), line).not.toThrow()
+      expect(
+        log
+          .trim()
+          .split('\n')
+          .filter((line) => !/^\{"level":"\w+",.*\}$/.test(line)),
+      ).toEqual([])
       for (const secret of secretsOf(first.dir)) expect(log).not.toContain(secret)
     }
   })

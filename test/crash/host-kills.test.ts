@@ -65,7 +65,7 @@ describe('operations while a part of the real SAN or host is gone', () => {
   })
 
   it('tgtd is killed while a volume grows: it has its new size, on the array and in the machine', async () => {
-    const [pid = 0] = processesOf('tgtd', lab.at.san)
+    const pid = only('tgtd', lab.at.san)
     const { job } = await lab.api.submit('resizeVolume', { id: volume, size: 2 })
     process.kill(pid, 'SIGKILL')
     await lab.api.job(job)
@@ -82,12 +82,17 @@ describe('operations while a part of the real SAN or host is gone', () => {
     await lab.api.job(job)
     expect(processesOf(QEMU, lab.at.hostd)).toEqual([])
     expect(await findings(lab.api)).toEqual([])
+    // It may have been found silent meanwhile: nothing starts on it until it was heard of again.
+    await until(async () => ((await host())['state'] === 'Up' ? true : undefined), {
+      what: 'the host to be Up',
+      withinMs: 60_000,
+      everyMs: 200,
+    })
     await lab.api.run('startVirtualMachine', { id: lab.cloud.vm })
   })
 
   it('the machine itself is killed: its VM is found stopped, and its access withdrawn', async () => {
-    const [pid = 0] = processesOf(QEMU, lab.at.hostd)
-    process.kill(pid, 'SIGKILL')
+    process.kill(only(QEMU, lab.at.hostd), 'SIGKILL')
     await until(async () => ((await vm())['state'] === 'Stopped' ? true : undefined), {
       what: 'the VM to be found stopped',
       withinMs: 120_000,
@@ -108,6 +113,10 @@ describe('operations while a part of the real SAN or host is gone', () => {
     return (await lab.api.list('listVirtualMachines', { id: lab.cloud.vm }))[0] ?? {}
   }
 
+  async function host(): Promise<Entity> {
+    return (await lab.api.list('listHosts', { type: 'Routing' }))[0] ?? {}
+  }
+
   async function operation(id: string): Promise<Entity> {
     return (await lab.api.list('listOperations', { id }))[0] ?? {}
   }
@@ -121,6 +130,13 @@ describe('operations while a part of the real SAN or host is gone', () => {
     return until(look, { what: 'the operation to wait for its next attempt', withinMs: 20_000 })
   }
 })
+
+/** The process of this program on this directory. Never 0, to which a signal would end ourselves. */
+function only(program: string, dir: string): number {
+  const [pid, ...more] = processesOf(program, dir)
+  if (pid === undefined || more.length > 0) throw new Error(`not one ${program} runs on ${dir}`)
+  return pid
+}
 
 /** Kills the daemon of a directory; what it started lives on. */
 async function kill(dir: string): Promise<void> {
