@@ -186,7 +186,7 @@ test('a controller that wakes up inside a call after it was taken over changes n
     .where('id', '=', id)
     .execute()
   const other = await testRunner(store, [sagaOf(false)], { leaseMs: 60_000 })
-  expect(await other.ended(id, 5_000)).toBe(true)
+  expect(await other.ended(id, 60_000)).toBe(true)
   wakeUp()
   expect(await refused).toMatchObject({ code: 'FENCED', effect: 'none' })
   await Promise.all([sleeper.stop(), other.stop()])

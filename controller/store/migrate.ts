@@ -51,7 +51,7 @@ async function prepare(reader: Reader): Promise<void> {
     })
   } catch (error) {
     // `if not exists` does not keep two starters from colliding in the catalogue; the tables are there then.
-    if (!['23505', '42P07'].includes(codeOf(error) ?? '')) throw error
+    if (!['23505', '42P07', '42710'].includes(codeOf(error) ?? '')) throw error
     await prepare(reader)
   }
 }

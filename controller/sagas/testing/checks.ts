@@ -44,11 +44,10 @@ export async function leftHeld({ store }: World): Promise<readonly string[]> {
 
 /** Waits until no operation is open. */
 export async function settled(world: World): Promise<void> {
-  const open = await world.store.reader
-    .selectFrom('operation')
-    .select('id')
-    .where('state', 'in', ['queued', 'running', 'undoing'])
-    .execute()
+  // In a transaction, because a read of its own may fail where everything is serializable.
+  const open = await world.store.transact((tx) =>
+    tx.selectFrom('operation').select('id').where('state', 'in', ['queued', 'running', 'undoing']).execute(),
+  )
   for (const { id } of open) await world.end(id)
 }
 
