@@ -25,7 +25,14 @@ export type Connection =
       readonly key: string
     }
   | { readonly via: 'nbd'; readonly uri: string; readonly export: string }
-  | { readonly via: 'file'; readonly path: string; readonly format: 'raw' | 'qcow2' }
+  | {
+      readonly via: 'file'
+      /** Absolute; the same file under the same path for whoever made the connection and for the consumer. */
+      readonly path: string
+      readonly format: 'raw' | 'qcow2'
+      /** The consumer must open it read-only: a directory that hosts share cannot keep them to it. */
+      readonly readOnly?: true
+    }
 
 /** The protocol of a connection. */
 export type Protocol = Connection['via']

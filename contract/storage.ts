@@ -25,6 +25,15 @@ export interface StoragePlugin {
   open(endpoint: Endpoint): StorageProvider
 }
 
+/**
+ * What a withdrawal does to a session that its consumer still has open. `ends-sessions`: nothing that is written in it
+ * afterwards reaches the source. `host-must-detach`: the back end has no hold on open sessions, so that access may be
+ * withdrawn only from a consumer that has let go, or is proven dead; a lost host's volumes stay where they are.
+ */
+export const WITHDRAWALS = ['ends-sessions', 'host-must-detach'] as const
+/** A name in `WITHDRAWALS`. */
+export type Withdrawal = (typeof WITHDRAWALS)[number]
+
 /** Limits as data. Bytes are safe integers. Absent: no limit. */
 export interface StorageLimits {
   readonly minVolumeBytes: number
@@ -35,6 +44,10 @@ export interface StorageLimits {
   readonly maxSnapshotsPerVolume?: number
   /** True when deleting the source of a clone must wait for the clone. */
   readonly cloneDependsOnParent: boolean
+  /** What a withdrawal does to a session that is still open. Absent: `ends-sessions`. */
+  readonly withdrawal?: Withdrawal
+  /** Consumers that may have one source read-write at the same time; one more is refused as `LIMIT`. */
+  readonly maxWriters?: number
   readonly qos?: QosCapability
 }
 
@@ -145,13 +158,15 @@ export interface Exposure {
 /** Mandatory facet: who may reach what. */
 export interface AccessFacet {
   /**
-   * Idempotent per (source, consumer): asked again it returns the same connection; with another mode, `CONFLICT`.
-   * Fenced per source: a late duplicate must not give access back after it was withdrawn.
+   * Idempotent per (source, consumer): asked again it returns the same connection; with another mode, `CONFLICT`. Throws
+   * `LIMIT`, effect `none`, for a writer above `limits.maxWriters`. Fenced per source: a late duplicate must not give
+   * access back after it was withdrawn.
    */
   expose(exposure: Exposure, call: Call): Promise<Connection>
   /**
-   * Complete only when an existing session of the consumer can no longer write: access rule gone and session ended.
-   * Withdrawing what was not given succeeds. Fenced per source.
+   * Complete only when an existing session of the consumer can no longer write to the source: access rule gone and session
+   * ended. Withdrawing what was not given succeeds. Fenced per source. Where `limits.withdrawal` is `host-must-detach` it is
+   * asked only once the consumer has let go; a provider that sees that it has not throws `BUSY`, effect `none`.
    */
   withdraw(access: Pick<Exposure, 'source' | 'consumer'>, call: Call): Promise<void>
 }

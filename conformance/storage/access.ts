@@ -3,6 +3,7 @@ import type { Connection, Exposure, Source } from '@moorage/contract'
 import { failureOf, ioRefused, newId, pattern, refused, sameBytes } from '../check.ts'
 import { NotApplicable } from '../runner.ts'
 import type { StorageCase, StorageContext } from './context.ts'
+import type { OpenDisk } from './subject.ts'
 
 /** Promises of `access`. */
 export const accessCases: readonly StorageCase[] = [
@@ -139,14 +140,22 @@ export const accessCases: readonly StorageCase[] = [
     name: 'after a withdraw the open session of the consumer is dead, and no new one is let in',
     needs: ['connect'],
     async run(c) {
+      if (c.provider.limits.withdrawal === 'host-must-detach') {
+        throw new NotApplicable('the limits say that a withdrawal ends no session')
+      }
       const source = await newSource(c)
       const access = await c.exposed(source)
       const disk = await c.connect(access.connection)
-      await disk.write(0, pattern(1, 4096))
+      await disk.write(0, pattern(1, 8192))
       await c.provider.access.withdraw(access, c.call())
-      await ioRefused(disk.write(0, pattern(2, 4096)), 'a write in a session that was withdrawn')
+      await lateWrite(disk, access.connection)
       await ioRefused(c.connect(access.connection), 'a new session after the withdraw')
-      sameBytes(await c.withDisk(source, (other) => other.read(0, 4096)), pattern(1, 4096), 'the volume afterwards')
+      const next = await c.connect((await c.exposed(source)).connection)
+      sameBytes(await next.read(0, 8192), pattern(1, 8192), 'the volume afterwards')
+      await next.write(0, pattern(3, 4096))
+      await lateWrite(disk, access.connection)
+      sameBytes(await next.read(0, 4096), pattern(3, 4096), 'what the next consumer wrote')
+      sameBytes(await next.read(4096, 4096), pattern(1, 8192).subarray(4096), 'what it did not write')
     },
   },
   {
@@ -154,7 +163,8 @@ export const accessCases: readonly StorageCase[] = [
     needs: ['connect'],
     async run(c) {
       const source = await newSource(c)
-      const [leaving, staying] = [await c.exposed(source), await c.exposed(source)]
+      const mode = c.provider.limits.maxWriters === 1 ? 'ro' : 'rw'
+      const [leaving, staying] = [await c.exposed(source, { mode }), await c.exposed(source)]
       const disk = await c.connect(staying.connection)
       await c.provider.access.withdraw(leaving, c.call())
       await disk.write(0, pattern(1, 4096))
@@ -219,6 +229,14 @@ export const accessCases: readonly StorageCase[] = [
     },
   },
 ]
+
+/** A write in a session whose access is withdrawn: refused, or to a file that is nobody's any more. */
+async function lateWrite(disk: OpenDisk, { via }: Connection): Promise<void> {
+  const write = disk.write(0, pattern(2, 8192))
+  // Whoever has a file open is told that all went well, also when it has been unlinked; its bytes tell.
+  if (via === 'file') await write.catch(() => undefined)
+  else await ioRefused(write, 'a write in a session that was withdrawn')
+}
 
 async function newSource(c: StorageContext): Promise<Extract<Source, { readonly kind: 'volume' }>> {
   return { kind: 'volume', id: (await c.volume()).id }

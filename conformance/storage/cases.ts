@@ -15,6 +15,7 @@ import { snapshotCases } from './snapshots.ts'
 import { statsCases } from './stats.ts'
 import type { StorageSubject } from './subject.ts'
 import { volumeCases } from './volumes.ts'
+import { withdrawalCases } from './withdrawal.ts'
 
 /** Everything that the contract asks of a storage provider. Names are unique. */
 export const storageCases: readonly StorageCase[] = [
@@ -22,6 +23,7 @@ export const storageCases: readonly StorageCase[] = [
   ...volumeCases,
   ...callCases,
   ...accessCases,
+  ...withdrawalCases,
   ...inventoryCases,
   ...snapshotCases,
   ...cloneCases,

@@ -1,3 +1,4 @@
+import type { StorageLimits } from '@moorage/contract'
 import type { Machine } from './machine.ts'
 
 /** States of a pool, as CloudStack's `StoragePoolStatus` names them. */
@@ -18,6 +19,15 @@ export type PoolState = (typeof POOL_STATES)[number]
  */
 export function inService(state: string): boolean {
   return state === 'Up' || state === 'Disabled'
+}
+
+/**
+ * True where access may be withdrawn from a host that has not let go, such as one that is lost: the array ends its sessions
+ * itself. Else only a host that has confirmed the detach, or is proven dead, may be taken its access; until then the volume
+ * is given to no other.
+ */
+export function endsSessions({ withdrawal }: Pick<StorageLimits, 'withdrawal'>): boolean {
+  return withdrawal !== 'host-must-detach'
 }
 
 /** Events of a pool. CloudStack has no machine for pools; these are the ways its code takes. */

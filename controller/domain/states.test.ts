@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { Refusal } from './failures.ts'
 import { type Machine, next, peek } from './machine.ts'
-import { POOL_EVENTS, POOL_MACHINE, POOL_STATES } from './pool.ts'
+import { endsSessions, POOL_EVENTS, POOL_MACHINE, POOL_STATES } from './pool.ts'
 import { SNAPSHOT_EVENTS, SNAPSHOT_MACHINE, SNAPSHOT_STATES } from './snapshot.ts'
 import { VM_EVENTS, VM_MACHINE, VM_STATES } from './vm.ts'
 import {
@@ -106,6 +106,12 @@ test('a volume whose deletion failed is never recovered: its bytes may be gone',
 
 test('a destroyed volume recovers to where it was: on an array, or nowhere yet', () => {
   expect([recovered(true), recovered(false)]).toEqual(['Ready', 'Allocated'])
+})
+
+test('a host that has not let go may be taken its access where the array ends sessions, and nowhere else', () => {
+  expect(endsSessions({})).toBe(true)
+  expect(endsSessions({ withdrawal: 'ends-sessions' })).toBe(true)
+  expect(endsSessions({ withdrawal: 'host-must-detach' })).toBe(false)
 })
 
 test('the next device id is the lowest that is neither taken nor kept for root disk and CD drive', () => {

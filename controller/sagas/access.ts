@@ -25,7 +25,10 @@ export async function giveAccess(
   return sealConnection(deps.store, grant, connection)
 }
 
-/** Withdraws access, one after the other; complete only when no session of these hosts can write any more. */
+/**
+ * Withdraws access, one after the other; complete only when no session of these hosts can write any more. The hosts have let
+ * go: each saga unplugs before it withdraws. From a host that does not answer it may be taken only where `endsSessions`.
+ */
 export async function withdrawAccess(
   deps: Pick<SagaDeps, 'plugins'>,
   grants: readonly Grant[],

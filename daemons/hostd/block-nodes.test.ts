@@ -31,6 +31,11 @@ test('discards pass on every node, zeroes are left alone, and read-only holds on
   }
 })
 
+test('a file that is to be opened read-only is, whatever the mode of the disk', () => {
+  const file: Connection = { via: 'file', path: '/pool/v.raw', format: 'raw', readOnly: true }
+  expect(openPlan(names, file, 'rw').nodes).toMatchObject([{ 'read-only': true }, { 'read-only': true }])
+})
+
 test('the format node sits on the protocol node', () => {
   const file: Connection = { via: 'file', path: '/pool/v.qcow2', format: 'qcow2' }
   expect(openPlan(names, file, 'rw').nodes).toMatchObject([

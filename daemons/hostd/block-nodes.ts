@@ -21,7 +21,8 @@ export interface OpenPlan {
  * `UNSUPPORTED` for protocols that this host does not accept, `INVALID` for an address that is none; effect `none`.
  */
 export function openPlan(names: DiskNames, connection: Connection, mode: AccessMode): OpenPlan {
-  const common = { 'read-only': mode === 'ro', discard: 'unmap', 'detect-zeroes': 'off' }
+  const readOnly = mode === 'ro' || (connection.via === 'file' && connection.readOnly === true)
+  const common = { 'read-only': readOnly, discard: 'unmap', 'detect-zeroes': 'off' }
   const protocol = { ...common, 'node-name': names.protocol }
   const format = (driver: 'raw' | 'qcow2') => ({ ...common, 'node-name': names.format, driver, file: names.protocol })
   switch (connection.via) {

@@ -118,7 +118,9 @@ function connection(value: unknown): Connection {
     case 'file': {
       const format = text(from, 'format')
       if (format !== 'raw' && format !== 'qcow2') return invalid('connection.format', "'raw' or 'qcow2'")
-      return { via, path: text(from, 'path'), format }
+      const readOnly = from['readOnly']
+      if (readOnly !== undefined && readOnly !== true) return invalid('connection.readOnly', 'true, or absent')
+      return { via, path: text(from, 'path'), format, ...(readOnly === true ? { readOnly } : {}) }
     }
     case 'nbd': {
       const name = from['export']
