@@ -1,74 +1,32 @@
-import type { SagaHead } from '../head.ts'
-import { poolMaintenanceCancel } from '../pool-maintenance-cancel.ts'
-import { poolMaintenance } from '../pool-maintenance.ts'
 import { snapshotCreate } from '../snapshot-create.ts'
 import { snapshotDelete } from '../snapshot-delete.ts'
 import { snapshotRevert } from '../snapshot-revert.ts'
-import type { World } from './world.ts'
-import { vmExpunge } from '../vm-expunge.ts'
-import { vmReboot } from '../vm-reboot.ts'
 import { vmStart } from '../vm-start.ts'
-import { vmStop } from '../vm-stop.ts'
 import { volumeAttach } from '../volume-attach.ts'
 import { volumeDelete } from '../volume-delete.ts'
 import { volumeDetach } from '../volume-detach.ts'
 import { volumeFromSnapshot } from '../volume-from-snapshot.ts'
 import { volumeResize } from '../volume-resize.ts'
+import { asked, type Scene } from './scene.ts'
+import { kept, lingering, plugged, QOS, snapped, tombstone } from './scene-parts.ts'
+import { RECORD_SCENES } from './scenes-record.ts'
+import { VM_SCENES } from './scenes-vm.ts'
 
-/** A saga about to run, and what is asked again once it has failed. */
-export interface Staged {
-  /** Submits it; answers the operation. */
-  readonly ask: () => Promise<string>
-  /** Asks for the same once more after a failure: it must succeed then. Absent: `ask` does. */
-  readonly again?: () => Promise<string>
-}
-
-/** A saga with everything it needs to do something in each of its outer steps. */
-export interface Scene {
-  readonly saga: string
-  /** Methods of the back ends that it calls, each at least once. */
-  readonly calls: readonly string[]
-  stage(world: World): Promise<Staged>
-}
-
-const QOS = { totalIops: { min: 100, max: 1000 } }
-
-/** A running VM with a volume. */
-async function plugged(
-  world: World,
-  tags: readonly string[] = [],
-): Promise<{ readonly vm: string; readonly volume: string }> {
-  const [vm, volume] = [await world.vm(), await world.volume({ qos: QOS, tags })]
-  await world.done(vmStart, { vm })
-  await world.done(volumeAttach, { vm, volume })
-  return { vm, volume }
-}
-
-/** A volume on an array, attached to a stopped VM. */
-async function resting(world: World): Promise<{ readonly vm: string; readonly volume: string }> {
-  const [vm, volume] = [await world.vm(), await world.volume({ qos: QOS })]
-  await world.done(volumeAttach, { vm, volume })
-  return { vm, volume }
-}
-
-async function snapped(
-  world: World,
-): Promise<{ readonly volume: string; readonly vm: string; readonly snapshot: string }> {
-  const rest = await resting(world)
-  const snapshot = await world.snapshot(rest.volume)
-  await world.done(snapshotCreate, { snapshot })
-  return { ...rest, snapshot }
-}
-
-function asked<Input>(world: World, head: SagaHead<Input>, input: Input): Staged {
-  return { ask: async () => world.submit(head, input) }
-}
-
-/** One scene for every saga that touches a back end. */
-export const SCENES: readonly Scene[] = [
+const VOLUME_SCENES: readonly Scene[] = [
   {
     saga: 'volume-attach',
-    calls: ['array/volumes/create', 'array/access/expose', 'host/disks/attach'],
+    of: 'a volume that lives nowhere, to a running VM',
+    calls: {
+      begin: [],
+      create: ['array/volumes/create'],
+      expose: ['array/access/expose'],
+      plug: ['host/disks/attach'],
+    },
+    undoing: {
+      plug: ['host/disks/detach'],
+      expose: ['array/access/withdraw'],
+      create: ['array/volumes/delete'],
+    },
     stage: async (world) => {
       const [vm, volume] = [await world.vm(), await world.volume({ qos: QOS })]
       await world.done(vmStart, { vm })
@@ -77,21 +35,22 @@ export const SCENES: readonly Scene[] = [
   },
   {
     saga: 'volume-detach',
-    calls: ['host/disks/detach', 'array/access/withdraw'],
+    of: 'a volume from a running VM',
+    calls: { begin: [], unplug: ['host/disks/detach'], withdraw: ['array/access/withdraw'] },
+    undoing: { unplug: ['host/vms/get'] },
     stage: async (world) => asked(world, volumeDetach, { volume: (await plugged(world)).volume }),
   },
   {
     saga: 'volume-delete',
-    calls: ['array/volumes/delete'],
-    stage: async (world) => {
-      const { volume } = await resting(world)
-      await world.done(volumeDetach, { volume })
-      return asked(world, volumeDelete, { volume })
-    },
+    of: 'a volume to which a host still has access',
+    calls: { begin: [], withdraw: ['array/access/withdraw'], delete: ['array/volumes/delete'] },
+    stage: async (world) => asked(world, volumeDelete, { volume: await lingering(world) }),
   },
   {
     saga: 'volume-from-snapshot',
-    calls: ['array/clones/clone'],
+    of: 'a clone',
+    calls: { begin: [], clone: ['array/clones/clone'] },
+    undoing: { clone: ['array/volumes/delete'] },
     stage: async (world) => {
       const { snapshot } = await snapped(world)
       return asked(world, volumeFromSnapshot, { volume: await world.volume(), snapshot })
@@ -99,7 +58,15 @@ export const SCENES: readonly Scene[] = [
   },
   {
     saga: 'volume-resize',
-    calls: ['array/qos/apply', 'array/qos/read', 'array/resize/grow', 'host/resize/refresh'],
+    of: 'size, and limits that the array enforces, of a plugged volume',
+    calls: {
+      begin: [],
+      'array-qos': ['array/qos/apply', 'array/qos/read'],
+      throttle: [],
+      grow: ['array/resize/grow'],
+      refresh: ['host/resize/refresh'],
+    },
+    undoing: { grow: ['array/volumes/get'], 'array-qos': ['array/qos/apply', 'array/qos/read'] },
     stage: async (world) => {
       const { volume } = await plugged(world)
       return asked(world, volumeResize, { volume, bytes: 2 * 1024 ** 3, qos: { totalIops: { min: 300, max: 2000 } } })
@@ -107,20 +74,25 @@ export const SCENES: readonly Scene[] = [
   },
   {
     saga: 'volume-resize',
-    calls: ['host/throttle/apply'],
+    of: 'limits that the hypervisor enforces, of a plugged volume',
+    calls: { begin: [], 'array-qos': [], throttle: ['host/throttle/apply'], grow: [], refresh: [] },
+    undoing: { throttle: ['host/throttle/apply'] },
     stage: async (world) => {
-      const [vm, volume] = [
-        await world.vm(),
-        await world.volume({ qos: { totalIops: { max: 500 } }, tier: 'hypervisor' }),
-      ]
+      const limited = { qos: { totalIops: { max: 500 } }, tier: 'hypervisor' } as const
+      const [vm, volume] = [await world.vm(), await world.volume(limited)]
       await world.done(vmStart, { vm })
       await world.done(volumeAttach, { vm, volume })
       return asked(world, volumeResize, { volume, qos: { totalIops: { max: 900 } } })
     },
   },
+]
+
+const SNAPSHOT_SCENES: readonly Scene[] = [
   {
     saga: 'snapshot-create',
-    calls: ['array/snapshots/create'],
+    of: 'a plugged volume',
+    calls: { begin: [], take: ['array/snapshots/create'] },
+    undoing: { take: ['array/snapshots/delete'] },
     stage: async (world) => {
       const { volume } = await plugged(world)
       const snapshot = await world.snapshot(volume)
@@ -132,48 +104,25 @@ export const SCENES: readonly Scene[] = [
   },
   {
     saga: 'snapshot-delete',
-    calls: ['array/snapshots/delete'],
+    of: 'the last snapshot of a deleted volume',
+    calls: { begin: [], delete: ['array/snapshots/delete'], tombstone: ['array/volumes/delete'] },
+    undoing: { delete: ['array/snapshots/get'] },
+    stage: async (world) => asked(world, snapshotDelete, { snapshot: await tombstone(world) }),
+  },
+  {
+    saga: 'snapshot-delete',
+    of: 'a snapshot of a living volume',
+    calls: { begin: [], delete: ['array/snapshots/delete'], tombstone: [] },
+    undoing: { delete: ['array/snapshots/get'] },
     stage: async (world) => asked(world, snapshotDelete, { snapshot: (await snapped(world)).snapshot }),
   },
   {
     saga: 'snapshot-revert',
-    calls: ['array/revert/revert'],
-    stage: async (world) => asked(world, snapshotRevert, { snapshot: (await snapped(world)).snapshot }),
-  },
-  {
-    saga: 'vm-start',
-    calls: ['array/access/expose', 'host/vms/start'],
-    stage: async (world) => asked(world, vmStart, { vm: (await resting(world)).vm }),
-  },
-  {
-    saga: 'vm-stop',
-    calls: ['host/vms/stop', 'array/access/withdraw'],
-    stage: async (world) => asked(world, vmStop, { vm: (await plugged(world)).vm, force: true }),
-  },
-  {
-    saga: 'vm-reboot',
-    calls: ['host/vms/reboot'],
-    stage: async (world) => asked(world, vmReboot, { vm: (await plugged(world)).vm }),
-  },
-  {
-    saga: 'vm-expunge',
-    calls: ['host/vms/stop', 'array/access/withdraw'],
-    stage: async (world) => asked(world, vmExpunge, { vm: (await plugged(world)).vm }),
-  },
-  {
-    saga: 'pool-maintenance',
-    calls: ['host/vms/stop'],
-    stage: async (world) => {
-      await plugged(world, ['fast'])
-      return asked(world, poolMaintenance, { pool: world.pools.fast })
-    },
-  },
-  {
-    saga: 'pool-maintenance-cancel',
-    calls: [],
-    stage: async (world) => {
-      await world.done(poolMaintenance, { pool: world.pools.fast })
-      return asked(world, poolMaintenanceCancel, { pool: world.pools.fast })
-    },
+    of: 'a volume to which a host still has access',
+    calls: { begin: [], withdraw: ['array/access/withdraw'], revert: ['array/revert/revert'] },
+    stage: async (world) => asked(world, snapshotRevert, { snapshot: (await kept(world)).snapshot }),
   },
 ]
+
+/** At least one scene for every saga of the registry, with what each of its steps can have to do. */
+export const SCENES: readonly Scene[] = [...VOLUME_SCENES, ...SNAPSHOT_SCENES, ...VM_SCENES, ...RECORD_SCENES]

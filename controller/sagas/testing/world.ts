@@ -17,6 +17,7 @@ import type { SagaHead } from '../head.ts'
 import { createSagas } from '../registry.ts'
 import { addHost, addPool, insertPlaces, type Places, probe } from './places.ts'
 import { type Rows, rowsOf } from './rows.ts'
+import { type Watch, watched, type Watched } from './watch.ts'
 
 /** How an operation ended. */
 export interface Ended {
@@ -30,6 +31,8 @@ export interface World extends Rows {
   readonly store: TestStore
   readonly simulator: TestSimulator
   readonly plugins: PluginHost
+  /** The ownership mark: who opens the same pools and hosts from another process needs it. */
+  readonly owner: string
   /** The runner at work: another one after `takeOver`. */
   readonly runner: () => Runner<Tx>
   /** Stops the runner in the middle of whatever it does; another one goes on. */
@@ -54,17 +57,24 @@ export interface World extends Rows {
   stop(): Promise<void>
 }
 
+/** What of a world can be told. `watch` stands beside its runners. */
+export type WorldOptions = Partial<Pick<RunnerOptions<Tx>, 'patienceMs' | 'stepDeadlineMs'>> & {
+  readonly watch?: Watch
+}
+
+/** Stands beside a runner and does nothing. */
+const UNWATCHED: Watched = { storage: (same) => same, hypervisor: (same) => same, journal: (same) => same }
+
 const QUIET = { info: () => {}, warn: () => {}, error: () => {} }
 
 /** Starts one; takes about a second. `patienceMs` 0, unless told: a step that fails is not tried again. */
-export async function startWorld(
-  options: Partial<Pick<RunnerOptions<Tx>, 'patienceMs' | 'stepDeadlineMs'>> = {},
-): Promise<World> {
+export async function startWorld({ watch, ...options }: WorldOptions = {}): Promise<World> {
+  const beside = watch ? watched(watch) : UNWATCHED
   const [store, simulator] = await Promise.all([testStore(), startSimulator()])
   const owner = randomUUID()
   const plugins = createPluginHost({
-    storage: [simulatorStorage],
-    hypervisors: [simulatorHypervisor],
+    storage: [beside.storage(simulatorStorage)],
+    hypervisors: [beside.hypervisor(simulatorHypervisor)],
     load: registrationLoader(store),
     owner,
   })
@@ -83,23 +93,23 @@ export async function startWorld(
     return running.runner
   }
   const sagas = createSagas({ store, plugins, jobs: runner })
-  running.runner = await begin({ store, sagas }, options)
+  running.runner = await begin({ store, sagas, beside }, options)
   const takeOver = async () => {
     await runner().stop({ graceMs: 0 })
-    running.runner = await begin({ store, sagas }, options)
+    running.runner = await begin({ store, sagas, beside }, options)
   }
-  const base = { store, simulator, plugins, runner, ...places, pools, hosts }
+  const base = { store, simulator, plugins, owner, runner, ...places, pools, hosts }
   const working = work(base)
   return { ...base, takeOver, ...rowsOf(base), ...working, ...looks(base, working) }
 }
 
 async function begin(
-  parts: { readonly store: TestStore; readonly sagas: RunnerOptions<Tx>['sagas'] },
+  parts: { readonly store: TestStore; readonly sagas: RunnerOptions<Tx>['sagas']; readonly beside: Watched },
   options: Partial<RunnerOptions<Tx>>,
 ): Promise<Runner<Tx>> {
   const leaseMs = 10_000
   return startRunner<Tx>({
-    journal: createJournal({ store: parts.store, leaseMs, log: QUIET }),
+    journal: parts.beside.journal(createJournal({ store: parts.store, leaseMs, log: QUIET })),
     sagas: parts.sagas,
     node: `test-${randomUUID()}`,
     leaseMs,
@@ -114,7 +124,7 @@ async function begin(
 
 type Base = Pick<
   World,
-  'store' | 'simulator' | 'plugins' | 'runner' | 'zone' | 'cluster' | 'account' | 'pools' | 'hosts'
+  'store' | 'simulator' | 'plugins' | 'owner' | 'runner' | 'zone' | 'cluster' | 'account' | 'pools' | 'hosts'
 > &
   Places
 
