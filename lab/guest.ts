@@ -107,9 +107,14 @@ export async function readRates(
   return { perSecond }
 }
 
+/** Sum of numbers. */
+export function sum(numbers: readonly number[]): number {
+  return numbers.reduce((all, number) => all + number, 0)
+}
+
 /** Mean of numbers. */
 export function mean(numbers: readonly number[]): number {
-  return numbers.reduce((sum, number) => sum + number, 0) / numbers.length
+  return sum(numbers) / numbers.length
 }
 
 /** How far a measured value lies from what was asked, in per cent of that. */
