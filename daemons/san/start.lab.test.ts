@@ -8,7 +8,8 @@ import { remoteStorage, wireClient } from '@moorage/wire'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { mounts } from './engine/mounts.ts'
 import { iscsi, newCall, newHost, newId, qemuIo } from './initiator.ts'
-import { freePort, SAN_LIMITS, startTestSan } from './testing.ts'
+import { freePort } from '@moorage/wire/testing'
+import { SAN_LIMITS, startTestSan } from './testing.ts'
 
 let data: string
 let credentials: string

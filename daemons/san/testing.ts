@@ -1,12 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes, randomUUID } from 'node:crypto'
 import { mkdtemp, open, readdir, readFile, rm, writeFile } from 'node:fs/promises'
-import net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { Endpoint } from '@moorage/contract'
+import { freePort } from '@moorage/wire/testing'
 import { mounts } from './engine/mounts.ts'
 
 export { openDisk } from './initiator.ts'
@@ -74,15 +74,6 @@ export async function startTestSan(
       await rm(data, { recursive: true })
     },
   }
-}
-
-/** A port that was free a moment ago. */
-export async function freePort(): Promise<number> {
-  const server = net.createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as net.AddressInfo // A TCP server that listens has one.
-  await new Promise((resolve) => server.close(resolve))
-  return port
 }
 
 class SanProcess {

@@ -4,12 +4,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { freePort } from '../support/controller.ts'
+import { freePorts } from '@moorage/wire/testing'
 import { mountsIn, processesIn } from '../support/processes.ts'
 
 const run = promisify(execFile)
 const LAB = join(import.meta.dirname, '../../lab')
 const MINUTES = 60_000
+/** From the API's to the portal's: lab/layout.ts. */
+const LAB_PORTS = 23
 
 describe('the quickstart', () => {
   const root = mkdtempSync(join(tmpdir(), 'moorage-quickstart-'))
@@ -20,7 +22,7 @@ describe('the quickstart', () => {
     env = {
       ...process.env,
       MOORAGE_LAB: join(root, 'lab'),
-      MOORAGE_LAB_PORT: String(((await freePort()) % 30_000) + 20_000),
+      MOORAGE_LAB_PORT: String(await freePorts(LAB_PORTS)),
     }
   })
 

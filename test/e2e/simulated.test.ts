@@ -14,12 +14,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { freePort } from '../support/controller.ts'
+import { freePorts } from '@moorage/wire/testing'
 
 const run = promisify(execFile)
 const REPOSITORY = join(import.meta.dirname, '../..')
 const NOBODY = 65_534
 const MINUTES = 60_000
+/** From the API's to the portal's: lab/layout.ts. */
+const LAB_PORTS = 23
 const readable = (statSync(join(REPOSITORY, 'package.json')).mode & 0o004) !== 0
 
 /**
@@ -44,7 +46,7 @@ describe.skipIf(!readable)('the quickstart without root (skipped: the checkout i
     mkdirSync(checkout)
     mkdirSync(home, { mode: 0o700 })
     chownSync(home, NOBODY, NOBODY)
-    port = ((await freePort()) % 30_000) + 20_000
+    port = await freePorts(LAB_PORTS)
   })
 
   afterAll(() => rmSync(root, { recursive: true, force: true }))

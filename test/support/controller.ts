@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync } from 'node:fs'
-import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import { freePort } from '@moorage/wire/testing'
 import { apiClient, type Api } from '../../lab/api.ts'
 import { startDaemon, stopDaemon, runningDaemon, until } from '../../lab/process.ts'
 
@@ -63,13 +63,4 @@ export async function controllerProcess(options: {
 export function adminKeys(dir: string): { readonly apiKey: string; readonly secretKey: string } {
   const admin = JSON.parse(readFileSync(join(dir, 'admin.json'), 'utf8')) as Record<string, string> // Written by the controller.
   return { apiKey: admin['apiKey'] ?? '', secretKey: admin['secretKey'] ?? '' }
-}
-
-/** A port of the loopback that is free now. */
-export async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo // A TCP server that listens has one.
-  await new Promise((resolve) => server.close(resolve))
-  return port
 }

@@ -1,13 +1,13 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { freePort } from '@moorage/wire/testing'
 import type { Api } from '../../lab/api.ts'
 import { layoutAt, type Layout } from '../../lab/layout.ts'
 import { groundOf } from '../../lab/parts.ts'
 import { adminApi, buildGuest, startController, startHostd, startSan, stopAll } from '../../lab/stack.ts'
 import { SILENT } from '../../lab/terminal.ts'
 import { type Cloud, prepareGround } from '../../lab/tour/ground.ts'
-import { freePort } from './controller.ts'
 
 /** A lab of its own for one test file: real SAN, real QEMU, controller and database, each a process of its own. */
 export interface RealLab {

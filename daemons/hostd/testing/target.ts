@@ -2,11 +2,11 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createWriteStream } from 'node:fs'
 import { mkdtemp, rm, truncate, writeFile } from 'node:fs/promises'
-import net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { Connection } from '@moorage/contract'
+import { freePort } from '@moorage/wire/testing'
 import { pause } from '../deadline.ts'
 
 const run = promisify(execFile)
@@ -147,13 +147,4 @@ async function answering(ask: () => Promise<unknown>): Promise<void> {
       await pause(10)
     }
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = net.createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const address = server.address()
-  await new Promise((resolve) => server.close(resolve))
-  if (typeof address === 'object' && address) return address.port
-  throw new Error('no free port')
 }
