@@ -67,6 +67,7 @@ interface Ready {
   readonly pid: number
   readonly url: string
   readonly integrationUrl?: string
+  readonly metricsUrl?: string
 }
 
 async function serving(...more: readonly string[]): Promise<Ready & { readonly started: Started }> {
@@ -100,7 +101,7 @@ async function counts(): Promise<Readonly<Record<string, number>>> {
 describe('a controller', () => {
   test('seeds a cloud once, survives a kill with its database and simulator, and stops cleanly', async () => {
     const first = await serving('--seed', 'simulator', '--integration-listen', '127.0.0.1:0')
-    expect(await (await fetch(`${first.url}/readyz`)).json()).toEqual({ status: 'ready' })
+    expect(await (await fetch(`${first.url}/readyz`)).json()).toMatchObject({ status: 'ready' })
     const seeded = await counts()
     expect(seeded).toEqual({ zone: 1, pod: 1, cluster: 1, host: 2, pool: 2, template: 1, offering: 7, principal: 1 })
     for (const name of ['ready.json', 'admin.json', 'master.key', 'simulator.credentials.json', 'postgres.log']) {
@@ -141,7 +142,7 @@ describe('a controller', () => {
   test('shares its database with another one on the same directory', async () => {
     const [one, two] = [await serving(), await serving()]
     expect(await one.started.end('SIGTERM')).toBe(0)
-    expect(await (await fetch(`${two.url}/readyz`)).json()).toEqual({ status: 'ready' })
+    expect(await (await fetch(`${two.url}/readyz`)).json()).toMatchObject({ status: 'ready' })
     expect(await two.started.end('SIGTERM')).toBe(0)
   }, 60_000)
 
@@ -155,6 +156,19 @@ describe('a controller', () => {
     expect(started.err()).toContain('EADDRINUSE')
     taken.close()
     expect(livePostmaster(join(data, 'postgres'))).toBeUndefined()
+  }, 60_000)
+
+  test('serves metrics where it is told to, and says so', async () => {
+    const { metricsUrl, url } = await serving('--metrics-listen', '127.0.0.1:0')
+    await fetch(`${url}/client/api?command=listZones`)
+    const text = await (await fetch(`${metricsUrl}/metrics`)).text()
+    expect(text).toContain(
+      'moorage_api_request_duration_seconds_count{command="listZones",outcome="unauthenticated"} 1',
+    )
+    expect(text).toMatch(/^moorage_controllers 1$/m)
+    expect(text).toMatch(/^moorage_lease_renewals_total\{outcome="ok"\} \d+$/m)
+    expect(text).toMatch(/^moorage_operations\{lane="access",state="queued"\} 0$/m)
+    expect(text).not.toMatch(/^moorage_scrape_errors_total\{/m)
   }, 60_000)
 
   test('refuses an integration port that others could reach', async () => {

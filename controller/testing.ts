@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto'
 import { simulatorHypervisor } from '@moorage/hypervisor-simulator'
 import { startSimulator, type TestSimulator } from '@moorage/simulator/testing'
 import { simulatorStorage } from '@moorage/storage-simulator'
-import { Registry } from 'prom-client'
 import { createApiServer } from './api/server.ts'
 import type { System } from './operations/context.ts'
 import { type Runner, startRunner } from './jobs/runner.ts'
@@ -67,7 +66,6 @@ export async function startController(options: { readonly simulator?: TestSimula
     system,
     listen: { host: '127.0.0.1', port: 0 },
     log: SILENT,
-    metrics: new Registry(),
   })
   const url = `${server.url}/client/api`
   const ended = (operation: string) => runner.ended(operation, ENDED_MS)

@@ -1,6 +1,5 @@
 import path from 'node:path'
 import fc from 'fast-check'
-import { Registry } from 'prom-client'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { makeGround, startController, type TestController } from '../testing.ts'
 import type { Command } from './command.ts'
@@ -22,7 +21,7 @@ beforeAll(async () => {
   const error = (fields: object) => void internal.push(JSON.stringify(fields))
   const log = { debug: () => {}, info: () => {}, error }
   const { system } = controller
-  server = await createApiServer({ system, listen, integrationListen: listen, log, metrics: new Registry() })
+  server = await createApiServer({ system, listen, integrationListen: listen, log })
 })
 afterAll(async () => {
   await server.close()

@@ -1,13 +1,17 @@
-import { Registry } from 'prom-client'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Ground, makeGround, startController, type TestController } from '../testing.ts'
 import { textOf } from '../testing-client.ts'
+import { watchLeases } from '../telemetry/lease-watch.ts'
+import { createMetrics } from '../telemetry/metrics.ts'
+import { createMetricsServer } from './probes.ts'
 import { type ApiServer, createApiServer } from './server.ts'
 
 let controller: TestController
 let ground: Ground
 let server: ApiServer
 const logged: { readonly level: string; readonly fields: object }[] = []
+
+const observed: unknown[] = []
 
 const keep = (level: string) => (fields: object) => void logged.push({ level, fields })
 const log = { debug: keep('debug'), info: keep('info'), error: keep('error') }
@@ -18,7 +22,8 @@ beforeAll(async () => {
   ground = await makeGround(controller)
   const listen = { host: '127.0.0.1', port: 0 }
   const { system } = controller
-  server = await createApiServer({ system, listen, integrationListen: listen, log, metrics: new Registry() })
+  const observe = (of: object) => void observed.push(of)
+  server = await createApiServer({ system, listen, integrationListen: listen, log, observe })
   await controller.api.run('createAccount', {
     accounttype: 0,
     username: 'ann',
@@ -182,7 +187,7 @@ describe('credentials', () => {
   })
 
   test('are needed everywhere else: the integration port listens on loopback addresses only', async () => {
-    const options = { system: controller.system, log, metrics: new Registry(), listen: { host: '127.0.0.1', port: 0 } }
+    const options = { system: controller.system, log, listen: { host: '127.0.0.1', port: 0 } }
     const open = createApiServer({ ...options, integrationListen: { host: '0.0.0.0', port: 0 } })
     await expect(open).rejects.toThrow(/asks for no credentials/)
   })
@@ -228,7 +233,7 @@ describe('a request that waits for a job', () => {
     const jobid = textOf(await api.ask('attachVolume', about), 'jobid')
     await simulator.faults.held('array/volumes/create')
     const listen = { host: '127.0.0.1', port: 0 }
-    const second = await createApiServer({ system, listen, integrationListen: listen, log, metrics: new Registry() })
+    const second = await createApiServer({ system, listen, integrationListen: listen, log })
     const status = async (base: string | undefined, wait: number) => {
       const query = `command=queryAsyncJobResult&jobid=${jobid}&wait=${wait}`
       const { body } = await send(query, base === undefined ? {} : { base })
@@ -260,12 +265,41 @@ describe('every answer', () => {
     expect(logged).toHaveLength(1)
     expect(JSON.stringify(logged)).toContain('"command":"login"')
     expect(JSON.stringify(logged)).not.toContain(PASSWORD)
-    const metrics = await (await fetch(`${server.url}/metrics`)).text()
-    expect(metrics).toMatch(/moorage_api_request_seconds_count\{command="login",status="200"\} \d+/)
+    await send('command=listZones&apikey=x&signature=y')
+    await send('command=listNothing', { base: server.integrationUrl ?? '' })
+    expect(observed.slice(-3)).toEqual([
+      { command: 'login', outcome: 'ok' },
+      { command: 'listZones', outcome: 'unauthenticated' },
+      { command: 'unknown', outcome: 'refused' },
+    ])
   })
 
   test('to a probe says whether the database answers', async () => {
     expect((await fetch(`${server.url}/healthz`)).status).toBe(200)
-    expect(await (await fetch(`${server.url}/readyz`)).json()).toEqual({ status: 'ready' })
+    expect(await (await fetch(`${server.url}/readyz`)).json()).toEqual({ status: 'ready', database: 'answers' })
+  })
+})
+
+describe('metrics', () => {
+  test('are served on an address of their own, with the probes, and not where the API is', async () => {
+    const { registry } = createMetrics()
+    const listen = { host: '127.0.0.1', port: 0 }
+    const leases = watchLeases(0)
+    const metrics = await createMetricsServer({ system: controller.system, leases, listen, registry })
+    try {
+      const answer = await fetch(`${metrics.url}/metrics`)
+      expect(answer.headers.get('content-type')).toContain('text/plain')
+      expect(await answer.text()).toContain('# TYPE moorage_api_request_duration_seconds histogram')
+      expect((await fetch(`${metrics.url}/client/api`)).status).toBe(404)
+      const ready = await fetch(`${metrics.url}/readyz`)
+      expect({ status: ready.status, body: await ready.json() }).toMatchObject({
+        status: 503,
+        body: { status: 'not ready' },
+      })
+    } finally {
+      await metrics.close()
+    }
+    expect((await fetch(`${server.url}/metrics`)).status).toBe(404)
+    expect((await fetch(`${server.integrationUrl}/metrics`)).status).toBe(404)
   })
 })

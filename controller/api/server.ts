@@ -1,12 +1,13 @@
 import cookie from '@fastify/cookie'
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
-import { Histogram, type Registry } from 'prom-client'
 import type { System } from '../operations/context.ts'
-import { isReady } from '../operations/readiness.ts'
 import { refuse } from '../operations/refusals.ts'
+import type { LeaseWatch } from '../telemetry/lease-watch.ts'
+import type { RequestOutcome } from '../telemetry/metrics.ts'
 import { SESSION_COOKIE, SESSION_KEY } from './authenticate.ts'
 import type { Command } from './command.ts'
 import { dispatch, type Outgoing, unreadable } from './dispatch.ts'
+import { addProbes } from './probes.ts'
 import { receive } from './received.ts'
 import { COMMANDS } from './registry.ts'
 
@@ -30,8 +31,10 @@ export interface ApiOptions {
   /** Asks for no credentials and acts as the root administrator: a loopback address only. Absent: there is none. */
   readonly integrationListen?: Listen
   readonly log: ApiLog
-  /** Served at `/metrics`; the server adds its own. */
-  readonly metrics: Registry
+  /** Hears of every request that was answered. */
+  readonly observe?: (of: { readonly command: string; readonly outcome: RequestOutcome }, seconds: number) => void
+  /** What `/readyz` says of the runner beside the server. */
+  readonly leases?: LeaseWatch
   /** Other commands than all, for tests. */
   readonly commands?: readonly Command[]
 }
@@ -49,7 +52,7 @@ const BODY_BYTES = 256 * 1024
 const HEADER_BYTES = 64 * 1024
 const REQUEST_MS = 30_000
 
-/** Starts the API: `/client/api`, `/healthz`, `/readyz` and `/metrics`. Throws when an address cannot be listened on. */
+/** Starts the API: `/client/api`, `/healthz` and `/readyz`. Throws when an address cannot be listened on. */
 export async function createApiServer(options: ApiOptions): Promise<ApiServer> {
   const { integrationListen } = options
   if (integrationListen !== undefined && !isLoopback(integrationListen.host)) {
@@ -58,15 +61,8 @@ export async function createApiServer(options: ApiOptions): Promise<ApiServer> {
     )
   }
   const commands = new Map((options.commands ?? COMMANDS).map((command) => [command.name, command]))
-  const seconds = new Histogram({
-    name: 'moorage_api_request_seconds',
-    help: 'Seconds in which commands were answered, by command and HTTP status',
-    labelNames: ['command', 'status'],
-    buckets: [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60],
-    registers: [options.metrics],
-  })
   const closing = new AbortController()
-  const shared = { ...options, commands, seconds, closing: closing.signal }
+  const shared = { ...options, commands, closing: closing.signal }
   const server = await build({ ...shared, trusted: false })
   const integration = integrationListen && (await build({ ...shared, trusted: true }))
   const close = async () => {
@@ -83,12 +79,8 @@ export async function createApiServer(options: ApiOptions): Promise<ApiServer> {
   }
 }
 
-interface Built {
-  readonly system: System
+interface Built extends Omit<ApiOptions, 'commands'> {
   readonly commands: ReadonlyMap<string, Command>
-  readonly log: ApiLog
-  readonly metrics: Registry
-  readonly seconds: Histogram<'command' | 'status'>
   readonly trusted: boolean
   readonly closing: AbortSignal
 }
@@ -111,14 +103,7 @@ async function build(options: Built): Promise<FastifyInstance> {
   const answer = (request: FastifyRequest, reply: FastifyReply) => handle(options, request, reply)
   app.get(API, answer)
   app.post(API, answer)
-  app.get('/healthz', (_, reply) => reply.send({ status: 'alive' }))
-  app.get('/readyz', async (_, reply) => {
-    const ready = await isReady(options.system)
-    return await reply.code(ready ? 200 : 503).send({ status: ready ? 'ready' : 'the database does not answer' })
-  })
-  app.get('/metrics', async (_, reply) => {
-    return await reply.type(options.metrics.contentType).send(await options.metrics.metrics())
-  })
+  addProbes(app, options)
   app.setNotFoundHandler((_, reply) => reply.code(404).send({ status: 'nothing is here: the API is at /client/api' }))
   app.setErrorHandler((error, _, reply) => send(reply, notRead(error)))
   return app
@@ -129,7 +114,7 @@ async function handle(options: Built, request: FastifyRequest, reply: FastifyRep
   const outgoing = await answerTo(options, request)
   const seconds = (performance.now() - began) / 1000
   const { command = 'unknown', username, status, internal } = outgoing
-  options.seconds.observe({ command, status: String(status) }, seconds)
+  options.observe?.({ command, outcome: outcomeOf(outgoing) }, seconds)
   const fields = { command, username, status, ms: Math.round(seconds * 1000) }
   if (internal !== undefined) options.log.error({ ...fields, internal }, 'a command failed inside')
   else if (status === 200) options.log.debug(fields, 'answered')
@@ -137,6 +122,12 @@ async function handle(options: Built, request: FastifyRequest, reply: FastifyRep
   // Whose request was in progress as the close began would keep its connection, and the close, for more than a minute.
   if (options.closing.aborted) reply.header('Connection', 'close')
   return send(reply, outgoing)
+}
+
+function outcomeOf({ status, internal }: Outgoing): RequestOutcome {
+  if (status === 200) return 'ok'
+  if (status === 401) return 'unauthenticated'
+  return internal !== undefined && status >= 500 ? 'failed' : 'refused'
 }
 
 async function answerTo(options: Built, request: FastifyRequest): Promise<Outgoing> {

@@ -2,12 +2,23 @@ import { describe, expect, test } from 'vitest'
 import { readArguments, UsageError } from './arguments.ts'
 
 test('serve reads its flags, with the usual address when none is given', () => {
-  const argv = ['serve', '--data', '/d', '--integration-listen', '[::1]:0', '--seed', 'simulator']
+  const argv = [
+    'serve',
+    '--data',
+    '/d',
+    '--integration-listen',
+    '[::1]:0',
+    '--seed',
+    'simulator',
+    '--metrics-listen',
+    '0.0.0.0:9100',
+  ]
   expect(readArguments(argv)).toEqual({
     command: 'serve',
     data: '/d',
     listen: { host: '127.0.0.1', port: 8080 },
     integrationListen: { host: '::1', port: 0 },
+    metricsListen: { host: '0.0.0.0', port: 9100 },
     seed: 'simulator',
     adminPasswordFile: undefined,
     logLevel: 'info',

@@ -13,6 +13,7 @@ export type Asked =
       readonly data: string
       readonly listen: ListenAddress
       readonly integrationListen: ListenAddress | undefined
+      readonly metricsListen: ListenAddress | undefined
       readonly seed: 'simulator' | undefined
       readonly adminPasswordFile: string | undefined
       readonly logLevel: string
@@ -29,11 +30,12 @@ export class UsageError extends Error {
 export const USAGE = `Moorage, the storage control plane of a private cloud.
 
   moorage serve --data DIR [--listen HOST:PORT] [--integration-listen HOST:PORT] [--seed simulator]
-                [--admin-password-file FILE] [--log-level LEVEL]
+                [--metrics-listen HOST:PORT] [--admin-password-file FILE] [--log-level LEVEL]
       Runs a controller in the foreground; JSON lines on stdout; SIGTERM stops it cleanly.
       --data DIR                      keeps the database, the master key and admin.json; made if it is not there
       --listen HOST:PORT              the API, at /client/api; 127.0.0.1:8080 unless given
       --integration-listen HOST:PORT  the API without credentials, on a loopback address; none unless given
+      --metrics-listen HOST:PORT      /metrics for Prometheus, without credentials; none unless given
       --seed simulator                starts or adopts a simulator and registers a small cloud on it
       --admin-password-file FILE      password of the first administrator; random unless given
       --log-level LEVEL               trace, debug, info, warn or error; info unless given
@@ -50,6 +52,7 @@ const FLAGS = {
   data: { type: 'string' },
   listen: { type: 'string' },
   'integration-listen': { type: 'string' },
+  'metrics-listen': { type: 'string' },
   seed: { type: 'string' },
   'admin-password-file': { type: 'string' },
   'log-level': { type: 'string' },
@@ -82,7 +85,7 @@ function parse(argv: readonly string[]) {
 }
 
 function serve(values: Values): Asked {
-  const { seed, 'log-level': logLevel = 'info', 'integration-listen': integration } = values
+  const { seed, 'log-level': logLevel = 'info' } = values
   if (seed !== undefined && seed !== 'simulator') throw new UsageError(`--seed: must be simulator; got ${seed}`)
   if (!LEVELS.includes(logLevel))
     throw new UsageError(`--log-level: must be one of ${LEVELS.join(', ')}; got ${logLevel}`)
@@ -90,11 +93,17 @@ function serve(values: Values): Asked {
     command: 'serve',
     data: needed(values.data, 'data', 'a directory'),
     listen: address(values.listen ?? '127.0.0.1:8080', 'listen'),
-    integrationListen: integration === undefined ? undefined : address(integration, 'integration-listen'),
+    integrationListen: optionalAddress(values, 'integration-listen'),
+    metricsListen: optionalAddress(values, 'metrics-listen'),
     seed,
     adminPasswordFile: values['admin-password-file'],
     logLevel,
   }
+}
+
+function optionalAddress(values: Values, flag: 'integration-listen' | 'metrics-listen'): ListenAddress | undefined {
+  const text = values[flag]
+  return text === undefined ? undefined : address(text, flag)
 }
 
 function needed(value: string | undefined, flag: string, what: string): string {

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { HypervisorPlugin, StoragePlugin } from '@moorage/contract'
+import { createMetricsServer } from '../api/probes.ts'
 import { createApiServer } from '../api/server.ts'
 import { startRunner } from '../jobs/runner.ts'
 import type { Runner } from '../jobs/runner.ts'
@@ -12,12 +13,14 @@ import { createSagas } from '../sagas/registry.ts'
 import { createJournal } from '../store/journal.ts'
 import type { OpenedStore } from '../store/open.ts'
 import { buryNode, listNodes, queueDepth } from '../store/operations.ts'
+import { controllersAlive, findingSamples, hostSamples, poolSamples } from '../store/queries/health.ts'
 import { registrationLoader } from '../store/registrations.ts'
 import type { Tx } from '../store/store.ts'
 import type { Logger } from '../telemetry/logger.ts'
-import { createMetrics } from '../telemetry/metrics.ts'
+import { type LeaseWatch, watchLeases } from '../telemetry/lease-watch.ts'
+import { createMetrics, type JobsMetrics, type Metrics } from '../telemetry/metrics.ts'
 import { ensureAdministrator } from './admin.ts'
-import type { Asked } from './arguments.ts'
+import type { Asked, ListenAddress } from './arguments.ts'
 import { openData } from './data.ts'
 import { hasDied, nodeIdentity } from './node-identity.ts'
 import { seedSimulator } from './seed.ts'
@@ -36,7 +39,7 @@ const LAST_REQUESTS_MS = 5_000
 
 /**
  * Runs a controller until SIGTERM or SIGINT, then stops it in the order in which nothing is pulled away under another.
- * `DIR/ready.json` ({pid, url, integrationUrl, node, installation}, mode 0600) is there exactly while it serves. Throws when it cannot
+ * `DIR/ready.json` ({pid, url, integrationUrl, metricsUrl, node, installation}, mode 0600) is there exactly while it serves. Throws when it cannot
  * start; what was started by then is stopped.
  */
 export async function serve(
@@ -50,22 +53,24 @@ export async function serve(
   await ensureAdministrator(store, { data: dir, passwordFile: asked.adminPasswordFile })
   const node = nodeIdentity()
   await buryDeadNodes(store, log)
-  const { system, metrics } = await startWork(stack, { store, plugins, log, node })
+  const { system, metrics, leases } = await startWork(stack, { store, plugins, log, node })
   const { listen, integrationListen } = asked
   const server = await createApiServer({
     system,
     listen,
     ...(integrationListen ? { integrationListen } : {}),
     log: log.child({ part: 'api' }),
-    metrics: metrics.registry,
+    observe: metrics.request,
+    leases,
   })
   stack.defer(() => closeWithin(server.close(), log))
+  const metricsUrl = await serveMetrics(stack, asked.metricsListen, { system, leases, registry: metrics.registry })
   if (asked.seed === 'simulator') await seed(system, dir, log)
   const { url, integrationUrl } = server
   const stop = stopSignal()
-  announce(dir, { pid: process.pid, url, integrationUrl, node, installation: store.installation })
+  announce(dir, { pid: process.pid, url, integrationUrl, metricsUrl, node, installation: store.installation })
   stack.defer(() => withdraw(dir))
-  log.info({ url, integrationUrl, node, data: dir, installation: store.installation }, 'serving')
+  log.info({ url, integrationUrl, metricsUrl, node, data: dir, installation: store.installation }, 'serving')
   log.info({ signal: await stop }, 'stopping')
 }
 
@@ -79,8 +84,14 @@ async function startWork(
   }: { readonly store: OpenedStore; readonly plugins: Plugins; readonly log: Logger; readonly node: string },
 ) {
   const metrics = createMetrics()
-  metrics.onScrape(() => queueDepth(store.reader))
-  const host = createPluginHost({ ...plugins, load: registrationLoader(store), owner: store.installation })
+  const leases = watchLeases(LEASE_MS)
+  metrics.onScrape(sources(store, leases))
+  const host = createPluginHost({
+    ...plugins,
+    load: registrationLoader(store),
+    owner: store.installation,
+    observe: metrics.call,
+  })
   const later: { runner?: Runner<Tx> } = {}
   const jobs = () => {
     if (!later.runner) throw new Error('a saga asked for the runner before it was made')
@@ -94,14 +105,50 @@ async function startWork(
     leaseMs: LEASE_MS,
     describe: describeFailure,
     log: jobsLog,
-    observe: metrics.jobs,
+    observe: watching(metrics.jobs, leases),
   })
   later.runner = runner
   stack.defer(() => runner.stop())
   const reconcilers = startReconcilers({ store, plugins: host, jobs: runner, log: log.child({ part: 'reconcilers' }) })
   stack.defer(() => reconcilers.stop())
   const system: System = { store, jobs: runner, plugins: host, installation: store.installation }
-  return { system, metrics }
+  return { system, metrics, leases }
+}
+
+/** What `/metrics` shows of what is kept elsewhere than in this process. */
+function sources(store: OpenedStore, leases: LeaseWatch): Parameters<Metrics['onScrape']>[0] {
+  const { reader } = store
+  return {
+    queue: () => queueDepth(reader),
+    pools: () => poolSamples(reader),
+    hosts: () => hostSamples(reader),
+    findings: () => findingSamples(reader),
+    controllers: () => controllersAlive(reader, LEASE_MS),
+    connections: () => store.connections(),
+    renewalAge: () => leases.ageSeconds(),
+  }
+}
+
+/** The metrics, and the watch that `/readyz` asks. */
+function watching(jobs: JobsMetrics, leases: LeaseWatch): JobsMetrics {
+  return {
+    ...jobs,
+    renewed: (outcome) => {
+      jobs.renewed(outcome)
+      if (outcome === 'ok') leases.renewed()
+    },
+  }
+}
+
+async function serveMetrics(
+  stack: AsyncDisposableStack,
+  listen: ListenAddress | undefined,
+  served: Omit<Parameters<typeof createMetricsServer>[0], 'listen'>,
+): Promise<string | undefined> {
+  if (listen === undefined) return undefined
+  const { url, close } = await createMetricsServer({ ...served, listen })
+  stack.defer(close)
+  return url
 }
 
 /** After a crash the operations of the dead controller go on at once, not when its leases run out. */

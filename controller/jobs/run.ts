@@ -18,6 +18,12 @@ export interface JobsObserver {
     seconds: number,
   ): void
   ended(of: { readonly saga: string; readonly state: 'succeeded' | 'failed' | 'aborted' }, seconds: number): void
+  /** An operation came into the hands of this node: `resumed` where a run of it came before, here or elsewhere. */
+  claimed(how: 'new' | 'resumed'): void
+  /** An operation was taken from this node while it ran it. */
+  lost(): void
+  /** Whether the database took a heartbeat. */
+  renewed(outcome: 'ok' | 'failed'): void
 }
 
 /** What running an operation takes. */

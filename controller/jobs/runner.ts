@@ -187,6 +187,7 @@ class NodeRunner<Tx> implements Runner<Tx> {
       void release(this.#deps, claim, { inMs: UNKNOWN_MS, why: why ?? '' })
       return
     }
+    this.#deps.observe?.claimed(claim.firstRun ? 'new' : 'resumed')
     const run = new Run(claim, definition, this.#deps)
     // Claimed while the stop began: it goes back at its first check.
     if (this.#stopAsked.signal.aborted) run.stop({ interrupt: false })
@@ -197,6 +198,7 @@ class NodeRunner<Tx> implements Runner<Tx> {
     const outcome = await execute(run)
     this.#active.delete(run)
     this.#wake.abort()
+    if (outcome === 'lost') this.#deps.observe?.lost()
     if (outcome === 'ended') this.#waiters.tell([run.claim.id])
     if (outcome !== 'lost' && this.#others > 0) this.#options.journal.hint(outcome === 'ended' ? 'ended' : 'work')
   }
@@ -210,6 +212,7 @@ class NodeRunner<Tx> implements Runner<Tx> {
       try {
         await within(leaseMs / 2, this.#heartbeat())
       } catch (error) {
+        this.#deps.observe?.renewed('failed')
         log.warn({ err: error }, 'leases could not be renewed')
       }
       // Without an answer for a whole lease, another node may have our operations by now.
@@ -226,6 +229,7 @@ class NodeRunner<Tx> implements Runner<Tx> {
       runs.map(({ held }) => held),
     )
     this.#renewedAt = asked
+    this.#deps.observe?.renewed('ok')
     this.#others = renewed.others
     for (const run of runs) {
       const { id } = run.claim

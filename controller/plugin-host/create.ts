@@ -9,7 +9,15 @@ import {
   type StorageProvider,
 } from '@moorage/contract'
 import { guard } from './guard.ts'
-import type { CallLog, OpenHost, OpenPool, PluginHost, Registration, RegistrationLoader } from './plugin-host.ts'
+import type {
+  CallLog,
+  CallObserver,
+  OpenHost,
+  OpenPool,
+  PluginHost,
+  Registration,
+  RegistrationLoader,
+} from './plugin-host.ts'
 
 /** Version of the contract that this controller speaks. */
 const CONTRACT_VERSION = 1
@@ -24,11 +32,13 @@ export interface PluginHostOptions {
   readonly load: RegistrationLoader
   /** Id of this installation: the ownership mark handed to every plug-in. */
   readonly owner: string
+  readonly observe?: CallObserver
 }
 
 /** Throws when two plug-ins share a name or one was written for another version of the contract. */
 export function createPluginHost(options: PluginHostOptions): PluginHost {
   const { load, owner } = options
+  const told = options.observe === undefined ? {} : { observe: options.observe }
   const storage = byName(options.storage)
   const hypervisors = byName(options.hypervisors)
   const pools = new Map<string, Cached<OpenPool>>()
@@ -36,12 +46,12 @@ export function createPluginHost(options: PluginHostOptions): PluginHost {
   const openPool = (registration: Registration) =>
     cached(pools, registration, () => {
       const plugin = known(storage, registration.plugin)
-      return poolOf(registration.id, plugin, plugin.open(endpointOf(registration, owner)))
+      return poolOf(registration.id, plugin, { provider: plugin.open(endpointOf(registration, owner)), ...told })
     })
   const openHost = (registration: Registration) =>
     cached(hosts, registration, () => {
       const plugin = known(hypervisors, registration.plugin)
-      return hostOf(registration.id, plugin, plugin.open(endpointOf(registration, owner)))
+      return hostOf(registration.id, plugin, { adapter: plugin.open(endpointOf(registration, owner)), ...told })
     })
   return {
     storage,
@@ -52,11 +62,15 @@ export function createPluginHost(options: PluginHostOptions): PluginHost {
     host: async (id) => openHost(await load.host(id)),
     probePool: async (name, endpoint, call) => {
       const plugin = known(storage, name)
-      return poolOf('probe', plugin, plugin.open(endpoint)).provider(NOWHERE).pools.report(call)
+      return poolOf('probe', plugin, { provider: plugin.open(endpoint), ...told })
+        .provider(NOWHERE)
+        .pools.report(call)
     },
     probeHost: async (name, endpoint, call) => {
       const plugin = known(hypervisors, name)
-      return hostOf('probe', plugin, plugin.open(endpoint)).adapter(NOWHERE).hosts.report(call)
+      return hostOf('probe', plugin, { adapter: plugin.open(endpoint), ...told })
+        .adapter(NOWHERE)
+        .hosts.report(call)
     },
   }
 }
@@ -68,24 +82,36 @@ function endpointOf({ url, settings }: Registration, owner: string): Endpoint {
   return { url, settings, owner }
 }
 
-function poolOf(id: string, plugin: StoragePlugin, provider: StorageProvider): OpenPool {
+interface Observed {
+  readonly observe?: CallObserver
+}
+
+function poolOf(
+  id: string,
+  plugin: StoragePlugin,
+  { provider, ...told }: Observed & { readonly provider: StorageProvider },
+): OpenPool {
   return {
     id,
     plugin,
     can: new Set(STORAGE_CAPABILITIES.filter((name) => provider[name] !== undefined)),
     limits: provider.limits,
-    provider: (log) => guard(provider, STORAGE_FACETS, { target: `pool:${id}`, log }),
+    provider: (log) => guard(provider, STORAGE_FACETS, { target: `pool:${id}`, plugin: plugin.name, log, ...told }),
   }
 }
 
-function hostOf(id: string, plugin: HypervisorPlugin, adapter: HypervisorAdapter): OpenHost {
+function hostOf(
+  id: string,
+  plugin: HypervisorPlugin,
+  { adapter, ...told }: Observed & { readonly adapter: HypervisorAdapter },
+): OpenHost {
   return {
     id,
     plugin,
     can: new Set(HYPERVISOR_CAPABILITIES.filter((name) => adapter[name] !== undefined)),
     accepts: adapter.accepts,
     limits: adapter.limits,
-    adapter: (log) => guard(adapter, HYPERVISOR_FACETS, { target: `host:${id}`, log }),
+    adapter: (log) => guard(adapter, HYPERVISOR_FACETS, { target: `host:${id}`, plugin: plugin.name, log, ...told }),
   }
 }
 

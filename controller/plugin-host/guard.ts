@@ -1,12 +1,16 @@
 import { asPluginError, type Call, PluginError } from '@moorage/contract'
+import type { CallRecord } from '../jobs/saga.ts'
 import { checkAnswer } from './answers.ts'
-import type { CallLog } from './plugin-host.ts'
+import type { CallLog, CallObserver } from './plugin-host.ts'
 
 /** Whose calls are guarded, and where they are logged. */
 export interface Guarded {
   /** `pool:ID` or `host:ID`. */
   readonly target: string
+  /** Name of the plug-in. */
+  readonly plugin: string
   readonly log: CallLog
+  readonly observe?: CallObserver
 }
 
 /**
@@ -48,15 +52,20 @@ async function guardCall(
   if (!isCall(call)) throw new TypeError(`${method} is called without a Call`)
   const began = Date.now()
   const record = { target: by.target, method, key: call.key, fence: call.fence, began }
+  const end = (outcome: string, more: Pick<CallRecord, 'effect' | 'message'> = {}) => {
+    const ms = Date.now() - began
+    by.log({ ...record, ms, outcome, ...more })
+    by.observe?.({ plugin: by.plugin, method, outcome }, ms / 1000)
+  }
   try {
     const answer = await inTime(run, method, call)
     checkAnswer(method, answer, args)
-    by.log({ ...record, ms: Date.now() - began, outcome: 'ok' })
+    end('ok')
     return answer
   } catch (thrown) {
     const error = asPluginError(thrown)
     const { code, effect, message } = error
-    by.log({ ...record, ms: Date.now() - began, outcome: code, effect, message })
+    end(code, { effect, message })
     throw error
   }
 }

@@ -15,6 +15,12 @@ import type { CallRecord } from '../jobs/saga.ts'
 /** Where plug-in calls are logged. */
 export type CallLog = (record: CallRecord) => void
 
+/** Hears of every call of a plug-in, for metrics. `outcome`: `ok` or the failure code. */
+export type CallObserver = (
+  of: { readonly plugin: string; readonly method: string; readonly outcome: string },
+  seconds: number,
+) => void
+
 /** A pool or host as it was registered, secrets in clear. */
 export interface Registration {
   readonly id: string

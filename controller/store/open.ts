@@ -35,6 +35,8 @@ export interface OpenedStore extends Store {
   readonly installation: string
   /** Where the database is, for a connection of one's own (LISTEN). */
   readonly address: Address
+  /** Connections of this process, and requests that wait for one: for metrics. */
+  connections(): { readonly total: number; readonly idle: number; readonly waiting: number }
 }
 
 /**
@@ -60,7 +62,7 @@ export async function openStore(options: OpenOptions): Promise<OpenedStore> {
   const address: Address = server?.address ?? { connectionString: options.url ?? '' }
   const sealer = createSealer(options.masterKey)
   const failed = (error: Error) => options.log.warn({ err: error }, 'a database connection broke')
-  const { reader } = connect(address, { name, connections: options.connections ?? 20, failed })
+  const { reader, pool } = connect(address, { name, connections: options.connections ?? 20, failed })
   const close = async () => {
     await reader.destroy()
     await server?.release()
@@ -77,6 +79,7 @@ export async function openStore(options: OpenOptions): Promise<OpenedStore> {
       close,
       installation,
       address,
+      connections: () => ({ total: pool.totalCount, idle: pool.idleCount, waiting: pool.waitingCount }),
     }
   } catch (error) {
     await close()

@@ -91,6 +91,8 @@ export interface QueueView {
   readonly running: number
   /** Age of the oldest queued operation in seconds; 0 without any. */
   readonly oldestSeconds: number
+  /** Seconds since the operation that runs for longest was first taken up; 0 without any. */
+  readonly oldestRunningSeconds: number
 }
 
 /** The operation, or `undefined`. */
@@ -170,14 +172,24 @@ export async function buryNode(store: Pick<Store, 'transact'>, node: string): Pr
 
 /** One row per lane. */
 export async function queueDepth(reader: Reader): Promise<readonly QueueView[]> {
-  const { rows } = await sql<{ lane: number; queued: number; running: number; oldest: number | null }>`
+  const { rows } = await sql<LaneRow>`
     select lane, count(*) filter (where state = 'queued') as queued, count(*) filter (where state <> 'queued') as running,
-      extract(epoch from now() - min(created_at) filter (where state = 'queued')) as oldest
+      extract(epoch from now() - min(created_at) filter (where state = 'queued')) as oldest,
+      extract(epoch from now() - min(started_at) filter (where state <> 'queued')) as oldest_running
     from operation where state in ('queued', 'running', 'undoing') group by lane`.execute(reader)
   return LANES.map((lane, index) => {
     const row = rows.find((one) => one.lane === index)
-    return { lane, queued: row?.queued ?? 0, running: row?.running ?? 0, oldestSeconds: row?.oldest ?? 0 }
+    const { queued = 0, running = 0 } = row ?? {}
+    return { lane, queued, running, oldestSeconds: row?.oldest ?? 0, oldestRunningSeconds: row?.oldestRunning ?? 0 }
   })
+}
+
+interface LaneRow {
+  readonly lane: number
+  readonly queued: number
+  readonly running: number
+  readonly oldest: number | null
+  readonly oldestRunning: number | null
 }
 
 type Nullable<View> = { readonly [Key in keyof View]: undefined extends View[Key] ? View[Key] | null : View[Key] }

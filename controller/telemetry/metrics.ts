@@ -1,94 +1,71 @@
-import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { collectDefaultMetrics, Counter, Histogram, Registry } from 'prom-client'
+import { addGauges, type Sources } from './gauges.ts'
+import { METRICS, type MetricFacts } from './metric-table.ts'
 
-/** What `/metrics` shows of this controller, and the hooks that feed it. */
+/** What `/metrics` shows of this controller, and the hooks that feed it. Times in seconds. */
 export interface Metrics {
-  /** To serve, and for others to add their own. */
+  /** To serve. */
   readonly registry: Registry
   /** Fits the runner's observer. */
-  readonly jobs: {
-    step(of: { readonly saga: string; readonly step: string; readonly outcome: string }, seconds: number): void
-    ended(of: { readonly saga: string; readonly state: string }, seconds: number): void
-  }
-  /** How to learn what waits; asked at every scrape. */
-  onScrape(read: () => Promise<readonly QueueSample[]>): void
+  readonly jobs: JobsMetrics
+  /** A plug-in answered. `outcome`: `ok` or the failure code. */
+  call(of: { readonly plugin: string; readonly method: string; readonly outcome: string }, seconds: number): void
+  /** A request was answered. `command`: one of the registry's, or `unknown`. */
+  request(of: { readonly command: string; readonly outcome: RequestOutcome }, seconds: number): void
+  /** How to learn what a scrape shows besides; asked at every scrape. Call it once. */
+  onScrape(sources: Sources): void
 }
 
-/** How much waits in one lane. */
-export interface QueueSample {
-  readonly lane: string
-  readonly queued: number
-  readonly running: number
-  readonly oldestSeconds: number
+/** How a request ended. */
+export type RequestOutcome = 'ok' | 'refused' | 'unauthenticated' | 'failed'
+
+/** What the runner tells. */
+export interface JobsMetrics {
+  step(of: { readonly saga: string; readonly step: string; readonly outcome: string }, seconds: number): void
+  ended(of: { readonly saga: string; readonly state: string }, seconds: number): void
+  claimed(how: 'new' | 'resumed'): void
+  lost(): void
+  renewed(outcome: 'ok' | 'failed'): void
 }
 
-const SECONDS = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60, 600]
+const FAST = [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60]
+const SLOW = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60, 600]
 
 /** A registry of its own: several controllers in one process do not mix. */
 export function createMetrics(): Metrics {
   const registry = new Registry()
-  const registers = [registry]
   collectDefaultMetrics({ register: registry })
-  const step = new Histogram({
-    name: 'moorage_step_seconds',
-    help: 'Seconds that a step of an operation took, with its repetitions',
-    labelNames: ['saga', 'step', 'outcome'],
-    buckets: SECONDS,
-    registers,
-  })
-  const ended = new Histogram({
-    name: 'moorage_operation_seconds',
-    help: 'Seconds for which an operation ran on the node that ended it',
-    labelNames: ['saga', 'state'],
-    buckets: SECONDS,
-    registers,
-  })
+  const registers = [registry]
+  const histogram = ({ name, help, labels }: MetricFacts, buckets: readonly number[]) =>
+    new Histogram({ name, help, labelNames: [...labels], buckets: [...buckets], registers })
+  const counter = ({ name, help, labels }: MetricFacts) =>
+    new Counter({ name, help, labelNames: [...labels], registers })
+  const request = histogram(METRICS.apiRequest, FAST)
+  const call = histogram(METRICS.call, SLOW)
+  const errors = counter(METRICS.scrapeErrors)
   return {
     registry,
-    jobs: {
-      step: (of, seconds) => step.observe({ ...of }, seconds),
-      ended: (of, seconds) => ended.observe({ ...of }, seconds),
-    },
-    onScrape: queueGauges(registry),
+    jobs: jobsMetrics({ histogram, counter }),
+    call: (of, seconds) => call.observe({ ...of }, seconds),
+    request: (of, seconds) => request.observe({ ...of }, seconds),
+    onScrape: (sources) => addGauges(registry, sources, (source) => errors.inc({ source })),
   }
 }
 
-/** Gauges of the queue. What cannot be read is counted and left as it was: a scrape always answers. */
-function queueGauges(registry: Registry): Metrics['onScrape'] {
-  const registers = [registry]
-  const errors = new Counter({
-    name: 'moorage_scrape_errors_total',
-    help: 'Scrapes for which the queue of operations could not be read',
-    registers,
-  })
-  let read: () => Promise<readonly QueueSample[]> = () => Promise.resolve([])
-  let reading: Promise<readonly QueueSample[]> | undefined
-  // The gauges are collected side by side; one reading serves them all.
-  const sample = () => {
-    reading ??= read()
-      .catch(() => {
-        errors.inc()
-        return []
-      })
-      .finally(() => {
-        reading = undefined
-      })
-    return reading
-  }
-  const gauge = (name: string, help: string, field: 'queued' | 'running' | 'oldestSeconds') => {
-    const one = new Gauge({
-      name,
-      help,
-      labelNames: ['lane'],
-      registers,
-      collect: async () => {
-        for (const { lane, [field]: value } of await sample()) one.set({ lane }, value)
-      },
-    })
-  }
-  gauge('moorage_operations_queued', 'Operations that wait, on all nodes', 'queued')
-  gauge('moorage_operations_running', 'Operations at work, on all nodes', 'running')
-  gauge('moorage_operations_oldest_seconds', 'Age of the oldest operation that waits', 'oldestSeconds')
-  return (how) => {
-    read = how
+function jobsMetrics(make: {
+  readonly histogram: (facts: MetricFacts, buckets: readonly number[]) => Histogram
+  readonly counter: (facts: MetricFacts) => Counter
+}): JobsMetrics {
+  const step = make.histogram(METRICS.step, SLOW)
+  const ended = make.histogram(METRICS.operation, SLOW)
+  const claims = make.counter(METRICS.claims)
+  const lost = make.counter(METRICS.lost)
+  const renewals = make.counter(METRICS.renewals)
+  return {
+    step: (of, seconds) => step.observe({ ...of }, seconds),
+    ended: (of, seconds) => ended.observe({ ...of }, seconds),
+    claimed: (how) => claims.inc({ how }),
+    lost: () => lost.inc(),
+    renewed: (outcome) => renewals.inc({ outcome }),
   }
 }
