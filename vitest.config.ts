@@ -6,8 +6,9 @@ const everywhere = ['**/node_modules/**', '**/dist/**', '**/.moorage/**']
 const bench = 'test/bench/**'
 
 /**
- * `unit` needs nothing but Node and PostgreSQL and is part of `npm run check`. `lab` starts real daemons (tgtd,
- * qemu-storage-daemon, QEMU) and needs root. `e2e`, `compat` and `crash` run a whole system. All but `unit` go one file
+ * `unit` needs nothing but Node and PostgreSQL and is part of `npm run check`. `process` starts whole controllers and
+ * database servers as programs, seconds each, and needs no more than `unit`. `lab` starts real daemons (tgtd,
+ * qemu-storage-daemon, QEMU) and needs root. `e2e`, `compat` and `crash` run a whole system. All but `unit` and `process` go one file
  * at a time: they measure, or they own ports, mounts and processes.
  */
 export default defineConfig({
@@ -17,9 +18,24 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['**/*.test.ts'],
-          exclude: [...everywhere, '**/*.lab.test.ts', bench, ...SYSTEM_PROJECTS.map((name) => `test/${name}/**`)],
+          exclude: [
+            ...everywhere,
+            '**/*.{lab,process}.test.ts',
+            bench,
+            ...SYSTEM_PROJECTS.map((name) => `test/${name}/**`),
+          ],
           isolate: false,
           // Files wait for PostgreSQL and for processes as much as they compute; the default is one worker on two cores.
+          maxWorkers: Math.max(3, availableParallelism() - 1),
+          testTimeout: 120_000,
+          hookTimeout: 180_000,
+        },
+      },
+      {
+        test: {
+          name: 'process',
+          include: ['**/*.process.test.ts'],
+          exclude: everywhere,
           maxWorkers: Math.max(3, availableParallelism() - 1),
           testTimeout: 120_000,
           hookTimeout: 180_000,

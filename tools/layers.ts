@@ -100,7 +100,7 @@ const LAYERS: readonly Layer[] = [
   { folder: 'controller/main.ts', may: ['**'] },
   // The commands of the command line: main.ts, taken apart so that each can be read.
   { folder: 'controller/cli', may: ['**'] },
-  { folder: 'controller/main.test.ts', may: ['**'] },
+  { folder: 'controller/main.process.test.ts', may: ['**'] },
   // A whole controller inside a test's process: composed like main.ts, used by tests only.
   { folder: 'controller/testing*.ts', may: ['**'] },
   { folder: 'clients/api-client', may: [] },

@@ -61,6 +61,7 @@ export const SUITES: readonly Suite[] = [
     ...vitest('unit', 10, 'controller/'),
     env: { MOORAGE_TEST_ISOLATION: 'serializable' },
   },
+  { name: 'process', group: 'system', ...vitest('process', 10) },
   { name: 'lab', group: 'system', ...vitest('lab', 20), unmet: needsRoot },
   ...SYSTEM_PROJECTS.filter((name) => existsSync(`${ROOT}/test/${name}`)).map((name): Suite => {
     return { name, group: 'system', ...vitest(name, 20), unmet: needsRoot }
