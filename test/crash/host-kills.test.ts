@@ -39,6 +39,7 @@ describe('operations while a part of the real SAN or host is gone', () => {
     await lab.api.job(job)
     expect(processesOf(QEMU, lab.at.hostd)).toEqual(machines)
     expect(await findings(lab.api)).toEqual([])
+    await hostUp()
   })
 
   it('the array is dead: an attachment that waits for it is aborted, and undone once it is back', async () => {
@@ -82,12 +83,7 @@ describe('operations while a part of the real SAN or host is gone', () => {
     await lab.api.job(job)
     expect(processesOf(QEMU, lab.at.hostd)).toEqual([])
     expect(await findings(lab.api)).toEqual([])
-    // It may have been found silent meanwhile: nothing starts on it until it was heard of again.
-    await until(async () => ((await host())['state'] === 'Up' ? true : undefined), {
-      what: 'the host to be Up',
-      withinMs: 60_000,
-      everyMs: 200,
-    })
+    await hostUp()
     await lab.api.run('startVirtualMachine', { id: lab.cloud.vm })
   })
 
@@ -113,8 +109,14 @@ describe('operations while a part of the real SAN or host is gone', () => {
     return (await lab.api.list('listVirtualMachines', { id: lab.cloud.vm }))[0] ?? {}
   }
 
-  async function host(): Promise<Entity> {
-    return (await lab.api.list('listHosts', { type: 'Routing' }))[0] ?? {}
+  /** It may have been found silent while its daemon was dead: nothing is attached or starts there until it was heard of again. */
+  async function hostUp(): Promise<void> {
+    const host = async () => (await lab.api.list('listHosts', { type: 'Routing' }))[0] ?? {}
+    await until(async () => ((await host())['state'] === 'Up' ? true : undefined), {
+      what: 'the host to be Up',
+      withinMs: 60_000,
+      everyMs: 200,
+    })
   }
 
   async function operation(id: string): Promise<Entity> {
