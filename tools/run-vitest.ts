@@ -21,12 +21,17 @@ class CountingReporter implements Reporter {
         const name = `${file}: ${test.fullName}`
         if (result.state === 'passed') passed += 1
         else if (result.state === 'skipped') skips.push({ name, reason: result.note ?? reasonIn(name) })
-        else failures.push(name)
+        else failures.push(`${name}: ${whyOf(result.errors?.[0]?.message)}`)
       }
     }
     if (modules.length === 0) failures.push('no test file was found')
     this.report = { passed, failures, skips }
   }
+}
+
+/** The first lines of what a test failed with, on one line: often all that is left of a run on another machine. */
+function whyOf(message: string | undefined): string {
+  return (message ?? 'no error was told').split('\n').slice(0, 6).join(' | ').slice(0, 600)
 }
 
 /** Titles under `skipIf` may end in `(skipped: why)`; else the reason is a comment beside it. */
