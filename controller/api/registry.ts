@@ -1,4 +1,5 @@
 import type { Command } from './command.ts'
+import { absentCommands } from './commands/absent.ts'
 import { accountCommands } from './commands/accounts.ts'
 import { apiCommands } from './commands/apis.ts'
 import { capabilityCommands } from './commands/capabilities.ts'
@@ -10,6 +11,7 @@ import { diskOfferingCommands } from './commands/disk-offerings.ts'
 import { domainCommands } from './commands/domains.ts'
 import { eventCommands } from './commands/events.ts'
 import { hostCommands } from './commands/hosts.ts'
+import { installationCommands } from './commands/installation.ts'
 import { jobCommands } from './commands/jobs.ts'
 import { operationCommands } from './commands/operations.ts'
 import { podCommands } from './commands/pods.ts'
@@ -52,4 +54,6 @@ export const COMMANDS: readonly Command[] = [
   ...configurationCommands,
   ...eventCommands,
   ...censusCommands,
+  ...installationCommands,
+  ...absentCommands,
 ]

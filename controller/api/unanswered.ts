@@ -5,7 +5,7 @@ export const UNANSWERED = {
     getPathForVolume getSolidFireVolumeSize getSolidFireVolumeAccessGroupIds getSolidFireAccountId getVolumeSnapshotDetails
     archiveSnapshot copySnapshot extractSnapshot createSnapshotFromVMSnapshot createSnapshotPolicy updateSnapshotPolicy
     listSnapshotPolicies deleteSnapshotPolicies addResourceDetail listResourceDetails removeResourceDetail`,
-  storage: `findStoragePoolsForMigration syncStoragePool changeStoragePoolScope updateStorageCapabilities listStorageTags
+  storage: `findStoragePoolsForMigration syncStoragePool changeStoragePoolScope updateStorageCapabilities
     listAffectedVmsForStorageScopeChange listStoragePoolsMetrics listStoragePoolObjects addImageStore addImageStoreS3
     listImageStores updateImageStore deleteImageStore listImageStoreObjects downloadImageStoreObject createSecondaryStagingStore
     listSecondaryStagingStores deleteSecondaryStagingStore migrateSecondaryStorageData
@@ -13,24 +13,24 @@ export const UNANSWERED = {
     listSecondaryStorageSelectors removeSecondaryStorageSelector`,
   'virtual machines': `restoreVirtualMachine changeServiceForVirtualMachine scaleVirtualMachine migrateVirtualMachine
     migrateVirtualMachineWithVolume findHostsForMigration createVMSnapshot listVMSnapshot deleteVMSnapshot revertToVMSnapshot
-    updateVMAffinityGroup resetSSHKeyForVirtualMachine listVirtualMachinesMetrics listInstanceGroups listAffinityGroups
+    updateVMAffinityGroup resetSSHKeyForVirtualMachine listVirtualMachinesMetrics
     listSSHKeyPairs createSSHKeyPair deleteSSHKeyPair attachIso`,
   templates: `createTemplate updateTemplate updateTemplatePermissions listTemplatePermissions extractTemplate copyTemplate
-    prepareTemplate getUploadParamsForTemplate getUploadParamsForIso registerIso listIsos deleteIso copyIso listIsoPermissions`,
-  infrastructure: `reconnectHost prepareHostForMaintenance cancelHostMaintenance listHostsMetrics listInfrastructure listHostTags
-    listSystemVms listRouters listManagementServers listRegions listHSMProfiles listVmwareDcs listDedicatedZones listDedicatedPods
-    listDedicatedClusters listDedicatedHosts uploadCustomCertificate readyForShutdown`,
-  networks: `associateIpAddress disassociateIpAddress listPublicIpAddresses createFirewallRule deleteFirewallRule
-    createEgressFirewallRule createPortForwardingRule deletePortForwardingRule listPortForwardingRules createSecurityGroup
-    listSecurityGroups createNetwork listNetworks deleteNetwork createNetworkOffering listNetworkOfferings listIpForwardingRules
-    createPhysicalNetwork addTrafficType updatePhysicalNetwork updateNetworkServiceProvider listNetworkServiceProviders
-    createVlanIpRange listVPCs`,
+    prepareTemplate getUploadParamsForTemplate getUploadParamsForIso registerIso deleteIso copyIso listIsoPermissions`,
+  infrastructure: `reconnectHost prepareHostForMaintenance cancelHostMaintenance listHostsMetrics
+   
+    uploadCustomCertificate readyForShutdown`,
+  networks: `associateIpAddress disassociateIpAddress createFirewallRule deleteFirewallRule
+    createEgressFirewallRule createPortForwardingRule deletePortForwardingRule createSecurityGroup
+    createNetwork deleteNetwork createNetworkOffering
+    createPhysicalNetwork addTrafficType updatePhysicalNetwork updateNetworkServiceProvider
+    createVlanIpRange`,
   'accounts and limits': `updateAccount disableAccount enableAccount lockAccount updateUser disableUser enableUser lockUser getUser
-    deleteDomain updateDomain listProjects listRoles createRole listResourceLimits updateResourceLimit updateResourceCount
-    listIdps listAndSwitchSamlAccount listOauthProvider forgotPassword listLdapConfigurations addLdapConfiguration
-    deleteLdapConfiguration cloudianIsEnabled quotaIsEnabled`,
-  'the installation': `resetConfiguration listConfigurationGroups archiveEvents deleteEvents listAlerts listUsageRecords
-    generateUsageRecords listUsageTypes listAnnotations listResourceIcon listGuiThemes`,
+    deleteDomain updateDomain createRole listResourceLimits updateResourceLimit updateResourceCount
+    listAndSwitchSamlAccount forgotPassword addLdapConfiguration
+    deleteLdapConfiguration`,
+  'the installation': `resetConfiguration listConfigurationGroups archiveEvents deleteEvents listUsageRecords
+    generateUsageRecords listUsageTypes`,
 } as const satisfies Readonly<Record<string, string>>
 
 /** The names of `UNANSWERED`, each once. */

@@ -1,4 +1,5 @@
 import { createAccount, deleteAccount } from '../../operations/accounts.ts'
+import { type Role, ROLES } from '../../operations/context.ts'
 import { ownershipOf } from '../../operations/ownership.ts'
 import { refuse } from '../../operations/refusals.ts'
 import { type AccountView, listAccounts, listUsers } from '../../store/queries/accounts.ts'
@@ -7,7 +8,7 @@ import { given } from '../given.ts'
 import { keyword, ownershipParams } from '../ownership.ts'
 import { entity, integer, text } from '../params.ts'
 import { field, type Rendered } from '../shape.ts'
-import { ACCOUNT_TYPES, personParams, renderUser, roleOf, shownPath, userFields } from './user-shape.ts'
+import { ACCOUNT_TYPES, personParams, renderUser, ROLE_IDS, roleOf, shownPath, userFields } from './user-shape.ts'
 
 const shape = {
   id: field.string('the id of the account'),
@@ -38,14 +39,12 @@ const create = defineCommand({
     account: text({ description: 'name of the account; the username if not given' }),
     accounttype: integer({ description: '0 user, 1 admin, 2 domain admin, 4 read-only admin', least: 0 }),
     domainid: entity('domain', { description: "the domain; the caller's own if not given" }),
-    roleid: text({ description: 'refused: roles are given by accounttype here' }),
+    roleid: text({ description: 'the role, by an id of listRoles; with accounttype, both must mean the same' }),
   },
   response: account,
   async run(request) {
     const { params, caller } = request
-    if (params.roleid !== undefined) throw refuse('INVALID', 'Invalid parameter roleid: give accounttype instead')
-    const role = params.accounttype === undefined ? undefined : roleOf(params.accounttype)
-    if (role === undefined) throw refuse('INVALID', 'Invalid parameter accounttype: it must be 0, 1, 2 or 4')
+    const role = roleAsked(params)
     const { username, password, firstname, lastname, email, domainid } = params
     const person = { username, password, firstname, lastname, email }
     const made = await createAccount(request, {
@@ -96,6 +95,23 @@ const remove = defineCommand({
   response: SUCCESS,
   run: async (request) => ({ operation: await deleteAccount(request, request.params.id) }),
 })
+
+function roleAsked(params: { readonly accounttype?: number; readonly roleid?: string }): Role {
+  const byType = params.accounttype === undefined ? undefined : roleOf(params.accounttype)
+  if (params.accounttype !== undefined && byType === undefined) {
+    throw refuse('INVALID', 'Invalid parameter accounttype: it must be 0, 1, 2 or 4')
+  }
+  const byId = ROLES.find((role) => ROLE_IDS[role] === params.roleid)
+  if (params.roleid !== undefined && byId === undefined) {
+    throw refuse('INVALID', 'Invalid parameter roleid: listRoles has no such role')
+  }
+  if (byType !== undefined && byId !== undefined && byType !== byId) {
+    throw refuse('INVALID', 'Invalid parameters accounttype and roleid: they mean different roles')
+  }
+  const role = byId ?? byType
+  if (role === undefined) throw refuse('INVALID', 'Invalid parameter accounttype: it, or roleid, must be given')
+  return role
+}
 
 async function one({ system }: Request<unknown>, id: string): Promise<Rendered<typeof shape>> {
   const { reader } = system.store

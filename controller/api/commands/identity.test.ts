@@ -4,6 +4,7 @@ import { administratorKeys, ensureBootstrap } from '../../operations/bootstrap.t
 import { testStore } from '../../store/testing.ts'
 import { type Ground, makeGround, startController, type TestController } from '../../testing.ts'
 import { type Asked, testClient, type TestClient, textOf } from '../../testing-client.ts'
+import { ROLE_IDS } from './user-shape.ts'
 
 const someText: unknown = expect.any(String)
 const matching = (pattern: RegExp): unknown => expect.stringMatching(pattern)
@@ -95,12 +96,20 @@ describe('accounts', () => {
     ['an account of the domain', person('emil', { account: 'dora & co' }), /has an account dora & co already/],
     ['a user of the domain', person('dora', { account: 'other' }), /has a user dora already/],
     ['a password that is too short', person('emil', { password: 'short' }), /at least 8 characters/],
-    ['no type', { ...person('emil'), accounttype: undefined }, /accounttype: it must be 0, 1, 2 or 4/],
-    ['a role by id', person('emil', { roleid: 'x' }), /give accounttype instead/],
+    ['no type', { ...person('emil'), accounttype: undefined }, /accounttype: it, or roleid, must be given/],
+    ['a type that is none', person('emil', { accounttype: 3 }), /accounttype: it must be 0, 1, 2 or 4/],
+    ['a role that is none', person('emil', { roleid: 'x' }), /roleid: listRoles has no such role/],
+    ['two roles', person('emil', { accounttype: 0, roleid: ROLE_IDS.admin }), /they mean different roles/],
     ['an administrator below the root', person('emil', { accounttype: 1 }), /belong to the root domain/],
   ])('are not made with %s', async (_, params, text) => {
     const all = { accounttype: 0, domainid: sales, ...params }
     await expect(controller.api.run('createAccount', all)).rejects.toThrow(text)
+  })
+
+  test('are made with a role of listRoles', async () => {
+    const [role] = await controller.api.list('listRoles', { name: 'DomainAdmin' })
+    const asked = person('rosa', { roleid: String(role?.['id']), domainid: sales })
+    expect(await controller.api.run('createAccount', asked)).toMatchObject({ accounttype: 2, rolename: 'DomainAdmin' })
   })
 
   test('of another domain may have the same names', async () => {

@@ -11,6 +11,14 @@ export const ACCOUNT_TYPES = {
   'read-only-admin': { type: 4, name: 'ReadOnlyAdmin' },
 } as const satisfies Readonly<Record<Role, { readonly type: number; readonly name: string }>>
 
+/** Ids of the roles, which are fixed as the roles are: clients keep them. */
+export const ROLE_IDS = {
+  admin: '0c0ffee0-0000-5000-8000-000000000001',
+  'domain-admin': '0c0ffee0-0000-5000-8000-000000000002',
+  user: '0c0ffee0-0000-5000-8000-000000000003',
+  'read-only-admin': '0c0ffee0-0000-5000-8000-000000000004',
+} as const satisfies Readonly<Record<Role, string>>
+
 /** The role of an account type; `undefined` for numbers that mean nothing here. */
 export function roleOf(type: number): Role | undefined {
   return ROLE_BY_TYPE.get(type)
