@@ -32,6 +32,7 @@ export interface HypervisorAdapter {
   readonly throttle?: ThrottleFacet
   readonly stats?: DiskStatsFacet
   readonly quiesce?: QuiesceFacet
+  readonly migration?: MigrationFacet
 }
 
 /** Facets of a hypervisor adapter that may be absent. */
@@ -40,6 +41,7 @@ export const HYPERVISOR_CAPABILITIES = [
   'throttle',
   'stats',
   'quiesce',
+  'migration',
 ] as const satisfies readonly (keyof HypervisorAdapter)[]
 /** A name in `HYPERVISOR_CAPABILITIES`. */
 export type HypervisorCapability = (typeof HYPERVISOR_CAPABILITIES)[number]
@@ -93,7 +95,10 @@ export interface VmSpec {
   readonly disks: readonly DiskSpec[]
 }
 
-/** A VM as it is. `paused` covers I/O errors that wait for the LUN to come back. */
+/**
+ * A VM as it is. `paused` covers I/O errors that wait for the LUN to come back, and a machine that is on its way: one that
+ * was prepared and has not arrived, or was sent.
+ */
 export interface BackendVm {
   readonly id: VmId
   readonly state: 'running' | 'paused' | 'stopped'
@@ -173,6 +178,55 @@ export interface QuiesceFacet {
   freeze(vm: VmId, options: { readonly withinMs: number }, call: Call): Promise<{ readonly filesystems: number }>
   /** `held` is false when the host had thawed on its own: whatever was taken is not consistent. */
   thaw(vm: VmId, call: Call): Promise<{ readonly held: boolean; readonly frozenMs: number }>
+}
+
+/** What the source says of a machine, for the destination to make the same. Plain data; only the adapter reads it. */
+export type MachineDescription = Readonly<Record<string, unknown>>
+
+/** How the source reaches the machine that the destination has made ready. Plain data; only the adapter reads it. */
+export type MigrationTicket = Readonly<Record<string, unknown>>
+
+/** How far a transfer is. `sent`: the source's machine stands still for good, and the destination has all of it. */
+export type MigrationProgress =
+  | { readonly state: 'sending'; readonly doneBytes: number; readonly totalBytes: number }
+  | { readonly state: 'sent' }
+
+/**
+ * Optional facet: move a running machine to another host of the same plug-in, in this order: `describe` at the source,
+ * `prepare` at the destination, `send` at the source until it has been sent, `arrive` at the destination; then the source
+ * is ended by `vms.stop`. The machine runs at the source until it is sent, nowhere until it arrives, then at the
+ * destination; it never runs at both. To give up: `abandon` at the destination, and if it had not arrived, `resume` at the
+ * source. Every call is fenced per VM on its host, as `vms.start` is; repeating one is harmless.
+ */
+export interface MigrationFacet {
+  /** At the source. Changes nothing. `NOT_FOUND` without a running machine. */
+  describe(vm: VmId, call: Call): Promise<MachineDescription>
+  /**
+   * At the destination: makes a machine that waits, with sessions to its disks, which it neither reads nor writes. Asked
+   * again, the same ticket. `CONFLICT` while the machine runs there. What fails leaves nothing.
+   */
+  prepare(spec: VmSpec, description: MachineDescription, call: Call): Promise<MigrationTicket>
+  /**
+   * At the source: begins the transfer or joins it, and answers soon how far it is; ask again until it is `sent`. Throws
+   * `CONFLICT`, effect `none`, when the transfer failed or the ticket is good no more: the machine runs on, prepare anew.
+   */
+  send(vm: VmId, ticket: MigrationTicket, call: Call): Promise<MigrationProgress>
+  /**
+   * At the destination: the machine goes on here. Answers the same once it runs. `BUSY`, effect `none`, before it was sent;
+   * `NOT_FOUND` when nothing was prepared, or it was abandoned.
+   */
+  arrive(vm: VmId, call: Call): Promise<BackendVm>
+  /**
+   * At the destination, and the only way to learn whether a machine has arrived once an answer was lost: if not, what was
+   * prepared is ended with its sessions, and no call with this fence or a lower one makes it arrive any more. A machine
+   * that has arrived is left alone.
+   */
+  abandon(vm: VmId, call: Call): Promise<{ readonly arrived: boolean }>
+  /**
+   * At the source: ends a transfer that is under way, or takes back what was sent: the machine goes on here. Only once the
+   * destination has answered `abandon` by `arrived: false`. `NOT_FOUND` when the machine is gone.
+   */
+  resume(vm: VmId, call: Call): Promise<BackendVm>
 }
 
 /** Hosts are addressed by `HostId` outside of adapters; re-exported so that adapters need one import. */

@@ -53,7 +53,10 @@ describe('an adapter that', () => {
           ...honest,
           async make() {
             const bench = await honest.make()
-            return { ...bench, adapter: cheat.make(everyFacet(bench.adapter)) }
+            const adapter = cheat.make(everyFacet(bench.adapter))
+            return bench.peer
+              ? { ...bench, adapter, peer: { ...bench.peer, adapter: cheat.make(everyFacet(bench.peer.adapter)) } }
+              : { ...bench, adapter }
           },
         }
         await expectCaught(runHypervisorCase(named(hypervisorCases, name), subject))

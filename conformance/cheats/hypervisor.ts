@@ -1,6 +1,7 @@
 import { type BackendDisk, PluginError, type VmId, type VmSpec } from '@moorage/contract'
 import { failureOf } from '../check.ts'
 import { type HypervisorCheat, unfenced, unhurried } from './cheat.ts'
+import { migrationCheats } from './migration.ts'
 
 /** Adapters that the hypervisor kit must reject. */
 export const hypervisorCheats: readonly HypervisorCheat[] = [
@@ -177,4 +178,5 @@ export const hypervisorCheats: readonly HypervisorCheat[] = [
       },
     }),
   },
+  ...migrationCheats,
 ]

@@ -3,12 +3,19 @@ import type { HypervisorCase } from './context.ts'
 import { diskCases } from './disks.ts'
 import { facetCases } from './facets.ts'
 import { hostCases } from './hosts.ts'
+import { migrationCases } from './migration.ts'
 import { runHypervisorCase } from './run.ts'
 import type { HypervisorSubject } from './subject.ts'
 import { vmCases } from './vms.ts'
 
 /** Everything that the contract asks of a hypervisor adapter. Names are unique. */
-export const hypervisorCases: readonly HypervisorCase[] = [...hostCases, ...vmCases, ...diskCases, ...facetCases]
+export const hypervisorCases: readonly HypervisorCase[] = [
+  ...hostCases,
+  ...vmCases,
+  ...diskCases,
+  ...facetCases,
+  ...migrationCases,
+]
 
 /**
  * Registers the kit for one hypervisor adapter with any test runner: one test per case. Cases must run one after the other

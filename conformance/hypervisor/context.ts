@@ -52,6 +52,12 @@ export class HypervisorContext extends CaseCalls {
     return this.audit.watch(this.bench.stranger)
   }
 
+  /** The second host; only for cases that need `peer`. */
+  get peer(): HypervisorAdapter {
+    assert.ok(this.bench.peer, 'the bench has no peer')
+    return this.audit.watch(this.bench.peer.adapter)
+  }
+
   /** I/O inside machines; only for cases that need `guest`. */
   get guest(): GuestIo {
     assert.ok(this.bench.guest, 'the bench has no guest')

@@ -41,7 +41,7 @@ function refuseUndeclared(bench: HypervisorBench, subject: HypervisorSubject): v
       `facet ${name} is ${there ? 'there' : 'absent'}, and the subject declares the opposite`,
     )
   }
-  for (const name of ['guest', 'stranger', 'plugin'] as const) {
+  for (const name of ['guest', 'stranger', 'plugin', 'peer'] as const) {
     const [there, lacked] = [bench[name] !== undefined, subject.lacks[name] !== undefined]
     assert.notEqual(
       there,

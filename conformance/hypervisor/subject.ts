@@ -17,6 +17,22 @@ export interface TestDisk {
   readonly sessions?: () => Promise<number>
   /** Makes it larger at the array; the host is not told. Only with the ability `grow`. */
   readonly grow?: (bytes: number) => Promise<void>
+  /** Exposes it to the peer as well; asked again, the same. Only with a peer. */
+  readonly atPeer?: () => Promise<PeerDisk>
+}
+
+/** A disk as the second host reaches it. */
+export interface PeerDisk {
+  readonly connection: Connection
+  /** Sessions of the second host that are open to it now, as the array sees them. */
+  readonly sessions: () => Promise<number>
+}
+
+/** A second host of the same kind, to which machines can migrate. */
+export interface HypervisorPeer {
+  readonly adapter: HypervisorAdapter
+  /** I/O inside its machines; there exactly when the bench has `guest`. */
+  readonly guest?: GuestIo
 }
 
 /** I/O of a guest on one of its disks. Offsets and lengths are multiples of 4096; rejects unless it was acknowledged. */
@@ -31,9 +47,9 @@ export interface GuestIo {
 /**
  * What the kit can use beside the adapter. `sessions`: open sessions can be counted at the array. `grow`: the array can
  * make a disk larger. `guest`: I/O can be done inside a machine. `stranger`: a second adapter on the same host under
- * another ownership mark. `plugin`: the plug-in itself.
+ * another ownership mark. `plugin`: the plug-in itself. `peer`: a second host of the same kind.
  */
-export type HypervisorAbility = HypervisorCapability | 'sessions' | 'grow' | 'guest' | 'stranger' | 'plugin'
+export type HypervisorAbility = HypervisorCapability | 'sessions' | 'grow' | 'guest' | 'stranger' | 'plugin' | 'peer'
 
 /** One host, ready to be tried. */
 export interface HypervisorBench {
@@ -42,6 +58,7 @@ export interface HypervisorBench {
   disk(bytes: number): Promise<TestDisk>
   readonly guest?: GuestIo
   readonly stranger?: HypervisorAdapter
+  readonly peer?: HypervisorPeer
   readonly plugin?: { readonly plugin: HypervisorPlugin; readonly endpoint: Endpoint }
   /** Called after each case, failed or not: takes the disks away. */
   dispose(): Promise<void>

@@ -52,12 +52,16 @@ export function simulatorHypervisorSubject(simulator: () => TestSimulator): Hype
       const { initiator } = await adapter.hosts.report(newCall())
       const array = simulatorStorage.open(simulator().storageEndpoint(`array-of-${name.slice(0, 20)}`))
       const made: (() => Promise<void>)[] = []
+      const other = `peer-${randomUUID()}`
+      const peer = simulatorHypervisor.open(simulator().hostEndpoint(other))
+      const { initiator: peerInitiator } = await peer.hosts.report(newCall())
       return {
         adapter,
+        peer: { adapter: peer, guest: guestIo(simulator(), other) },
         stranger: simulatorHypervisor.open(simulator().hostEndpoint(name, 'another-installation')),
         plugin: { plugin: simulatorHypervisor, endpoint },
         guest: guestIo(simulator(), name),
-        disk: (bytes) => newDisk({ simulator: simulator(), array, initiator, bytes, made }),
+        disk: (bytes) => newDisk({ simulator: simulator(), array, initiator, peerInitiator, bytes, made }),
         async dispose() {
           for (const remove of made.toReversed()) await remove()
         },
@@ -80,23 +84,33 @@ async function newDisk(options: {
   readonly simulator: TestSimulator
   readonly array: StorageProvider
   readonly initiator: string
+  readonly peerInitiator: string
   readonly bytes: number
   /** Told how to take the disk away. */
   readonly made: (() => Promise<void>)[]
 }): Promise<TestDisk> {
-  const { simulator, array, initiator, bytes, made } = options
+  const { simulator, array, initiator, peerInitiator, bytes, made } = options
   const id: VolumeId = newId()
   const source = { kind: 'volume', id } as const
-  const consumer = { kind: 'host', id: newId<'host'>(), initiator } as const
+  const consumerOf = (name: string) => ({ kind: 'host', id: newId<'host'>(), initiator: name }) as const
+  const give = async (consumer: ReturnType<typeof consumerOf>) => {
+    made.push(() => array.access.withdraw({ source, consumer }, newCall()))
+    return array.access.expose({ source, consumer, mode: 'rw', account: 'conformance' }, newCall())
+  }
+  const sessionsOf = async (at: Connection) =>
+    (await simulator.send<{ sessions: number }>('io/sessions', { connection: at })).sessions
   await array.volumes.create({ id, bytes, qos: {}, settings: {} }, newCall())
   made.push(() => array.volumes.delete(id, newCall()))
-  const connection = await array.access.expose({ source, consumer, mode: 'rw', account: 'conformance' }, newCall())
-  made.push(() => array.access.withdraw({ source, consumer }, newCall()))
+  const connection = await give(consumerOf(initiator))
   return {
     volume: id,
     connection,
     bytes,
-    sessions: async () => (await simulator.send<{ sessions: number }>('io/sessions', { connection })).sessions,
+    sessions: () => sessionsOf(connection),
+    async atPeer() {
+      const there = await give(consumerOf(peerInitiator))
+      return { connection: there, sessions: () => sessionsOf(there) }
+    },
     grow: async (wanted) => void (await array.resize?.grow(id, wanted, newCall())),
   }
 }

@@ -63,6 +63,13 @@ const hostReport: Check = (answer) => {
   return isCount(field(answer, 'cpus')) && isCount(field(answer, 'memoryBytes')) ? undefined : 'no capacity'
 }
 
+const migrationProgress: Check = (answer) => {
+  const state = field(answer, 'state')
+  if (state === 'sent') return undefined
+  if (state !== 'sending') return `state ${String(state)}`
+  return isCount(field(answer, 'doneBytes')) && isCount(field(answer, 'totalBytes')) ? undefined : 'no progress'
+}
+
 const CHECKS: Readonly<Record<string, Check>> = {
   'pools.report': poolReport,
   'volumes.create': volumeOf(idOfSpec(0)),
@@ -82,6 +89,12 @@ const CHECKS: Readonly<Record<string, Check>> = {
   'disks.attach': disk,
   'resize.refresh': disk,
   'throttle.apply': appliedQos,
+  'migration.describe': (answer) => (isRecord(answer) ? undefined : 'no description'),
+  'migration.prepare': (answer) => (isRecord(answer) ? undefined : 'no ticket'),
+  'migration.send': migrationProgress,
+  'migration.arrive': vmOf(firstArgument),
+  'migration.abandon': (answer) => (typeof field(answer, 'arrived') === 'boolean' ? undefined : 'neither yes nor no'),
+  'migration.resume': vmOf(firstArgument),
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

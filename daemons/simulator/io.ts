@@ -2,7 +2,7 @@ import { type Connection, PluginError } from '@moorage/contract'
 import { bytes, type Fields, label, text, uuid, whole } from './check.ts'
 import { capacity, login, logout, readConnection, sessionRead, sessionWrite } from './array/sessions.ts'
 import { liveSession, needDisk } from './host/disks.ts'
-import { findVm, isFrozen } from './host/vms.ts'
+import { findVm, isAway, isFrozen } from './host/vms.ts'
 import type { Store } from './store.ts'
 
 const MOST_BYTES = 8 * 1024 * 1024
@@ -66,6 +66,8 @@ function guestRead(store: Store, args: Fields): { readonly data: string } {
 
 function guestDisk(store: Store, args: Fields) {
   const host = label(args['host'], 'host')
+  const vm = findVm(store, host, uuid(args['vm'], 'vm'))
+  if (vm && isAway(vm)) throw new PluginError('BUSY', `the guest of ${vm.id} does not run on ${host}`, 'none')
   return needDisk(store, { host, vm: uuid(args['vm'], 'vm'), volume: uuid(args['volume'], 'volume') })
 }
 

@@ -39,6 +39,14 @@ export function remoteHypervisor(options: {
       freeze: (vm, how, call) => send('quiesce/freeze', { vm, withinMs: how.withinMs }, call),
       thaw: (vm, call) => send('quiesce/thaw', { vm }, call),
     },
+    migration: {
+      describe: (vm, call) => send('migration/describe', { vm }, call),
+      prepare: (spec, description, call) => send('migration/prepare', { spec, description }, call),
+      send: (vm, ticket, call) => send('migration/send', { vm, ticket }, call),
+      arrive: (vm, call) => send('migration/arrive', { vm }, call),
+      abandon: (vm, call) => send('migration/abandon', { vm }, call),
+      resume: (vm, call) => send('migration/resume', { vm }, call),
+    },
   }
   return { ...mandatory, ...Object.fromEntries(options.can.map((name) => [name, optional[name]])) }
 }

@@ -3,6 +3,7 @@ import type { Claim } from '../fences.ts'
 import { applyThrottle, attachDisk, detachDisk, readDisk, readDiskStats, readThrottle, refreshDisk } from './disks.ts'
 import { type HostRequest, reportHost } from './host.ts'
 import { listHostInventory } from './inventory.ts'
+import { abandonVm, arriveVm, describeVm, prepareVm, resumeVm, sendVm } from './migration.ts'
 import { freezeVm, getVm, rebootVm, startVm, stopVm, thawVm } from './vms.ts'
 
 /** One method of a host: what it answers, and for a change what it claims. */
@@ -33,6 +34,15 @@ export const HOST_METHODS: Readonly<Record<string, HostMethod>> = {
   'throttle/read': { run: readThrottle },
   'stats/read': { run: readDiskStats },
   'quiesce/freeze': { run: freezeVm, claims: (request) => vmClaim(request, uuid(request.args['vm'], 'vm')) },
+  'migration/describe': { run: describeVm },
+  'migration/prepare': {
+    run: prepareVm,
+    claims: (request) => [...vmClaim(request, specId(request.args)), ...specDisks(request)],
+  },
+  'migration/send': { run: sendVm, claims: (request) => vmClaim(request, uuid(request.args['vm'], 'vm')) },
+  'migration/arrive': { run: arriveVm, claims: (request) => vmClaim(request, uuid(request.args['vm'], 'vm')) },
+  'migration/abandon': { run: abandonVm, claims: (request) => vmClaim(request, uuid(request.args['vm'], 'vm')) },
+  'migration/resume': { run: resumeVm, claims: (request) => vmClaim(request, uuid(request.args['vm'], 'vm')) },
   'quiesce/thaw': { run: thawVm, claims: (request) => vmClaim(request, uuid(request.args['vm'], 'vm')) },
 }
 

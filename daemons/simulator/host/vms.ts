@@ -15,7 +15,15 @@ export interface VmRow {
   /** When its guest was frozen, and when the host thaws it at the latest; `null` when it is not. */
   readonly frozenAt: number | null
   readonly thawsAt: number | null
+  readonly phase: VmPhase
 }
+
+/**
+ * Where a machine is in its migration. `sending`: it runs, and its transfer has begun. `sent`: it stands still, all of it is
+ * at the destination. `waiting`: prepared at the destination, nothing has come yet. `received`: all has come, it has not
+ * arrived.
+ */
+export type VmPhase = 'running' | 'sending' | 'sent' | 'waiting' | 'received'
 
 /** Method `vms/start`: the machine with all its disks, or nothing at all. */
 export function startVm(request: HostRequest): BackendVm {
@@ -28,24 +36,37 @@ export function startVm(request: HostRequest): BackendVm {
   const disks = readDisks(spec['disks'])
   const running = findVm(store, host.name, id)
   if (running) {
+    if (isAway(running)) throw conflict(`machine ${id} is ${running.phase}: it is being migrated`)
     if (running.owner !== owner) throw conflict(`machine ${id} is of another owner`)
     if (running.cpus !== cpus || running.memoryBytes !== memoryBytes) {
       throw conflict(`machine ${id} runs with ${running.cpus} cpus and ${running.memoryBytes} bytes of memory`)
     }
     return backendVm(store, running)
   }
+  return makeVm(request, { id, name, cpus, memoryBytes, phase: 'running' }, disks)
+}
+
+/** Makes a machine with its disks. Throws `LIMIT` for one larger than the host. */
+export function makeVm(
+  request: HostRequest,
+  vm: Pick<VmRow, 'id' | 'name' | 'cpus' | 'memoryBytes' | 'phase'>,
+  disks: ReturnType<typeof readDisks>,
+): BackendVm {
+  const { store, host, owner } = request
+  const { id, name, cpus, memoryBytes, phase } = vm
   if (cpus > host.cpus || memoryBytes > host.memoryBytes) {
     const has = `${host.cpus} cpus and ${host.memoryBytes} bytes of memory`
     throw new PluginError('LIMIT', `${host.name} has ${has}`, 'none')
   }
   store.run(
-    'INSERT INTO vms(host, id, owner, name, cpus, memoryBytes) VALUES (?, ?, ?, ?, ?, ?)',
+    'INSERT INTO vms(host, id, owner, name, cpus, memoryBytes, phase) VALUES (?, ?, ?, ?, ?, ?, ?)',
     host.name,
     id,
     owner,
     name,
     cpus,
     memoryBytes,
+    phase,
   )
   for (const disk of disks) openDisk(request, id, disk)
   return backendVm(store, needRow(request, id))
@@ -101,8 +122,14 @@ export function findVm(store: Store, host: string, id: string): VmRow | undefine
   return store.one<VmRow>('SELECT * FROM vms WHERE host = ? AND id = ?', host, id)
 }
 
+/** Whether the machine does not run here: it has been sent, or has not arrived. */
+export function isAway({ phase }: Pick<VmRow, 'phase'>): boolean {
+  return phase !== 'running' && phase !== 'sending'
+}
+
 /** `paused` while a disk has no session and the array admits none: the guest waits for its I/O. */
 export function stateOf(store: Store, row: VmRow): BackendVm['state'] {
+  if (isAway(row)) return 'paused'
   return disksOf(store, row.host, row.id).every((disk) => hasSession(store, disk)) ? 'running' : 'paused'
 }
 
@@ -116,11 +143,13 @@ function hasSession(store: Store, disk: DiskRow): boolean {
   }
 }
 
-function backendVm(store: Store, row: VmRow): BackendVm {
+/** The machine as the contract shows it. */
+export function backendVm(store: Store, row: VmRow): BackendVm {
   return { id: row.id, state: stateOf(store, row), disks: disksOf(store, row.host, row.id).map(backendDisk) }
 }
 
-function needRow(request: HostRequest, id: string): VmRow {
+/** The caller's machine of that id, in whatever phase; throws `NOT_FOUND`. */
+export function needRow(request: HostRequest, id: string): VmRow {
   needVm(request, id)
   const row = findVm(request.store, request.host.name, id)
   if (!row) throw new Error(`machine ${id} is gone`)
@@ -132,11 +161,13 @@ function setFrozen(store: Store, row: VmRow, frozen: Pick<VmRow, 'frozenAt' | 't
   store.run(sql, frozen.frozenAt, frozen.thawsAt, row.host, row.id)
 }
 
-function readDisks(value: unknown): readonly ReturnType<typeof readDisk>[] {
+/** Reads the disks of a machine. */
+export function readDisks(value: unknown): readonly ReturnType<typeof readDisk>[] {
   if (!Array.isArray(value)) throw invalid('spec.disks must be a list')
   return value.map((disk: unknown, index) => readDisk(disk, `spec.disks[${index}]`))
 }
 
-function conflict(message: string): PluginError {
+/** An error about what is there already; nothing was changed. */
+export function conflict(message: string): PluginError {
   return new PluginError('CONFLICT', message, 'none')
 }

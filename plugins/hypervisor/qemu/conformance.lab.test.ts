@@ -22,7 +22,11 @@ describe('a QEMU host', () => {
   hypervisorConformance({
     test,
     subject: {
-      lacks: { guest: 'machines of the kit have no image; daemons/hostd tries I/O inside a real guest' },
+      lacks: {
+        guest: 'machines of the kit have no image; daemons/hostd tries I/O inside a real guest',
+        migration: 'the host daemon does not migrate',
+        peer: 'there is nothing to migrate to',
+      },
       make: async () => ({
         adapter: qemuHypervisor.open(hostd.endpoint),
         stranger: qemuHypervisor.open({ ...hostd.endpoint, owner: 'another-installation' }),
