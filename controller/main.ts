@@ -4,6 +4,7 @@ import { linuxSan } from '@moorage/storage-linux-san'
 import { simulatorStorage } from '@moorage/storage-simulator'
 import { readArguments, USAGE, UsageError } from './cli/arguments.ts'
 import { readKeys } from './cli/keys.ts'
+import { nodeIdentity } from './cli/node-identity.ts'
 import { serve } from './cli/serve.ts'
 import type { Plugins } from './cli/serve.ts'
 import { stopSimulator } from './cli/simulator-daemon.ts'
@@ -31,7 +32,7 @@ function printKeys(keys: Awaited<ReturnType<typeof readKeys>>): void {
 }
 
 async function serveLogged(asked: Parameters<typeof serve>[0]): Promise<void> {
-  const log = createLogger({ level: asked.logLevel, name: 'controller' })
+  const log = createLogger({ level: asked.logLevel, name: 'controller', node: nodeIdentity() })
   try {
     await serve(asked, PLUGINS, log)
     log.info({}, 'stopped')

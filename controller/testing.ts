@@ -12,6 +12,7 @@ import { createSagas } from './sagas/registry.ts'
 import { createJournal } from './store/journal.ts'
 import { registrationLoader } from './store/registrations.ts'
 import type { Tx } from './store/store.ts'
+import type { Logger } from './telemetry/logger.ts'
 import { type TestStore, testStore } from './store/testing.ts'
 import { type TestClient, testClient, type TestKeys, textOf } from './testing-client.ts'
 
@@ -37,7 +38,10 @@ const LEASE_MS = 10_000
 const ENDED_MS = 30_000
 
 /** Starts a controller on ports of its own, in about half a second. Nothing is registered with it yet: see `makeGround`. */
-export async function startController(options: { readonly simulator?: TestSimulator } = {}): Promise<TestController> {
+export async function startController(
+  options: { readonly simulator?: TestSimulator; readonly log?: Logger } = {},
+): Promise<TestController> {
+  const log = options.log ?? SILENT
   const simulator = options.simulator ?? (await startSimulator())
   const store = await testStore()
   const plugins = createPluginHost({
@@ -52,12 +56,12 @@ export async function startController(options: { readonly simulator?: TestSimula
     return running.runner
   }
   const runner = await startRunner<Tx>({
-    journal: createJournal({ store, leaseMs: LEASE_MS, log: SILENT }),
+    journal: createJournal({ store, leaseMs: LEASE_MS, log }),
     sagas: createSagas({ store, plugins, jobs }),
     node: `test-${randomUUID()}`,
     leaseMs: LEASE_MS,
     describe: describeFailure,
-    log: SILENT,
+    log,
   })
   running.runner = runner
   const system = { store, jobs: runner, plugins, installation: store.installation }
@@ -65,7 +69,7 @@ export async function startController(options: { readonly simulator?: TestSimula
   const server = await createApiServer({
     system,
     listen: { host: '127.0.0.1', port: 0 },
-    log: SILENT,
+    log,
   })
   const url = `${server.url}/client/api`
   const ended = (operation: string) => runner.ended(operation, ENDED_MS)

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import type { Caller, System } from '../operations/context.ts'
 import { sightOf } from '../operations/ownership.ts'
 import { refuse, type Told, told } from '../operations/refusals.ts'
@@ -12,6 +11,8 @@ import { type Arguments, argumentsOf, valueOf } from './received.ts'
 /** A request to the query API. */
 export interface Incoming extends Sender {
   readonly method: 'GET' | 'POST'
+  /** Id of the request: what a caller is told of a fault inside, and what every log line of it has. */
+  readonly request: string
   /** Aborted when the server closes. */
   readonly closing: AbortSignal
 }
@@ -54,7 +55,7 @@ export async function dispatch(
   try {
     if (name === undefined || name === '') throw refuse('UNKNOWN_COMMAND', 'Invalid request, no command sent')
     if (!command) throw unavailable(name)
-    if (command.post === true && incoming.method !== 'POST') return wrongMethod(command)
+    if (command.post === true && incoming.method !== 'POST') return wrongMethod(command, incoming)
     caller = command.open === true ? NOBODY : await authenticate(system, incoming)
     if (command.open !== true && !command.roles.includes(caller.role)) throw unavailable(name)
     const { answer, admin } = await run({ system, commands, command, caller }, incoming)
@@ -66,7 +67,8 @@ export async function dispatch(
       username: caller.username,
     }
   } catch (error) {
-    return { ...failed(told(error), command), ...(caller === undefined ? {} : { username: caller.username }) }
+    const what = { ...told(error), request: incoming.request }
+    return { ...failed(what, command), ...(caller === undefined ? {} : { username: caller.username }) }
   }
 }
 
@@ -134,13 +136,13 @@ function unavailable(name: string): Error {
   )
 }
 
-function wrongMethod(command: Command): Outgoing {
-  return failed({ http: 405, cs: undefined, text: `Please use HTTP POST for ${command.name}` }, command)
+function wrongMethod(command: Command, { request }: Pick<Incoming, 'request'>): Outgoing {
+  return failed({ http: 405, cs: undefined, text: `Please use HTTP POST for ${command.name}`, request }, command)
 }
 
 /** Unknown commands, those a caller may not use, and requests that could not be read are answered by `errorresponse`. */
-function failed(what: Told, command: Command | undefined): Outgoing {
-  const reference = randomUUID()
+function failed(what: Told & { readonly request: string }, command: Command | undefined): Outgoing {
+  const { request: reference } = what
   const hidden = what.internal !== undefined && what.http === 530
   const text = hidden ? `${what.text} (reference ${reference})` : what.text
   const envelope = command === undefined || what.http === 432 ? 'errorresponse' : envelopeOf(command)
@@ -154,6 +156,6 @@ function failed(what: Told, command: Command | undefined): Outgoing {
 }
 
 /** The answer to a request that could not be read at all. */
-export function unreadable(error: unknown): Outgoing {
-  return failed(told(error), undefined)
+export function unreadable(error: unknown, request: string): Outgoing {
+  return failed({ ...told(error), request }, undefined)
 }

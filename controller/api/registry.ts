@@ -14,6 +14,7 @@ import { hostCommands } from './commands/hosts.ts'
 import { installationCommands } from './commands/installation.ts'
 import { jobCommands } from './commands/jobs.ts'
 import { operationCommands } from './commands/operations.ts'
+import { timelineCommands } from './commands/operation-timeline.ts'
 import { podCommands } from './commands/pods.ts'
 import { poolCommands } from './commands/pools.ts'
 import { providerCommands } from './commands/providers.ts'
@@ -34,6 +35,7 @@ export const COMMANDS: readonly Command[] = [
   ...capabilityCommands,
   ...jobCommands,
   ...operationCommands,
+  ...timelineCommands,
   ...zoneCommands,
   ...podCommands,
   ...clusterCommands,

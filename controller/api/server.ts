@@ -1,9 +1,11 @@
+import { randomUUID } from 'node:crypto'
 import cookie from '@fastify/cookie'
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { System } from '../operations/context.ts'
 import { refuse } from '../operations/refusals.ts'
 import type { LeaseWatch } from '../telemetry/lease-watch.ts'
 import type { RequestOutcome } from '../telemetry/metrics.ts'
+import { fail, inSpan, isTraceparent } from '../telemetry/trace.ts'
 import { SESSION_COOKIE, SESSION_KEY } from './authenticate.ts'
 import type { Command } from './command.ts'
 import { dispatch, type Outgoing, unreadable } from './dispatch.ts'
@@ -105,13 +107,34 @@ async function build(options: Built): Promise<FastifyInstance> {
   app.post(API, answer)
   addProbes(app, options)
   app.setNotFoundHandler((_, reply) => reply.code(404).send({ status: 'nothing is here: the API is at /client/api' }))
-  app.setErrorHandler((error, _, reply) => send(reply, notRead(error)))
+  app.setErrorHandler((error, _, reply) => send(reply, notRead(error, randomUUID())))
   return app
 }
 
 async function handle(options: Built, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  const id = randomUUID()
+  reply.header('X-Request-Id', id)
+  const { traceparent: parent } = request.headers
+  const work = { name: 'request', kind: 'server', fields: { request: id } } as const
+  const above = typeof parent === 'string' && isTraceparent(parent) ? { parent } : {}
+  return await inSpan({ ...work, ...above }, async (span) => {
+    const outgoing = await timed(options, { request, id })
+    span.updateName(outgoing.command ?? 'unknown')
+    if (outgoing.status >= 500) fail(span, String(outgoing.status))
+    // Whose request was in progress as the close began would keep its connection, and the close, for more than a minute.
+    if (options.closing.aborted) reply.header('Connection', 'close')
+    return send(reply, outgoing)
+  })
+}
+
+interface Asked {
+  readonly request: FastifyRequest
+  readonly id: string
+}
+
+async function timed(options: Built, asked: Asked): Promise<Outgoing> {
   const began = performance.now()
-  const outgoing = await answerTo(options, request)
+  const outgoing = await answerTo(options, asked)
   const seconds = (performance.now() - began) / 1000
   const { command = 'unknown', username, status, internal } = outgoing
   options.observe?.({ command, outcome: outcomeOf(outgoing) }, seconds)
@@ -119,9 +142,7 @@ async function handle(options: Built, request: FastifyRequest, reply: FastifyRep
   if (internal !== undefined) options.log.error({ ...fields, internal }, 'a command failed inside')
   else if (status === 200) options.log.debug(fields, 'answered')
   else options.log.info({ ...fields, refused: outgoing.refused }, 'refused')
-  // Whose request was in progress as the close began would keep its connection, and the close, for more than a minute.
-  if (options.closing.aborted) reply.header('Connection', 'close')
-  return send(reply, outgoing)
+  return outgoing
 }
 
 function outcomeOf({ status, internal }: Outgoing): RequestOutcome {
@@ -130,7 +151,7 @@ function outcomeOf({ status, internal }: Outgoing): RequestOutcome {
   return internal !== undefined && status >= 500 ? 'failed' : 'refused'
 }
 
-async function answerTo(options: Built, request: FastifyRequest): Promise<Outgoing> {
+async function answerTo(options: Built, { request, id }: Asked): Promise<Outgoing> {
   const { body, method, headers } = request
   try {
     // A page in the operator's browser can reach loopback ports, too; it cannot help to send these headers.
@@ -140,18 +161,18 @@ async function answerTo(options: Built, request: FastifyRequest): Promise<Outgoi
     const query = (request.raw.url ?? '').split('?').slice(1).join('?')
     const received = receive(query, typeof body === 'string' ? body : '')
     const { trusted, closing } = options
-    const incoming = { received, cookies: request.cookies, trusted, closing }
+    const incoming = { received, cookies: request.cookies, trusted, closing, request: id }
     return await dispatch(options.system, options.commands, { ...incoming, method: method === 'POST' ? 'POST' : 'GET' })
   } catch (error) {
-    return unreadable(error)
+    return unreadable(error, id)
   }
 }
 
 /** Bodies that are too large or of another type. */
-function notRead(error: unknown): Outgoing {
+function notRead(error: unknown, request: string): Outgoing {
   const status = error instanceof Error && 'statusCode' in error ? error.statusCode : undefined
   const rule = status === 413 ? `has more than ${BODY_BYTES} bytes` : 'is no application/x-www-form-urlencoded'
-  return unreadable(refuse('MALFORMED', `Unable to read the request: its body ${rule}`))
+  return unreadable(refuse('MALFORMED', `Unable to read the request: its body ${rule}`), request)
 }
 
 function send(reply: FastifyReply, outgoing: Outgoing): FastifyReply {

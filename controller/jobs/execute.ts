@@ -1,3 +1,4 @@
+import { fail, inSpan } from '../telemetry/trace.ts'
 import { ABORTED, goForward } from './forward.ts'
 import { LostLease } from './journal.ts'
 import type { Claim } from './journal.ts'
@@ -14,6 +15,15 @@ const REFUSED_MS = 5_000
 
 /** Takes an operation to its end, or until it is lost or released. Never rejects. */
 export async function execute<Tx>(run: Run<Tx>): Promise<Outcome> {
+  const { id: operation, saga, fence, trace: parent } = run.claim
+  return await inSpan({ name: saga, parent, fields: { operation, saga, fence } }, async (span) => {
+    const outcome = await carryOut(run)
+    if (outcome !== 'ended') fail(span, outcome)
+    return outcome
+  })
+}
+
+async function carryOut<Tx>(run: Run<Tx>): Promise<Outcome> {
   const { claim, deps } = run
   try {
     await (claim.state === 'running' ? forwardOrUndo(run) : undo(run, claim.failure ?? ABORTED, claim.undoFrom))

@@ -1,4 +1,5 @@
 import { FAILURES, PluginError } from '@moorage/contract'
+import { fail, inSpan } from '../telemetry/trace.ts'
 import type { StepEnd } from './journal.ts'
 import type { Run, Try } from './run.ts'
 import type { CallRecord, Failure, NamedStep } from './saga.ts'
@@ -38,7 +39,15 @@ export async function goForward<Tx>(run: Run<Tx>): Promise<Setback | undefined> 
   return undefined
 }
 
-async function runStep<Tx>(run: Run<Tx>, named: NamedStep<Tx>, ordinal: number): Promise<StepOutcome> {
+function runStep<Tx>(run: Run<Tx>, named: NamedStep<Tx>, ordinal: number): Promise<StepOutcome> {
+  return inSpan({ name: named.name, fields: { step: named.name } }, async (span) => {
+    const outcome = await attempts(run, named, ordinal)
+    if ('setback' in outcome) fail(span, outcome.setback.failure.code)
+    return outcome
+  })
+}
+
+async function attempts<Tx>(run: Run<Tx>, named: NamedStep<Tx>, ordinal: number): Promise<StepOutcome> {
   const began = performance.now()
   let quietSince = began
   const onProgress = () => {

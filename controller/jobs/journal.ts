@@ -43,6 +43,8 @@ export interface Claim {
   readonly abortAsked: boolean
   /** No run of it came before: no step can have started. */
   readonly firstRun: boolean
+  /** W3C traceparent of what asked for it; absent for operations of releases that kept none. */
+  readonly trace?: string
 }
 
 /** A step that has an end in the journal. The first step that has none is the one that may have started. */

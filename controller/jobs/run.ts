@@ -202,8 +202,12 @@ export class Run<Tx> {
     this.deps.observe?.step({ saga: this.claim.saga, step, outcome }, (performance.now() - began) / 1000)
   }
 
-  /** Tells metrics that the operation ended here, and for how long it ran on this node. */
-  observeEnd(state: 'succeeded' | 'failed' | 'aborted'): void {
+  /** Tells log and metrics that the operation ended here, and for how long it ran on this node. */
+  observeEnd(state: 'succeeded' | 'failed' | 'aborted', failure?: Failure): void {
+    const { id: operation, saga } = this.claim
+    const why = failure && { code: failure.code, why: failure.internal ?? failure.text }
+    const ms = Math.round(performance.now() - this.#began)
+    this.deps.log.info({ operation, saga, state, ms, ...why }, 'an operation ended')
     this.deps.observe?.ended({ saga: this.claim.saga, state }, (performance.now() - this.#began) / 1000)
   }
 }

@@ -1,4 +1,5 @@
 import { PluginError } from '@moorage/contract'
+import { inSpan } from '../telemetry/trace.ts'
 import { ABORTED } from './forward.ts'
 import type { StepEnd } from './journal.ts'
 import { Released } from './run.ts'
@@ -17,7 +18,9 @@ export async function undo<Tx>(run: Run<Tx>, failure: Failure, undoFrom: string 
   const undone = new Set(run.claim.steps.filter(({ state }) => state === 'undone').map(({ name }) => name))
   for (const [ordinal, named] of [...run.definition.steps.entries()].reverse()) {
     const started = run.results.has(named.name) || named.name === undoFrom
-    if (started && !undone.has(named.name)) await undoStep(run, named, ordinal)
+    if (!started || undone.has(named.name)) continue
+    const work = { name: `undo ${named.name}`, fields: { step: named.name } }
+    await inSpan(work, () => undoStep(run, named, ordinal))
   }
   await fail(run, failure)
 }
@@ -65,7 +68,7 @@ async function fail<Tx>(run: Run<Tx>, failure: Failure): Promise<void> {
           await run.definition.failed?.(tx, run.claim.input, { ...run.under, failure })
         }),
       )
-      run.observeEnd(state)
+      run.observeEnd(state, failure)
       return
     } catch (error) {
       run.sift(error)

@@ -1,5 +1,6 @@
 import { asPluginError, type Call, PluginError } from '@moorage/contract'
 import type { CallRecord } from '../jobs/saga.ts'
+import { inSpan } from '../telemetry/trace.ts'
 import { checkAnswer } from './answers.ts'
 import type { CallLog, CallObserver } from './plugin-host.ts'
 
@@ -57,17 +58,21 @@ async function guardCall(
     by.log({ ...record, ms, outcome, ...more })
     by.observe?.({ plugin: by.plugin, method, outcome }, ms / 1000)
   }
-  try {
-    const answer = await inTime(run, method, call)
-    checkAnswer(method, answer, args)
-    end('ok')
-    return answer
-  } catch (thrown) {
-    const error = asPluginError(thrown)
-    const { code, effect, message } = error
-    end(code, { effect, message })
-    throw error
-  }
+  const { plugin, target } = by
+  const work = { name: `${plugin} ${method}`, kind: 'client', fields: { plugin, method, target } } as const
+  return await inSpan(work, async () => {
+    try {
+      const answer = await inTime(run, method, call)
+      checkAnswer(method, answer, args)
+      end('ok')
+      return answer
+    } catch (thrown) {
+      const error = asPluginError(thrown)
+      const { code, effect, message } = error
+      end(code, { effect, message })
+      throw error
+    }
+  })
 }
 
 /** A promise that never settles must not hold a step: at the deadline the caller goes on, the effect unknown to it. */

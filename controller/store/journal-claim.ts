@@ -26,6 +26,7 @@ interface ClaimedRow {
   readonly abortAsked: boolean
   readonly waitedMs: number
   readonly step: string | null
+  readonly trace: string | null
   /** Whose lease ran out; the row before the update is out of reach in it. */
   readonly from?: string | null
 }
@@ -206,6 +207,7 @@ function claimOf(
     account: row.accountId ?? '',
     ...(failure ? { failure } : {}),
     ...(undoFrom === null ? {} : { undoFrom }),
+    ...(row.trace === null ? {} : { trace: row.trace }),
   }
 }
 
@@ -214,7 +216,7 @@ function until(who: Claimant) {
 }
 
 function columns(alias: string) {
-  const names = 'id saga version state input fence account_id failure undo_from abort_asked step'.split(' ')
+  const names = 'id saga version state input fence account_id failure undo_from abort_asked step trace'.split(' ')
   const waited = sql`(extract(epoch from now() - ${sql.ref(`${alias}.created_at`)}) * 1000)::bigint as waited_ms`
   return sql.join([...names.map((name) => sql.ref(`${alias}.${name}`)), waited])
 }

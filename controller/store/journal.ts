@@ -3,6 +3,7 @@ import { LostLease } from '../jobs/journal.ts'
 import type { Held, Journal, Renewed, RetryNote, StepEnd, Submission } from '../jobs/journal.ts'
 import { LANES } from '../jobs/saga.ts'
 import type { CallRecord, Failure, Progress } from '../jobs/saga.ts'
+import { traceparent } from '../telemetry/trace.ts'
 import type { Address } from './connect.ts'
 import { claimOperations } from './journal-claim.ts'
 import { createHints } from './journal-hints.ts'
@@ -66,6 +67,7 @@ async function submit(tx: Tx, submission: Submission, step: string): Promise<voi
       subjectKind: submission.subject?.kind ?? null,
       subjectId: submission.subject?.id ?? null,
       step,
+      trace: traceparent(),
     })
     .onConflict((oc) => oc.column('id').doNothing())
     .returning('seq')

@@ -407,6 +407,7 @@ export interface OperationTable {
   createdAt: Generated<Date>
   startedAt: Date | null
   endedAt: Date | null
+  trace: string | null
 }
 
 /** Row of table `operation_lock`. */
