@@ -12,6 +12,14 @@ export interface SettingSpec {
   readonly description: string
 }
 
+/**
+ * A plug-in as its callers see it. It may run in a process of its own, so that `open` may answer later: still without I/O
+ * to the back end.
+ */
+export type Loaded<Plugin extends { open(endpoint: Endpoint): object }> = Omit<Plugin, 'open'> & {
+  open(endpoint: Endpoint): ReturnType<Plugin['open']> | Promise<ReturnType<Plugin['open']>>
+}
+
 /** Where and as whom a plug-in reaches its back end; opened without I/O. */
 export interface Endpoint {
   readonly url: string

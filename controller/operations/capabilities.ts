@@ -1,13 +1,13 @@
-import type { StorageCapability } from '@moorage/contract'
+import { PluginError, type StorageCapability } from '@moorage/contract'
 import { Refusal } from '../domain/failures.ts'
 import type { System } from './context.ts'
 
-/** The facets of a pool's provider. None for a pool that is gone, or whose plug-in is not loaded. */
+/** The facets of a pool's provider. None for a pool that is gone, or whose plug-in cannot be used here. */
 export async function capabilitiesOf(system: System, pool: string): Promise<ReadonlySet<StorageCapability>> {
   try {
     return (await system.plugins.pool(pool)).can
   } catch (error) {
-    if (error instanceof Refusal) return new Set()
+    if (error instanceof Refusal || error instanceof PluginError) return new Set()
     throw error
   }
 }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { HostReport, HypervisorPlugin } from '@moorage/contract'
+import type { HostReport, HypervisorPlugin, Loaded } from '@moorage/contract'
 import { Refusal } from '../domain/failures.ts'
 import type { ClusterRow } from '../store/generated/schema.ts'
 import { insertHost } from '../store/hosts.ts'
@@ -54,7 +54,7 @@ async function add(
   tx: Tx,
   what: {
     readonly request: HostRequest
-    readonly plugin: HypervisorPlugin
+    readonly plugin: Loaded<HypervisorPlugin>
     readonly registration: Registration
     readonly report: HostReport
   },
@@ -90,7 +90,7 @@ async function add(
   return id
 }
 
-function pluginOf(system: System, request: Pick<HostRequest, 'url' | 'hypervisor'>): HypervisorPlugin {
+function pluginOf(system: System, request: Pick<HostRequest, 'url' | 'hypervisor'>): Loaded<HypervisorPlugin> {
   const known = [...system.plugins.hypervisors.values()]
   const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(request.url)?.[1]?.toLowerCase() ?? ''
   const answering = known.filter((plugin) => plugin.schemes.includes(scheme))
@@ -112,7 +112,7 @@ function detailsOf(request: HostRequest): Readonly<Record<string, string>> {
   }
 }
 
-async function clusterOf(tx: Tx, request: HostRequest, plugin: HypervisorPlugin): Promise<ClusterRow> {
+async function clusterOf(tx: Tx, request: HostRequest, plugin: Loaded<HypervisorPlugin>): Promise<ClusterRow> {
   const pod = await podNow(tx, request.pod)
   if (pod?.zoneId !== request.zone) throw new Refusal('INVALID', 'Invalid parameter podid: the pod is not in the zone')
   const cluster = await namedCluster(tx, request)

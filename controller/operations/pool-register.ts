@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { PoolReport, StoragePlugin } from '@moorage/contract'
+import type { Loaded, PoolReport, StoragePlugin } from '@moorage/contract'
 import { Refusal } from '../domain/failures.ts'
 import { jsonb } from '../store/json.ts'
 import { insertPool } from '../store/pools.ts'
@@ -59,7 +59,7 @@ async function add(
   tx: Tx,
   what: {
     readonly request: PoolRequest
-    readonly plugin: StoragePlugin
+    readonly plugin: Loaded<StoragePlugin>
     readonly registration: Registration
     readonly scope: 'ZONE' | 'CLUSTER'
     readonly hypervisor: string | null
@@ -103,7 +103,7 @@ async function add(
   return id
 }
 
-function pluginOf(system: System, request: Pick<PoolRequest, 'provider' | 'url'>): StoragePlugin {
+function pluginOf(system: System, request: Pick<PoolRequest, 'provider' | 'url'>): Loaded<StoragePlugin> {
   const known = [...system.plugins.storage.values()]
   const names = known.map((plugin) => plugin.name).join(', ')
   if (request.provider !== undefined) {

@@ -15,16 +15,20 @@ export function bytesOf(gib: number): number {
 
 /**
  * Refuses a size that no pool of the zone could ever make, however empty. Pools whose plug-in is not loaded are left out; a
- * zone without pools refuses nothing, since one may come before the volume is attached. No I/O.
+ * zone without pools refuses nothing, since one may come before the volume is attached. No I/O to arrays.
  */
 export async function checkLargest(
   system: System,
   reader: Reader,
   want: { readonly zone: string; readonly bytes: number },
 ): Promise<void> {
-  const limits = (await poolsOfZone(reader, want.zone))
-    .filter((row) => system.plugins.storage.has(row.provider))
-    .map((row) => system.plugins.openPool(poolRegistration(system.store, row)).limits.maxVolumeBytes)
+  const rows = (await poolsOfZone(reader, want.zone)).filter((row) => system.plugins.storage.has(row.provider))
+  const opened = await Promise.allSettled(
+    rows.map((row) => system.plugins.openPool(poolRegistration(system.store, row))),
+  )
+  // Of a pool that cannot be opened nothing is known, so that it may make volumes of any size.
+  if (opened.some(({ status }) => status === 'rejected')) return
+  const limits = opened.flatMap((each) => (each.status === 'fulfilled' ? [each.value.limits.maxVolumeBytes] : []))
   if (limits.length === 0) return
   const largest = Math.max(...limits)
   if (want.bytes > largest)

@@ -23,6 +23,8 @@ export interface PoolFacts {
   readonly protocols: readonly Protocol[]
   readonly can: ReadonlySet<StorageCapability>
   readonly limits: StorageLimits
+  /** Present when its plug-in cannot be used on this controller: why, and whether that may pass. For operators. */
+  readonly closed?: { readonly why: string; readonly forNow: boolean }
   readonly volumes: number
   /** What may be promised before the factor: the operator's cap, else what the array reports. */
   readonly capBytes: number

@@ -35,8 +35,10 @@ export interface Verdict {
 
 type Filter = (request: PlacementRequest, pool: PoolFacts) => Verdict
 
-const state: Filter = (_request, pool) =>
-  verdict('state', pool.state === 'Up', pool.state === 'Up' ? 'is Up' : `is ${pool.state}, must be Up`)
+const state: Filter = (_request, pool) => {
+  if (pool.closed) return verdict('state', false, `cannot be used by this controller: ${pool.closed.why}`)
+  return verdict('state', pool.state === 'Up', pool.state === 'Up' ? 'is Up' : `is ${pool.state}, must be Up`)
+}
 
 const source: Filter = (request, pool) => {
   const passed = request.pool === undefined || request.pool === pool.id

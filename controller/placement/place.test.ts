@@ -72,6 +72,7 @@ function failing(request: Partial<PlacementRequest>, pool: Partial<PoolFacts> = 
 describe('each filter refuses on its own', () => {
   test.each([
     ['state', {}, { state: 'Maintenance' }],
+    ['state', {}, { closed: { why: 'no plug-in is called acme', forNow: false } }],
     ['source', { pool: 'b' }, {}],
     ['reach', {}, { zoneId: 'elsewhere' }],
     ['reach', {}, { scope: 'CLUSTER', clusterId: 'another' }],

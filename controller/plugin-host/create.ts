@@ -3,11 +3,13 @@ import {
   HYPERVISOR_CAPABILITIES,
   type HypervisorAdapter,
   type HypervisorPlugin,
+  type Loaded,
   PluginError,
   STORAGE_CAPABILITIES,
   type StoragePlugin,
   type StorageProvider,
 } from '@moorage/contract'
+import { CONTRACT_VERSION, FACETS } from './facets.ts'
 import { guard } from './guard.ts'
 import type {
   CallLog,
@@ -19,16 +21,10 @@ import type {
   RegistrationLoader,
 } from './plugin-host.ts'
 
-/** Version of the contract that this controller speaks. */
-const CONTRACT_VERSION = 1
-
-const STORAGE_FACETS = ['pools', 'volumes', 'access', 'inventory', ...STORAGE_CAPABILITIES]
-const HYPERVISOR_FACETS = ['hosts', 'vms', 'disks', 'inventory', ...HYPERVISOR_CAPABILITIES]
-
 /** What `createPluginHost` works with. */
 export interface PluginHostOptions {
-  readonly storage: readonly StoragePlugin[]
-  readonly hypervisors: readonly HypervisorPlugin[]
+  readonly storage: readonly Loaded<StoragePlugin>[]
+  readonly hypervisors: readonly Loaded<HypervisorPlugin>[]
   readonly load: RegistrationLoader
   /** Id of this installation: the ownership mark handed to every plug-in. */
   readonly owner: string
@@ -44,14 +40,14 @@ export function createPluginHost(options: PluginHostOptions): PluginHost {
   const pools = new Map<string, Cached<OpenPool>>()
   const hosts = new Map<string, Cached<OpenHost>>()
   const openPool = (registration: Registration) =>
-    cached(pools, registration, () => {
+    cached(pools, registration, async () => {
       const plugin = known(storage, registration.plugin)
-      return poolOf(registration.id, plugin, { provider: plugin.open(endpointOf(registration, owner)), ...told })
+      return poolOf(registration.id, plugin, { provider: await plugin.open(endpointOf(registration, owner)), ...told })
     })
   const openHost = (registration: Registration) =>
-    cached(hosts, registration, () => {
+    cached(hosts, registration, async () => {
       const plugin = known(hypervisors, registration.plugin)
-      return hostOf(registration.id, plugin, { adapter: plugin.open(endpointOf(registration, owner)), ...told })
+      return hostOf(registration.id, plugin, { adapter: await plugin.open(endpointOf(registration, owner)), ...told })
     })
   return {
     storage,
@@ -62,13 +58,13 @@ export function createPluginHost(options: PluginHostOptions): PluginHost {
     host: async (id) => openHost(await load.host(id)),
     probePool: async (name, endpoint, call) => {
       const plugin = known(storage, name)
-      return poolOf('probe', plugin, { provider: plugin.open(endpoint), ...told })
+      return poolOf('probe', plugin, { provider: await plugin.open(endpoint), ...told })
         .provider(NOWHERE)
         .pools.report(call)
     },
     probeHost: async (name, endpoint, call) => {
       const plugin = known(hypervisors, name)
-      return hostOf('probe', plugin, { adapter: plugin.open(endpoint), ...told })
+      return hostOf('probe', plugin, { adapter: await plugin.open(endpoint), ...told })
         .adapter(NOWHERE)
         .hosts.report(call)
     },
@@ -88,7 +84,7 @@ interface Observed {
 
 function poolOf(
   id: string,
-  plugin: StoragePlugin,
+  plugin: Loaded<StoragePlugin>,
   { provider, ...told }: Observed & { readonly provider: StorageProvider },
 ): OpenPool {
   return {
@@ -96,13 +92,13 @@ function poolOf(
     plugin,
     can: new Set(STORAGE_CAPABILITIES.filter((name) => provider[name] !== undefined)),
     limits: provider.limits,
-    provider: (log) => guard(provider, STORAGE_FACETS, { target: `pool:${id}`, plugin: plugin.name, log, ...told }),
+    provider: (log) => guard(provider, FACETS.storage, { target: `pool:${id}`, plugin: plugin.name, log, ...told }),
   }
 }
 
 function hostOf(
   id: string,
-  plugin: HypervisorPlugin,
+  plugin: Loaded<HypervisorPlugin>,
   { adapter, ...told }: Observed & { readonly adapter: HypervisorAdapter },
 ): OpenHost {
   return {
@@ -111,21 +107,31 @@ function hostOf(
     can: new Set(HYPERVISOR_CAPABILITIES.filter((name) => adapter[name] !== undefined)),
     accepts: adapter.accepts,
     limits: adapter.limits,
-    adapter: (log) => guard(adapter, HYPERVISOR_FACETS, { target: `host:${id}`, plugin: plugin.name, log, ...told }),
+    adapter: (log) => guard(adapter, FACETS.hypervisor, { target: `host:${id}`, plugin: plugin.name, log, ...told }),
   }
 }
 
 interface Cached<Open> {
   readonly version: string
-  readonly open: Open
+  readonly open: Promise<Open>
 }
 
-function cached<Open>(cache: Map<string, Cached<Open>>, registration: Registration, open: () => Open): Open {
+/** What cannot be opened is tried anew by whoever asks next. */
+async function cached<Open>(
+  cache: Map<string, Cached<Open>>,
+  registration: Registration,
+  open: () => Promise<Open>,
+): Promise<Open> {
   const hit = cache.get(registration.id)
   if (hit?.version === registration.version) return hit.open
-  const made = open()
-  cache.set(registration.id, { version: registration.version, open: made })
-  return made
+  const made = { version: registration.version, open: open() }
+  cache.set(registration.id, made)
+  try {
+    return await made.open
+  } catch (error) {
+    if (cache.get(registration.id) === made) cache.delete(registration.id)
+    throw error
+  }
 }
 
 function byName<Plugin extends { readonly name: string; readonly contract: number }>(

@@ -67,17 +67,19 @@ beforeEach(() => {
   records = []
 })
 
-function guarded(volumes: Partial<StorageProvider['volumes']>): StorageProvider {
+async function guarded(volumes: Partial<StorageProvider['volumes']>): Promise<StorageProvider> {
   const load = { pool: async () => registration, host: async () => registration }
   const host = createPluginHost({ ...options, load, storage: [plugin(() => provider(volumes))] })
-  return host.openPool(registration).provider(log)
+  return (await host.openPool(registration)).provider(log)
 }
 
 const never = () => new Promise<never>(() => {})
 
 describe('a guarded call', () => {
   test('answers what the plug-in answers, and leaves a record that names target, method, key and fence', async () => {
-    await expect(guarded({}).volumes.create({ id, bytes: 10, qos: {}, settings: {} }, call())).resolves.toMatchObject({
+    await expect(
+      (await guarded({})).volumes.create({ id, bytes: 10, qos: {}, settings: {} }, call()),
+    ).resolves.toMatchObject({
       id,
     })
     expect(records).toEqual([
@@ -92,7 +94,7 @@ describe('a guarded call', () => {
   })
 
   test('ends by its deadline when the plug-in never settles, its effect possible', async () => {
-    await expect(guarded({ delete: never }).volumes.delete(id, call(20))).rejects.toMatchObject({
+    await expect((await guarded({ delete: never })).volumes.delete(id, call(20))).rejects.toMatchObject({
       code: 'TIMEOUT',
       effect: 'possible',
     })
@@ -101,14 +103,14 @@ describe('a guarded call', () => {
 
   test('ends when its caller gives up', async () => {
     const controller = new AbortController()
-    const pending = guarded({ delete: never }).volumes.delete(id, call(60_000, controller.signal))
+    const pending = (await guarded({ delete: never })).volumes.delete(id, call(60_000, controller.signal))
     controller.abort()
     await expect(pending).rejects.toMatchObject({ code: 'TIMEOUT', effect: 'possible' })
   })
 
   test('does not begin without time left', async () => {
     let begun = false
-    const late = guarded({ delete: async () => void (begun = true) }).volumes.delete(id, call(-1))
+    const late = (await guarded({ delete: async () => void (begun = true) })).volumes.delete(id, call(-1))
     await expect(late).rejects.toMatchObject({ code: 'TIMEOUT', effect: 'none' })
     expect(begun).toBe(false)
   })
@@ -119,7 +121,7 @@ describe('a guarded call', () => {
     }
     for (const create of [throwsNow, async () => throwsNow()]) {
       await expect(
-        guarded({ create }).volumes.create({ id, bytes: 10, qos: {}, settings: {} }, call()),
+        (await guarded({ create })).volumes.create({ id, bytes: 10, qos: {}, settings: {} }, call()),
       ).rejects.toMatchObject({
         name: 'PluginError',
         code: 'INTERNAL',
@@ -130,7 +132,7 @@ describe('a guarded call', () => {
 
   test('passes a failure of the contract on as it is', async () => {
     const failure = new PluginError('NO_SPACE', 'full', 'none')
-    const full = guarded({ create: () => Promise.reject(failure) })
+    const full = await guarded({ create: () => Promise.reject(failure) })
     await expect(full.volumes.create({ id, bytes: 10, qos: {}, settings: {} }, call())).rejects.toBe(failure)
   })
 
@@ -141,17 +143,17 @@ describe('a guarded call', () => {
     ]
     for (const answer of answers) {
       // What a plug-in that breaks its contract does.
-      const lying = guarded({ get: async () => answer as never })
+      const lying = await guarded({ get: async () => answer as never })
       await expect(lying.volumes.get(id, call())).rejects.toMatchObject({ code: 'INTERNAL', effect: 'possible' })
     }
   })
 })
 
 describe('the plug-in host', () => {
-  test('derives what a pool can from the facets that are there', () => {
+  test('derives what a pool can from the facets that are there', async () => {
     const load = { pool: async () => registration, host: async () => registration }
     const host = createPluginHost({ ...options, load, storage: [plugin(() => provider({}))] })
-    expect([...host.openPool(registration).can]).toEqual(['resize'])
+    expect([...(await host.openPool(registration)).can]).toEqual(['resize'])
   })
 
   test('opens a registration once, and anew when it has changed, with this installation’s mark', async () => {

@@ -5,6 +5,7 @@ import type {
   HypervisorAdapter,
   HypervisorCapability,
   HypervisorPlugin,
+  Loaded,
   PoolReport,
   StorageCapability,
   StoragePlugin,
@@ -41,7 +42,7 @@ export interface RegistrationLoader {
 /** A registered pool, opened: every call is logged, bounded by its deadline, and throws `PluginError` only. */
 export interface OpenPool {
   readonly id: string
-  readonly plugin: StoragePlugin
+  readonly plugin: Loaded<StoragePlugin>
   /** Derived from the facets that are there. */
   readonly can: ReadonlySet<StorageCapability>
   readonly limits: StorageProvider['limits']
@@ -52,7 +53,7 @@ export interface OpenPool {
 /** A registered host, opened likewise. */
 export interface OpenHost {
   readonly id: string
-  readonly plugin: HypervisorPlugin
+  readonly plugin: Loaded<HypervisorPlugin>
   readonly can: ReadonlySet<HypervisorCapability>
   readonly accepts: HypervisorAdapter['accepts']
   readonly limits: HypervisorAdapter['limits']
@@ -61,16 +62,19 @@ export interface OpenHost {
 
 /** Loads, checks and guards plug-ins. */
 export interface PluginHost {
-  readonly storage: ReadonlyMap<string, StoragePlugin>
-  readonly hypervisors: ReadonlyMap<string, HypervisorPlugin>
+  readonly storage: ReadonlyMap<string, Loaded<StoragePlugin>>
+  readonly hypervisors: ReadonlyMap<string, Loaded<HypervisorPlugin>>
   /** Opens a registered pool; cached until its registration changes. Throws `Refusal` `NOT_FOUND`. */
   pool(id: string): Promise<OpenPool>
   /** Opens a registered host; cached until its registration changes. Throws `Refusal` `NOT_FOUND`. */
   host(id: string): Promise<OpenHost>
-  /** As `pool`, of a registration already read: for those who hold a transaction and may wait for nothing else. No I/O. */
-  openPool(registration: Registration): OpenPool
-  /** As `host`, of a registration already read. No I/O. */
-  openHost(registration: Registration): OpenHost
+  /**
+   * As `pool`, of a registration already read: for those who hold a transaction and may wait for nothing else. No I/O to
+   * the array; a plug-in in a process of its own is asked once, and given a few seconds at most.
+   */
+  openPool(registration: Registration): Promise<OpenPool>
+  /** As `host`, of a registration already read, likewise. */
+  openHost(registration: Registration): Promise<OpenHost>
   /** Asks an array what it is, before it is registered. */
   probePool(plugin: string, endpoint: Endpoint, call: Call): Promise<PoolReport>
   /** Asks a host what it is, before it is registered. */

@@ -41,7 +41,7 @@ async function visit(deps: ReconcilerDeps, turn: Turn, host: HostRow): Promise<v
 /** What the host says, or why it does not. Another machine at its address is not the host. */
 async function reportOf(deps: ReconcilerDeps, turn: Turn, host: HostRow): Promise<HostReport | PluginError> {
   // What cannot be opened here is wrong with this controller, not with the host.
-  const { adapter } = deps.plugins.openHost(hostRegistration(deps.store, host))
+  const { adapter } = await deps.plugins.openHost(hostRegistration(deps.store, host))
   try {
     const report = await adapter(() => {}).hosts.report(turn.call(`host/${host.id}`))
     if (report.identity === host.identity) return report

@@ -44,7 +44,7 @@ async function visit(deps: ReconcilerDeps, turn: Turn, pool: PoolRow): Promise<v
 /** What the array says of the pool, or why it does not. Another pool at its address is not the pool. */
 async function reportOf(deps: ReconcilerDeps, turn: Turn, pool: PoolRow): Promise<PoolReport | PluginError> {
   // What cannot be opened here is wrong with this controller, not with the array.
-  const { provider } = deps.plugins.openPool(poolRegistration(deps.store, pool))
+  const { provider } = await deps.plugins.openPool(poolRegistration(deps.store, pool))
   try {
     const report = await provider(() => {}).pools.report(turn.call(`pool/${pool.id}`))
     if (report.identity === pool.identity) return report

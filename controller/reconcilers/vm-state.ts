@@ -54,7 +54,7 @@ async function missedOn(deps: ReconcilerDeps, turn: Turn, host: HostRow): Promis
   if (vms.length === 0) return []
   const missed: Missed[] = []
   try {
-    const adapter = deps.plugins.openHost(hostRegistration(deps.store, host)).adapter(() => {})
+    const adapter = (await deps.plugins.openHost(hostRegistration(deps.store, host))).adapter(() => {})
     for (const { id, accountId, generation, operationId } of vms) {
       if (operationId !== null) continue
       // An id of ours is made by us; the brand only keeps kinds apart.

@@ -55,7 +55,7 @@ export async function deviceIdFor(tx: Tx, vm: VmRow, asked: number | undefined):
 export async function hostOf(deps: Opening, tx: Tx, vm: VmRow): Promise<Reader> {
   const row = vm.hostId === null ? undefined : await hostById(tx, vm.hostId)
   if (!row) throw new Refusal('UNAVAILABLE', `The host of virtual machine ${vm.id} is not available`)
-  return { facts: hostFacts(deps, row), initiator: row.initiator }
+  return { facts: await hostFacts(deps, row), initiator: row.initiator }
 }
 
 /** Hosts on which a stopped VM could start, as far as its volumes decide. */
@@ -66,11 +66,13 @@ export async function possibleHosts(deps: Opening, tx: Tx, vm: VmRow): Promise<r
     attachments.map(({ volumeId }) => volumeId),
   )
   const rows = await pinPools(tx, [...new Set([...locations.values()].map(({ poolId }) => poolId))])
-  const pools = rows.map((row) => poolFacts(deps, row, 0))
-  return (await allHosts(tx, vm.zoneId))
-    .filter(({ hypervisor }) => hypervisor.toLowerCase() === vm.hypervisor.toLowerCase())
-    .map((row) => hostFacts(deps, row))
-    .filter((host) => pools.every((pool) => reaches(host, pool) && speaks(host, pool)))
+  const pools = await Promise.all(rows.map((row) => poolFacts(deps, row, 0)))
+  const hosts = (await allHosts(tx, vm.zoneId)).filter(
+    ({ hypervisor }) => hypervisor.toLowerCase() === vm.hypervisor.toLowerCase(),
+  )
+  return (await Promise.all(hosts.map((row) => hostFacts(deps, row)))).filter((host) =>
+    pools.every((pool) => reaches(host, pool) && speaks(host, pool)),
+  )
 }
 
 /** Throws `Refusal` `INVALID` when no host takes one more disk than the VM has, or one with that device id. */
@@ -107,7 +109,7 @@ export async function checkReachable(
       internal: `pool ${location.poolId} is ${row?.state ?? 'removed'}`,
     })
   }
-  const pool = poolFacts(deps, row, 0)
+  const pool = await poolFacts(deps, row, 0)
   const near = hosts.filter((host) => reaches(host, pool))
   if (near.length === 0)
     throw new Refusal('INVALID', `The storage pool of volume ${volume.id} is out of reach of the virtual machine`)

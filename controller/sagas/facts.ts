@@ -1,3 +1,4 @@
+import { asPluginError, FAILURES, type StorageLimits } from '@moorage/contract'
 import type { HostLoad } from '../placement/choose-host.ts'
 import type { HostFacts, PoolFacts } from '../placement/facts.ts'
 import type { HostRow, PoolRow } from '../store/generated/schema.ts'
@@ -6,9 +7,44 @@ import type { SagaDeps } from './deps.ts'
 
 type Opening = Pick<SagaDeps, 'store' | 'plugins'>
 
-/** What placement needs to know of a pool. No I/O. `volumes` counts those that live there. */
-export function poolFacts(deps: Opening, row: PoolRow, volumes: number): PoolFacts {
-  const pool = deps.plugins.openPool(poolRegistration(deps.store, row))
+/** What placement needs to know of a pool. No I/O to it. `volumes` counts those that live there. */
+export async function poolFacts(deps: Opening, row: PoolRow, volumes: number): Promise<PoolFacts> {
+  const pool = await deps.plugins.openPool(poolRegistration(deps.store, row))
+  return { ...rowFacts(row, volumes), protocols: pool.plugin.protocols, can: pool.can, limits: pool.limits }
+}
+
+/**
+ * As `poolFacts`, for pools among which one is chosen: one whose plug-in cannot be used on this controller, now or at all,
+ * is `closed`, and must not keep the others from being chosen.
+ */
+export async function poolChoices(
+  deps: Opening,
+  rows: readonly PoolRow[],
+  volumes: ReadonlyMap<string, number>,
+): Promise<readonly PoolFacts[]> {
+  return Promise.all(
+    rows.map(async (row) => {
+      const count = volumes.get(row.id) ?? 0
+      try {
+        return await poolFacts(deps, row, count)
+      } catch (thrown) {
+        const { code, message } = asPluginError(thrown)
+        const closed = { why: message, forNow: FAILURES[code].retry === 'later' }
+        return { ...rowFacts(row, count), protocols: [], can: new Set<never>(), limits: UNKNOWN_LIMITS, closed }
+      }
+    }),
+  )
+}
+
+/** Of a pool that is `closed`: they refuse nothing, since that it is closed is the reason. */
+const UNKNOWN_LIMITS: StorageLimits = {
+  minVolumeBytes: 1,
+  maxVolumeBytes: Number.MAX_SAFE_INTEGER,
+  granularityBytes: 1,
+  cloneDependsOnParent: false,
+}
+
+function rowFacts(row: PoolRow, volumes: number): Omit<PoolFacts, 'protocols' | 'can' | 'limits'> {
   const capIops = row.capacityIops ?? row.totalIops
   return {
     id: row.id,
@@ -20,9 +56,6 @@ export function poolFacts(deps: Opening, row: PoolRow, volumes: number): PoolFac
     hostId: row.hostId,
     hypervisor: row.hypervisor,
     tags: row.tags,
-    protocols: pool.plugin.protocols,
-    can: pool.can,
-    limits: pool.limits,
     volumes,
     capBytes: row.capacityBytes ?? row.totalBytes,
     bytesFactor: row.bytesFactor,
@@ -33,15 +66,41 @@ export function poolFacts(deps: Opening, row: PoolRow, volumes: number): PoolFac
   }
 }
 
-/** What placement needs to know of a host. No I/O. */
-export function hostFacts(deps: Opening, row: HostRow): HostFacts {
-  const host = deps.plugins.openHost(hostRegistration(deps.store, row))
+/** What placement needs to know of a host. No I/O to it. */
+export async function hostFacts(deps: Opening, row: HostRow): Promise<HostFacts> {
+  const host = await deps.plugins.openHost(hostRegistration(deps.store, row))
   const { id, name, zoneId, clusterId, hypervisor } = row
   return { id, name, zoneId, clusterId, hypervisor, accepts: host.accepts, limits: host.limits, can: host.can }
 }
 
-/** As `hostFacts`, with what runs there. `usedMemoryBytes` is promised to VMs. */
-export function hostLoad(deps: Opening, row: HostRow, usedMemoryBytes: number): HostLoad {
-  const { state, resourceState, tags, cpus, memoryBytes } = row
-  return { ...hostFacts(deps, row), state, resourceState, tags, cpus, memoryBytes, usedMemoryBytes }
+/**
+ * As `hostFacts`, of hosts among which one is chosen, with what runs there. One whose plug-in cannot be used on this
+ * controller is not in service here.
+ */
+export async function hostLoads(
+  deps: Opening,
+  rows: readonly HostRow[],
+  usedMemoryBytes: ReadonlyMap<string, number>,
+): Promise<readonly (HostLoad & { readonly initiator: string })[]> {
+  return Promise.all(
+    rows.map(async (row) => {
+      const { state, resourceState, tags, cpus, memoryBytes, initiator } = row
+      const more = {
+        resourceState,
+        tags,
+        cpus,
+        memoryBytes,
+        initiator,
+        usedMemoryBytes: usedMemoryBytes.get(row.id) ?? 0,
+      }
+      try {
+        return { ...(await hostFacts(deps, row)), ...more, state }
+      } catch (thrown) {
+        const { id, name, zoneId, clusterId, hypervisor } = row
+        const nothing = { accepts: [], limits: { maxDisksPerVm: 0 }, can: new Set<never>() }
+        const closed = `closed on this controller: ${asPluginError(thrown).message}`
+        return { id, name, zoneId, clusterId, hypervisor, ...nothing, ...more, state: closed }
+      }
+    }),
+  )
 }

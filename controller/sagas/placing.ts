@@ -1,4 +1,4 @@
-import type { Qos, StorageCapability } from '@moorage/contract'
+import { PluginError, type Qos, type StorageCapability } from '@moorage/contract'
 import { Refusal } from '../domain/failures.ts'
 import { readQos, type Tier } from '../domain/qos.ts'
 import { explain } from '../placement/explain.ts'
@@ -13,7 +13,7 @@ import { arrayCopyOf, snapshotById } from '../store/snapshots.ts'
 import type { Tx } from '../store/store.ts'
 import { offeringById } from '../store/volumes.ts'
 import type { SagaDeps } from './deps.ts'
-import { poolFacts } from './facts.ts'
+import { poolChoices } from './facts.ts'
 
 /** What is to be made, and where. Plain data: it stands in the journal. */
 export interface VolumePlan {
@@ -44,7 +44,7 @@ export async function placeVolume(
     tx,
     pools.map(({ id }) => id),
   )
-  const facts = pools.map((row) => poolFacts(deps, row, counts.get(row.id) ?? 0))
+  const facts = await poolChoices(deps, pools, counts)
   const offering = await offeringById(tx, volume.offeringId)
   const qos = readQos(volume.qosRequested)
   const request: PlacementRequest = {
@@ -97,6 +97,9 @@ async function reserveBest(
     }
     throw new Refusal('NO_CAPACITY', 'The last room for this volume was taken a moment ago. Try again or ask for less')
   }
+  const passing = what.facts.find(({ closed }) => closed?.forNow === true)
+  // It may have room, so that to refuse now would say too much: the step is tried again.
+  if (passing) throw new PluginError('UNAVAILABLE', `pool ${passing.name}: ${passing.closed?.why ?? ''}`, 'none')
   throw new Refusal('NO_CAPACITY', texts.tenant, { internal: texts.operator })
 }
 

@@ -170,7 +170,7 @@ async function planChange(
     throw new Refusal('UNAVAILABLE', `The storage pool of volume ${volume.id} is not in service`, {
       internal: `pool ${location.poolId} is ${row?.state ?? 'removed'}`,
     })
-  const pool = poolFacts(deps, row, 0)
+  const pool = await poolFacts(deps, row, 0)
   const changes = wanted.offering?.id !== volume.offeringId
   const tier = checkChange({ volume: volume.id, wanted, pool, host: host?.facts, changes })
   // Never fewer than the array has: an array may round up beyond its own granularity.
@@ -215,7 +215,7 @@ async function hostOfDisk(
   if (!vm || vm.state !== 'Running' || vm.hostId === null) return undefined
   const row = await hostById(tx, vm.hostId)
   if (!row) throw new Refusal('UNAVAILABLE', `The host of virtual machine ${vm.id} is not available`)
-  const facts = hostFacts(deps, row)
+  const facts = await hostFacts(deps, row)
   return { vm: vm.id, facts, canRefresh: facts.can.has('resize') }
 }
 

@@ -21,7 +21,7 @@ import { chapAccountOf, lockVolumes, offeringById, updateVolume } from '../store
 import type { Grant } from './access.ts'
 import { throttleOf } from './attaching.ts'
 import type { SagaDeps } from './deps.ts'
-import { hostLoad, poolFacts } from './facts.ts'
+import { hostLoads, poolFacts } from './facts.ts'
 import { placeVolume, type VolumePlan } from './placing.ts'
 
 /** Start `vm`, on `host` when given. */
@@ -145,7 +145,7 @@ async function servingPools(
       internal: `pool ${missing}`,
     })
   }
-  return rows.map((row) => poolFacts(deps, row, 0))
+  return Promise.all(rows.map((row) => poolFacts(deps, row, 0)))
 }
 
 type ChosenHost = HostLoad & { readonly initiator: string }
@@ -164,7 +164,7 @@ async function hostFor(
   const rows = await lockHosts(tx, vm.zoneId)
   const used = await memoryInUse(tx, vm.zoneId)
   const offering = await offeringById(tx, vm.offeringId)
-  const loads = rows.map((row) => ({ ...hostLoad(deps, row, used.get(row.id) ?? 0), initiator: row.initiator }))
+  const loads = await hostLoads(deps, rows, used)
   const choice = chooseHost(
     {
       zoneId: vm.zoneId,
