@@ -11,6 +11,7 @@ import { diskOfferingCommands } from './commands/disk-offerings.ts'
 import { domainCommands } from './commands/domains.ts'
 import { eventCommands } from './commands/events.ts'
 import { hostCommands } from './commands/hosts.ts'
+import { identityStateCommands } from './commands/identity-states.ts'
 import { installationCommands } from './commands/installation.ts'
 import { jobCommands } from './commands/jobs.ts'
 import { operationCommands } from './commands/operations.ts'
@@ -53,6 +54,7 @@ export const COMMANDS: readonly Command[] = [
   ...domainCommands,
   ...accountCommands,
   ...userCommands,
+  ...identityStateCommands,
   ...configurationCommands,
   ...eventCommands,
   ...censusCommands,

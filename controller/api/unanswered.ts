@@ -25,8 +25,7 @@ export const UNANSWERED = {
     createNetwork deleteNetwork createNetworkOffering
     createPhysicalNetwork addTrafficType updatePhysicalNetwork updateNetworkServiceProvider
     createVlanIpRange`,
-  'accounts and limits': `updateAccount disableAccount enableAccount lockAccount updateUser disableUser enableUser lockUser getUser
-    deleteDomain updateDomain createRole listResourceLimits updateResourceLimit updateResourceCount
+  'accounts and limits': `createRole listResourceLimits updateResourceLimit updateResourceCount
     listAndSwitchSamlAccount forgotPassword addLdapConfiguration
     deleteLdapConfiguration`,
   'the installation': `resetConfiguration listConfigurationGroups archiveEvents deleteEvents listUsageRecords

@@ -216,21 +216,29 @@ function mayHoldKeysOf<User extends { readonly id: string; readonly role: Role }
   return user
 }
 
-function checkAbove({ caller }: By, role: Role): void {
+/** Throws `Refusal` `DENIED` for an account that may do more than the caller's own. */
+export function checkAbove({ caller }: By, role: Role): void {
   if (caller.role === 'admin' || role === 'user' || role === caller.role) return
   throw refuse('DENIED', 'Caller does not have permission to operate with an account that may do more than its own')
 }
 
-function checkName(parameter: string, name: string): void {
+/** Throws `Refusal` `INVALID` naming the parameter for a name that cannot be one. */
+export function checkName(parameter: string, name: string): void {
   if (NAME.test(name)) return
   throw refuse('INVALID', `Invalid parameter ${parameter}: it has 1 to 127 characters, none of them a slash`)
 }
 
 function checkPerson(person: Person): void {
   checkName('username', person.username)
-  if (person.password.length < 8) throw refuse('INVALID', 'Invalid parameter password: it has at least 8 characters')
+  checkPassword(person.password)
 }
 
-function taken(username: string): Error {
+/** Throws `Refusal` `INVALID` for a password that is too short. */
+export function checkPassword(password: string): void {
+  if (password.length < 8) throw refuse('INVALID', 'Invalid parameter password: it has at least 8 characters')
+}
+
+/** The refusal of a username that its domain has. */
+export function taken(username: string): Error {
   return refuse('INVALID', `Invalid parameter username: the domain has a user ${username} already`)
 }

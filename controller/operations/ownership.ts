@@ -60,7 +60,8 @@ export async function ownerOf(
   return await accountNamed(by, { account: asked.account, domain: asked.domainid })
 }
 
-async function accountNamed(
+/** The account of that name that the caller may act for. Throws as `ownerOf`. */
+export async function accountNamed(
   { system, caller }: { readonly system: System; readonly caller: Caller },
   named: { readonly account: string; readonly domain: string | undefined },
 ): Promise<string> {

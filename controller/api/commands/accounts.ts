@@ -27,7 +27,8 @@ const shape = {
   templatetotal: field.long('the total number of templates of this account'),
   user: field.list(userFields, 'the list of users associated with account'),
 } as const
-const account = { key: 'account', shape } as const
+/** What is answered of an account. */
+export const accountResponse = { key: 'account', shape } as const
 
 const create = defineCommand({
   name: 'createAccount',
@@ -41,7 +42,7 @@ const create = defineCommand({
     domainid: entity('domain', { description: "the domain; the caller's own if not given" }),
     roleid: text({ description: 'the role, by an id of listRoles; with accounttype, both must mean the same' }),
   },
-  response: account,
+  response: accountResponse,
   async run(request) {
     const { params, caller } = request
     const role = roleAsked(params)
@@ -53,7 +54,7 @@ const create = defineCommand({
       role,
       domain: domainid ?? caller.domainId,
     })
-    return { object: await one(request, made.account) }
+    return { object: (await renderAccount(request.system, made.account)) ?? { id: made.account } }
   },
 })
 
@@ -72,7 +73,7 @@ const list = defineCommand({
     listall: ownershipParams.listall,
     isrecursive: ownershipParams.isrecursive,
   },
-  response: { ...account, list: true },
+  response: { ...accountResponse, list: true },
   async run(request) {
     const { params, system, page } = request
     const { id, name, state, accounttype } = params
@@ -113,12 +114,16 @@ function roleAsked(params: { readonly accounttype?: number; readonly roleid?: st
   return role
 }
 
-async function one({ system }: Request<unknown>, id: string): Promise<Rendered<typeof shape>> {
-  const { reader } = system.store
+/** An account as it is answered, with its users; `undefined` when it is gone. */
+export async function renderAccount(
+  { store }: Request<unknown>['system'],
+  id: string,
+): Promise<Rendered<typeof shape> | undefined> {
+  const { reader } = store
   const whole = { offset: 0 }
   const { items } = await listAccounts(reader, { ownership: { of: 'account', id } }, whole)
   const users = await listUsers(reader, { ownership: { of: 'account', id } }, whole)
-  return items[0] === undefined ? { id } : { ...rendered(items[0]), user: users.items.map(renderUser) }
+  return items[0] && { ...rendered(items[0]), user: users.items.map(renderUser) }
 }
 
 function rendered(view: AccountView): Rendered<typeof shape> {

@@ -1,6 +1,6 @@
 import { createDomain } from '../../operations/accounts.ts'
 import { type DomainView, listDomains } from '../../store/queries/accounts.ts'
-import { defineCommand, DOMAIN_OPERATORS, EVERYONE } from '../command.ts'
+import { defineCommand, DOMAIN_OPERATORS, EVERYONE, type Request } from '../command.ts'
 import { isAdmin } from '../dispatch.ts'
 import { given } from '../given.ts'
 import { keyword, ownershipParams } from '../ownership.ts'
@@ -19,7 +19,8 @@ const shape = {
   state: field.string('the state of the domain'),
   created: field.date('the date when this domain was created'),
 } as const
-const domain = { key: 'domain', shape } as const
+/** What is answered of a domain. */
+export const domainResponse = { key: 'domain', shape } as const
 
 const create = defineCommand({
   name: 'createDomain',
@@ -30,12 +31,11 @@ const create = defineCommand({
     name: text({ required: true, description: 'creates domain with this name' }),
     parentdomainid: entity('domain', { description: "the parent domain; the caller's own if not given" }),
   },
-  response: domain,
+  response: domainResponse,
   async run(request) {
     const { params, caller, system } = request
     const id = await createDomain(request, { name: params.name, parent: params.parentdomainid ?? caller.domainId })
-    const { items } = await listDomains(system.store.reader, { within: caller.domainPath, id }, { offset: 0 })
-    return { object: items[0] === undefined ? { id } : rendered(items[0]) }
+    return { object: (await renderDomain(system, id)) ?? { id } }
   },
 })
 
@@ -51,7 +51,7 @@ const list = defineCommand({
     keyword,
     listall: ownershipParams.listall,
   },
-  response: { ...domain, list: true },
+  response: { ...domainResponse, list: true },
   async run({ params, caller, system, page }) {
     const { id, name, level } = params
     // A user has no business with other domains, not even those below its own.
@@ -62,6 +62,15 @@ const list = defineCommand({
     return { count, list: items.map(rendered) }
   },
 })
+
+/** A domain as it is answered; `undefined` when it is gone. */
+export async function renderDomain(
+  { store }: Request<unknown>['system'],
+  id: string,
+): Promise<Rendered<typeof shape> | undefined> {
+  const { items } = await listDomains(store.reader, { within: '/', id }, { offset: 0 })
+  return items[0] && rendered(items[0])
+}
 
 function rendered(view: DomainView): Rendered<typeof shape> {
   return {

@@ -25,6 +25,12 @@ export function accountNow(reader: Reader, id: string) {
     .executeTakeFirst()
 }
 
+/** The id of the user of an API key; `undefined` when there is none. */
+export async function findUserByKey(reader: Reader, apiKey: string): Promise<string | undefined> {
+  const found = await reader.selectFrom('principal').where('apiKey', '=', apiKey).select('id').executeTakeFirst()
+  return found?.id
+}
+
 /** Path of a domain that is there: `/` for the root, `/a/b/` below it, so that a prefix is an ancestor. */
 export async function domainPath(reader: Reader, id: string): Promise<string> {
   return (await reader.selectFrom('domain').where('id', '=', id).select('path').executeTakeFirstOrThrow()).path
