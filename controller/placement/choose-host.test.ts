@@ -5,6 +5,7 @@ import { chooseHost, type HostLoad, type HostRequest } from './choose-host.ts'
 const HOST: HostLoad = {
   id: 'a',
   name: 'host-a',
+  plugin: 'qemu',
   zoneId: 'zone',
   clusterId: 'cluster',
   hypervisor: 'KVM',

@@ -3,6 +3,8 @@ import { reaches, speaks } from './filters.ts'
 
 /** A host with what runs there already. Memory in bytes. */
 export interface HostLoad extends HostFacts {
+  /** Name of its plug-in: machines migrate between hosts of one. */
+  readonly plugin: string
   readonly state: string
   readonly resourceState: string
   readonly tags: readonly string[]
@@ -24,6 +26,8 @@ export interface HostRequest {
   readonly host?: string
   /** Where it ran last: preferred when it fits. */
   readonly last?: string
+  /** Where it runs, when it is to go on elsewhere without a stop: that host is none, and both must migrate. */
+  readonly from?: { readonly host: string; readonly plugin: string }
 }
 
 /** The host chosen, or why each was refused. */
@@ -33,7 +37,7 @@ export type HostChoice =
 
 /** Chooses where a VM runs: the last host if it fits, else the one with most memory left; equals go by id. Pure. */
 export function chooseHost(request: HostRequest, hosts: readonly HostLoad[]): HostChoice {
-  const judged = hosts.map((host) => ({ host, why: misfit(request, host) }))
+  const judged = hosts.map((host) => ({ host, why: unfit(request, host) }))
   const fitting = judged.filter(({ why }) => why === undefined).map(({ host }) => host)
   const [best] = fitting.toSorted(
     (one, other) =>
@@ -49,12 +53,17 @@ function left(host: HostLoad): number {
   return host.memoryBytes - host.usedMemoryBytes
 }
 
-function misfit(request: HostRequest, host: HostLoad): string | undefined {
+/** Why a VM cannot run on the host; `undefined` when it can. Pure. */
+export function unfit(request: HostRequest, host: HostLoad): string | undefined {
+  const { from } = request
+  if (from?.host === host.id) return 'is where it runs'
   if (request.host !== undefined && request.host !== host.id) return 'is not the host asked for'
   if (host.zoneId !== request.zoneId) return 'is in another zone'
   if (host.hypervisor.toLowerCase() !== request.hypervisor.toLowerCase()) return `runs ${host.hypervisor}`
   if (host.state !== 'Up') return `is ${host.state}`
   if (host.resourceState !== 'Enabled') return `is ${host.resourceState}`
+  if (from && from.plugin !== host.plugin) return 'is of another kind'
+  if (from && !host.can.has('migration')) return 'does not take machines that run'
   const missing = request.tags.filter((tag) => !host.tags.includes(tag))
   if (missing.length > 0) return `lacks tag ${missing.join(', ')}`
   if (host.cpus < request.cpus) return `has ${host.cpus} CPUs, ${request.cpus} are needed`

@@ -84,8 +84,9 @@ export async function hostLoads(
 ): Promise<readonly (HostLoad & { readonly initiator: string })[]> {
   return Promise.all(
     rows.map(async (row) => {
-      const { state, resourceState, tags, cpus, memoryBytes, initiator } = row
+      const { state, resourceState, tags, cpus, memoryBytes, initiator, plugin } = row
       const more = {
+        plugin,
         resourceState,
         tags,
         cpus,

@@ -6,22 +6,22 @@ import { unkept } from '../domain/qos.ts'
 import { VM_MACHINE } from '../domain/vm.ts'
 import { VOLUME_MACHINE } from '../domain/volume.ts'
 import type { Under } from '../jobs/saga.ts'
-import { chooseHost, type HostLoad } from '../placement/choose-host.ts'
+import type { HostLoad } from '../placement/choose-host.ts'
 import type { PoolFacts } from '../placement/facts.ts'
 import { attachmentsOfVm } from '../store/attachments.ts'
 import { connectionsTo } from '../store/connections.ts'
 import type { AttachmentRow, LocationRow, VmRow, VolumeRow } from '../store/generated/schema.ts'
 import { hold } from '../store/held.ts'
-import { lockHosts, memoryInUse } from '../store/hosts.ts'
 import { locationsOf } from '../store/locations.ts'
 import { pinPools } from '../store/pools.ts'
 import type { Tx } from '../store/store.ts'
 import { imageOf, lockVm, updateVm } from '../store/vms.ts'
-import { chapAccountOf, lockVolumes, offeringById, updateVolume } from '../store/volumes.ts'
+import { chapAccountOf, lockVolumes, updateVolume } from '../store/volumes.ts'
 import type { Grant } from './access.ts'
 import { throttleOf } from './attaching.ts'
+import { choose, type ChosenHost, hostRequest, lockedLoads } from './choosing.ts'
 import type { SagaDeps } from './deps.ts'
-import { hostLoads, poolFacts } from './facts.ts'
+import { poolFacts } from './facts.ts'
 import { placeVolume, type VolumePlan } from './placing.ts'
 
 /** Start `vm`, on `host` when given. */
@@ -55,7 +55,8 @@ export interface Starting {
   readonly stale: readonly Grant[]
 }
 
-type Opening = Pick<SagaDeps, 'store' | 'plugins'>
+/** What opens pools and hosts. */
+export type Opening = Pick<SagaDeps, 'store' | 'plugins'>
 
 /** Chooses a host, places what lives nowhere, and holds the VM. `null` when it runs already. */
 export async function beginStart(
@@ -110,7 +111,8 @@ export async function beginStart(
   }
 }
 
-interface VmDisk {
+/** A volume with its attachment. */
+export interface VmDisk {
   readonly volume: VolumeRow
   readonly attachment: AttachmentRow
 }
@@ -132,7 +134,8 @@ async function disksOf(tx: Tx, vm: VmRow): Promise<readonly VmDisk[]> {
   })
 }
 
-async function servingPools(
+/** The pools where the volumes live. Throws `Refusal` `UNAVAILABLE` unless all are in service. */
+export async function servingPools(
   deps: Opening,
   tx: Tx,
   locations: ReadonlyMap<string, LocationRow>,
@@ -148,8 +151,6 @@ async function servingPools(
   return Promise.all(rows.map((row) => poolFacts(deps, row, 0)))
 }
 
-type ChosenHost = HostLoad & { readonly initiator: string }
-
 async function hostFor(
   deps: Opening,
   tx: Tx,
@@ -161,31 +162,16 @@ async function hostFor(
   },
 ): Promise<ChosenHost> {
   const { vm, input, disks, pools } = what
-  const rows = await lockHosts(tx, vm.zoneId)
-  const used = await memoryInUse(tx, vm.zoneId)
-  const offering = await offeringById(tx, vm.offeringId)
-  const loads = await hostLoads(deps, rows, used)
-  const choice = chooseHost(
-    {
-      zoneId: vm.zoneId,
-      hypervisor: vm.hypervisor,
-      cpus: vm.cpus,
-      memoryBytes: vm.memoryBytes,
-      tags: offering?.hostTags ?? [],
-      disks: disks + (vm.templateId === null ? 0 : 1),
-      pools,
-      ...(input.host === undefined ? {} : { host: input.host }),
-      ...(vm.lastHostId === null ? {} : { last: vm.lastHostId }),
-    },
-    loads,
+  const request = await hostRequest(tx, { vm, disks, pools })
+  return choose(
+    { ...request, ...(input.host === undefined ? {} : { host: input.host }) },
+    await lockedLoads(deps, tx, vm.zoneId),
+    `There is no host on which virtual machine ${vm.id} can start`,
   )
-  const chosen = 'host' in choice ? loads.find(({ id }) => id === choice.host) : undefined
-  if (chosen) return chosen
-  const why = 'refused' in choice ? choice.refused.map(({ host, why }) => `${host}: ${why}`).join(' | ') : ''
-  throw new Refusal('NO_CAPACITY', `There is no host on which virtual machine ${vm.id} can start`, { internal: why })
 }
 
-function checkThrottle(volume: VolumeRow, throttle: Qos, host: HostLoad): void {
+/** Throws `Refusal` `INVALID` when the host cannot keep what it is to enforce on the volume. */
+export function checkThrottle(volume: VolumeRow, throttle: Qos, host: HostLoad): void {
   const faults = unkept(throttle, host.limits.qos, 'the hypervisor')
   if (faults.length > 0)
     throw new Refusal('INVALID', `The QoS of volume ${volume.id} cannot be kept: ${faults.join('; ')}`)

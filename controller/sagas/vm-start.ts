@@ -1,15 +1,16 @@
-import { type BackendVm, type BackendVolume, serialOf, type VmId, type VolumeId } from '@moorage/contract'
+import type { BackendVm, BackendVolume, VmId } from '@moorage/contract'
 import { resourceName } from '../domain/resource.ts'
 import { type SagaDefinition, saga, type StepContext, type Under } from '../jobs/saga.ts'
 import { attachmentsOfVm, plugged, unpluggedAll } from '../store/attachments.ts'
-import { connectionGiven, deleteIntended, intendConnection, unsealConnection } from '../store/connections.ts'
+import { connectionGiven, deleteIntended, intendConnection } from '../store/connections.ts'
 import { isHeld, release } from '../store/held.ts'
 import type { Tx } from '../store/store.ts'
 import { lockVm, updateVm } from '../store/vms.ts'
 import { updateVolume } from '../store/volumes.ts'
-import { giveAccess, withdrawAccess } from './access.ts'
+import { withdrawAccess } from './access.ts'
 import { part, saying } from './calls.ts'
 import type { SagaDeps } from './deps.ts'
+import { exposeDisks, inTurn, machineSpec, type Sealed, sealedFor } from './exposing.ts'
 import { sagaHead } from './head.ts'
 import { makeVolume, recordMade, unmakeVolume, unrecordMade } from './making.ts'
 import { ends, type Outcome } from './outcome.ts'
@@ -66,11 +67,7 @@ export function vmStartSaga(deps: SagaDeps): SagaDefinition<Tx> {
       },
     })
     .step('expose', {
-      run: async ({ begin }, context) =>
-        inTurn(begin?.disks ?? [], async ({ grant }) => ({
-          volume: grant.volume,
-          sealed: await giveAccess(deps, grant, context),
-        })),
+      run: async ({ begin }, context) => exposeDisks(deps, begin?.disks ?? [], context),
       record: async (tx, { begin }, given) => {
         for (const { grant } of begin?.disks ?? []) await connectionGiven(tx, grant, sealedFor(given, grant.volume))
       },
@@ -121,16 +118,7 @@ async function start(
 ): Promise<BackendVm> {
   const { begin, expose } = what
   const host = await deps.plugins.host(begin.host)
-  const disks = begin.disks.map(({ grant, generation, deviceId, throttle }) => ({
-    volume: grant.volume as VolumeId, // Ids of ours are made by us; the brands only keep kinds apart.
-    generation,
-    connection: unsealConnection(deps.store, grant, sealedFor(expose, grant.volume)),
-    mode: 'rw' as const,
-    serial: serialOf(grant.volume as VolumeId), // As above.
-    deviceId,
-    throttle,
-  }))
-  const spec = { ...begin.machine, id: begin.vm as VmId, disks } // As above.
+  const spec = machineSpec(deps, begin, expose)
   return saying('The hypervisor did not start the virtual machine', async () =>
     host.adapter(context.log).vms.start(spec, part(context.call, 'start')),
   )
@@ -151,24 +139,6 @@ async function recordStarted(tx: Tx, begin: Starting, machine: BackendVm): Promi
   }
 }
 
-interface Sealed {
-  readonly volume: string
-  readonly sealed: string
-}
-
-function sealedFor(given: readonly Sealed[], volume: string): string {
-  const found = given.find((one) => one.volume === volume)
-  if (!found) throw new Error(`volume ${volume} was not exposed`)
-  return found.sealed
-}
-
 function grantsOf(begin: Starting | null) {
   return begin?.disks.map(({ grant }) => grant) ?? []
-}
-
-/** One after the other, so that the operation's log reads in order and a failure names its volume. */
-async function inTurn<Item, Result>(items: readonly Item[], work: (item: Item) => Promise<Result>): Promise<Result[]> {
-  const results: Result[] = []
-  for (const item of items) results.push(await work(item))
-  return results
 }

@@ -54,6 +54,18 @@ export async function connectionsWithdrawing(tx: Tx, volumes: readonly string[])
     .execute()
 }
 
+/** Marks one host's access to the volumes as being withdrawn. */
+export async function connectionsWithdrawingAt(tx: Tx, host: string, volumes: readonly string[]): Promise<void> {
+  if (volumes.length === 0) return
+  await tx
+    .updateTable('connection')
+    .set({ state: 'withdrawing' })
+    .where('sourceKind', '=', 'volume')
+    .where('sourceId', 'in', [...volumes])
+    .where('hostId', '=', host)
+    .execute()
+}
+
 /** Forgets access that was withdrawn. Idempotent. */
 export async function deleteConnection(tx: Tx, access: VolumeAccess): Promise<void> {
   await tx

@@ -1,7 +1,7 @@
 import type { Tx } from './store.ts'
 
 /** Tables whose rows name the operation that is changing them. */
-export type HeldTable = 'pool' | 'vm' | 'volume' | 'snapshot'
+export type HeldTable = 'pool' | 'host' | 'vm' | 'volume' | 'snapshot'
 
 const OPEN = ['queued', 'running', 'undoing'] as const
 

@@ -33,18 +33,22 @@ export async function lockHosts(tx: Tx, zone: string): Promise<readonly HostRow[
     .execute()
 }
 
-/** Bytes of memory promised to VMs that run, or are about to, on each host of a zone. A host without any is absent. */
+/**
+ * Bytes of memory promised to VMs that run, or are about to, on each host of a zone; one that migrates counts on both. A host
+ * without any is absent.
+ */
 export async function memoryInUse(reader: Reader, zone: string): Promise<ReadonlyMap<string, number>> {
   const rows = await reader
     .selectFrom('vm')
-    .select(['hostId', sql<number>`sum(memory_bytes)::bigint`.as('bytes')])
-    .where('zoneId', '=', zone)
-    .where('hostId', 'is not', null)
-    .where('removedAt', 'is', null)
-    .groupBy('hostId')
+    .innerJoin('host', (join) =>
+      join.on(({ or, eb }) => or([eb('host.id', '=', eb.ref('vm.hostId')), eb('host.id', '=', eb.ref('vm.targetHostId'))])),
+    )
+    .select(['host.id', sql<number>`sum(vm.memory_bytes)::bigint`.as('bytes')])
+    .where('vm.zoneId', '=', zone)
+    .where('vm.removedAt', 'is', null)
+    .groupBy('host.id')
     .execute()
-  // The query leaves rows without a host out.
-  return new Map(rows.map(({ hostId, bytes }) => [hostId!, bytes]))
+  return new Map(rows.map(({ id, bytes }) => [id, bytes]))
 }
 
 /** Changes columns of a host. */

@@ -69,6 +69,10 @@ export interface HostTable {
   lastSeenAt: Date | null
   createdAt: Generated<Date>
   removedAt: Date | null
+  silentSince: Date | null
+  lostAt: Date | null
+  dead: Generated<boolean>
+  operationId: string | null
 }
 
 /** Row of table `domain`. */
@@ -178,6 +182,7 @@ export interface OfferingTable {
   hypervisorSnapshotReserve: number | null
   createdAt: Generated<Date>
   removedAt: Date | null
+  ha: Generated<boolean>
 }
 
 /** Row of table `template`. */
@@ -224,6 +229,9 @@ export interface VmTable {
   createdAt: Generated<Date>
   destroyedAt: Date | null
   removedAt: Date | null
+  targetHostId: string | null
+  ha: Generated<boolean>
+  restartWanted: Generated<boolean>
 }
 
 /** Row of table `volume`. */

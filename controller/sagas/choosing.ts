@@ -1,0 +1,51 @@
+import { Refusal } from '../domain/failures.ts'
+import { chooseHost, type HostLoad, type HostRequest } from '../placement/choose-host.ts'
+import type { PoolFacts } from '../placement/facts.ts'
+import type { VmRow } from '../store/generated/schema.ts'
+import { lockHosts, memoryInUse } from '../store/hosts.ts'
+import type { Tx } from '../store/store.ts'
+import { offeringById } from '../store/volumes.ts'
+import type { SagaDeps } from './deps.ts'
+import { hostLoads } from './facts.ts'
+
+/** A host with the name under which it logs in. */
+export type ChosenHost = HostLoad & { readonly initiator: string }
+
+/** What the VM needs of a host; `disks` without one for its image. */
+export async function hostRequest(
+  tx: Tx,
+  what: { readonly vm: VmRow; readonly disks: number; readonly pools: readonly PoolFacts[] },
+): Promise<HostRequest> {
+  const { vm, disks, pools } = what
+  const offering = await offeringById(tx, vm.offeringId)
+  return {
+    zoneId: vm.zoneId,
+    hypervisor: vm.hypervisor,
+    cpus: vm.cpus,
+    memoryBytes: vm.memoryBytes,
+    tags: offering?.hostTags ?? [],
+    disks: disks + (vm.templateId === null ? 0 : 1),
+    pools,
+    ...(vm.lastHostId === null ? {} : { last: vm.lastHostId }),
+  }
+}
+
+/** The hosts of a zone with what is promised there, their rows locked. */
+export async function lockedLoads(
+  deps: Pick<SagaDeps, 'store' | 'plugins'>,
+  tx: Tx,
+  zone: string,
+): Promise<readonly ChosenHost[]> {
+  const rows = await lockHosts(tx, zone)
+  return hostLoads(deps, rows, await memoryInUse(tx, zone))
+}
+
+/** The host that `chooseHost` takes. Throws `Refusal` `NO_CAPACITY` with `sentence`, and internally every host's reason. */
+export function choose(request: HostRequest, loads: readonly ChosenHost[], sentence: string): ChosenHost {
+  const choice = chooseHost(request, loads)
+  const chosen = 'host' in choice ? loads.find(({ id }) => id === choice.host) : undefined
+  if (chosen) return chosen
+  const why = 'refused' in choice ? choice.refused.map(({ host, why }) => `${host}: ${why}`).join(' | ') : ''
+  throw new Refusal('NO_CAPACITY', sentence, { internal: why })
+}
+
