@@ -1,7 +1,16 @@
 import type { Machine } from './machine.ts'
 
 /** States of a VM, as CloudStack names them. */
-export const VM_STATES = ['Stopped', 'Starting', 'Running', 'Stopping', 'Migrating', 'Destroyed', 'Expunging', 'Error'] as const
+export const VM_STATES = [
+  'Stopped',
+  'Starting',
+  'Running',
+  'Stopping',
+  'Migrating',
+  'Destroyed',
+  'Expunging',
+  'Error',
+] as const
 /** A name in `VM_STATES`. */
 export type VmState = (typeof VM_STATES)[number]
 

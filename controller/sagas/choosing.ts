@@ -48,4 +48,3 @@ export function choose(request: HostRequest, loads: readonly ChosenHost[], sente
   const why = 'refused' in choice ? choice.refused.map(({ host, why }) => `${host}: ${why}`).join(' | ') : ''
   throw new Refusal('NO_CAPACITY', sentence, { internal: why })
 }
-

@@ -92,7 +92,10 @@ async function destination(
   const { vm, input, disks } = what
   const source = vm.hostId === null ? undefined : await hostById(tx, vm.hostId)
   if (source?.state !== 'Up')
-    throw new Refusal('UNAVAILABLE', `The host of virtual machine ${vm.id} does not answer: it cannot migrate from there`)
+    throw new Refusal(
+      'UNAVAILABLE',
+      `The host of virtual machine ${vm.id} does not answer: it cannot migrate from there`,
+    )
   const volumes = disks.map(({ volume }) => volume.id)
   const pools = await servingPools(deps, tx, await locationsOf(tx, volumes))
   const single = pools.find(({ limits }) => (limits.maxWriters ?? 2) < 2)

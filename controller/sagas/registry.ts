@@ -11,6 +11,7 @@ import { snapshotRevertSaga } from './snapshot-revert.ts'
 import { templateDeleteSaga } from './template-delete.ts'
 import { vmCreateSaga } from './vm-create.ts'
 import { vmExpungeSaga } from './vm-expunge.ts'
+import { vmMigrateSaga } from './vm-migrate.ts'
 import { vmRebootSaga } from './vm-reboot.ts'
 import { vmStartSaga } from './vm-start.ts'
 import { vmStopSaga } from './vm-stop.ts'
@@ -41,6 +42,7 @@ export function createSagas(deps: SagaDeps): ReadonlyMap<string, SagaDefinition<
     vmStartSaga(deps),
     vmStopSaga(deps),
     vmRebootSaga(deps),
+    vmMigrateSaga(deps),
     vmExpungeSaga(deps),
     poolMaintenanceSaga(deps),
     poolMaintenanceCancelSaga(deps),

@@ -107,7 +107,8 @@ async function putBack(tx: Tx, id: string, { operation }: Under): Promise<void> 
   if (!(await isHeld(tx, 'vm', { id, operation }))) return
   const vm = await lockVm(tx, id)
   const to = vm?.targetHostId
-  if (to) for (const { volumeId: volume } of await attachmentsOfVm(tx, id)) await deleteIntended(tx, { volume, host: to })
+  if (to)
+    for (const { volumeId: volume } of await attachmentsOfVm(tx, id)) await deleteIntended(tx, { volume, host: to })
   await updateVm(tx, id, { targetHostId: null, ...(vm?.state === 'Migrating' ? { state: 'Running' } : {}) })
   await release(tx, 'vm', { id, operation })
 }

@@ -41,7 +41,9 @@ export async function memoryInUse(reader: Reader, zone: string): Promise<Readonl
   const rows = await reader
     .selectFrom('vm')
     .innerJoin('host', (join) =>
-      join.on(({ or, eb }) => or([eb('host.id', '=', eb.ref('vm.hostId')), eb('host.id', '=', eb.ref('vm.targetHostId'))])),
+      join.on(({ or, eb }) =>
+        or([eb('host.id', '=', eb.ref('vm.hostId')), eb('host.id', '=', eb.ref('vm.targetHostId'))]),
+      ),
     )
     .select(['host.id', sql<number>`sum(vm.memory_bytes)::bigint`.as('bytes')])
     .where('vm.zoneId', '=', zone)

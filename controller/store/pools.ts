@@ -123,7 +123,10 @@ export async function vmsUsingPool(
     .distinct()
     .where('location.poolId', '=', pool)
     .where(({ or, eb }) =>
-      or([eb('vm.state', 'in', ['Starting', 'Running', 'Stopping', 'Migrating']), eb('connection.hostId', 'is not', null)]),
+      or([
+        eb('vm.state', 'in', ['Starting', 'Running', 'Stopping', 'Migrating']),
+        eb('connection.hostId', 'is not', null),
+      ]),
     )
     .where('vm.removedAt', 'is', null)
     .orderBy('vm.id')

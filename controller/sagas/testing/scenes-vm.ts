@@ -1,6 +1,7 @@
 import { poolMaintenanceCancel } from '../pool-maintenance-cancel.ts'
 import { poolMaintenance } from '../pool-maintenance.ts'
 import { vmExpunge } from '../vm-expunge.ts'
+import { vmMigrate } from '../vm-migrate.ts'
 import { vmReboot } from '../vm-reboot.ts'
 import { vmStart } from '../vm-start.ts'
 import { vmStop } from '../vm-stop.ts'
@@ -38,6 +39,21 @@ export const VM_SCENES: readonly Scene[] = [
     of: 'a VM with a volume',
     calls: { begin: [], reboot: ['host/vms/reboot'] },
     stage: async (world) => asked(world, vmReboot, { vm: (await plugged(world)).vm }),
+  },
+  {
+    saga: 'vm-migrate',
+    of: 'a VM with a volume',
+    calls: {
+      begin: [],
+      expose: ['array/access/expose'],
+      prepare: ['host/migration/describe', 'host/migration/prepare'],
+      send: ['host/migration/send', 'host/migration/send'],
+      arrive: ['host/migration/arrive'],
+      leave: ['host/vms/stop'],
+      withdraw: ['array/access/withdraw'],
+    },
+    undoing: { send: ['host/vms/stop'] },
+    stage: async (world) => asked(world, vmMigrate, { vm: (await plugged(world)).vm }),
   },
   {
     saga: 'vm-expunge',
