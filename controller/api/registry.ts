@@ -25,6 +25,7 @@ import { snapshotCommands } from './commands/snapshots.ts'
 import { tagCommands } from './commands/tags.ts'
 import { templateCommands } from './commands/templates.ts'
 import { userCommands } from './commands/users.ts'
+import { vmMigrationCommands } from './commands/vm-migration.ts'
 import { vmCommands } from './commands/vms.ts'
 import { volumeCommands } from './commands/volumes.ts'
 import { zoneCommands } from './commands/zones.ts'
@@ -50,6 +51,7 @@ export const COMMANDS: readonly Command[] = [
   ...volumeCommands,
   ...snapshotCommands,
   ...vmCommands,
+  ...vmMigrationCommands,
   ...tagCommands,
   ...domainCommands,
   ...accountCommands,

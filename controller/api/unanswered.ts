@@ -11,8 +11,8 @@ export const UNANSWERED = {
     listSecondaryStagingStores deleteSecondaryStagingStore migrateSecondaryStorageData
     migrateResourceToAnotherSecondaryStorage createSecondaryStorageSelector updateSecondaryStorageSelector
     listSecondaryStorageSelectors removeSecondaryStorageSelector`,
-  'virtual machines': `restoreVirtualMachine changeServiceForVirtualMachine scaleVirtualMachine migrateVirtualMachine
-    migrateVirtualMachineWithVolume findHostsForMigration createVMSnapshot listVMSnapshot deleteVMSnapshot revertToVMSnapshot
+  'virtual machines': `restoreVirtualMachine changeServiceForVirtualMachine scaleVirtualMachine migrateVirtualMachineWithVolume
+    createVMSnapshot listVMSnapshot deleteVMSnapshot revertToVMSnapshot
     updateVMAffinityGroup resetSSHKeyForVirtualMachine listVirtualMachinesMetrics
     listSSHKeyPairs createSSHKeyPair deleteSSHKeyPair attachIso`,
   templates: `createTemplate updateTemplate updateTemplatePermissions listTemplatePermissions extractTemplate copyTemplate

@@ -2,77 +2,15 @@ import type { System } from '../../operations/context.ts'
 import { addHost } from '../../operations/host-add.ts'
 import { removeHost } from '../../operations/host-remove.ts'
 import { changeHost, resourceStateOf } from '../../operations/host-update.ts'
-import { type HostView, hostViews, listHosts } from '../../store/queries/hosts.ts'
+import { hostViews, listHosts } from '../../store/queries/hosts.ts'
 import { defineCommand, OPERATORS, OPERATORS_READING, SUCCESS } from '../command.ts'
 import { given } from '../given.ts'
 import { keyword } from '../ownership.ts'
 import { choice, entity, flag, list as listOf, map, text } from '../params.ts'
-import { field, type Rendered } from '../shape.ts'
-
-/** A hypervisor host as CloudStack answers it. Memory in bytes. */
-const hostShape = {
-  id: field.string('the ID of the host'),
-  name: field.string('the name of the host'),
-  state: field.string('the state of the host: Up, or Alert when it does not answer'),
-  type: field.string('the host type: Routing, which runs virtual machines'),
-  ipaddress: field.string('the IP address of the host'),
-  zoneid: field.string('the Zone ID of the host'),
-  zonename: field.string('the Zone name of the host'),
-  podid: field.string('the Pod ID of the host'),
-  podname: field.string('the Pod name of the host'),
-  clusterid: field.string('the cluster ID of the host'),
-  clustername: field.string('the cluster name of the host'),
-  clustertype: field.string('the cluster type of the cluster that host belongs to'),
-  version: field.string('the version of what answers on the host'),
-  hypervisor: field.string('the host hypervisor'),
-  cpunumber: field.integer('the CPU number of the host'),
-  cpuallocated: field.string('the amount of the CPUs that is given to virtual machines, in percent'),
-  memorytotal: field.long('the memory total of the host'),
-  memoryallocated: field.long('the memory that is given to virtual machines'),
-  memoryallocatedbytes: field.long('the memory that is given to virtual machines'),
-  lastpinged: field.date('the date and time the host was last heard of'),
-  created: field.date('the date and time the host was added'),
-  removed: field.date('the date and time the host was removed'),
-  hosttags: field.string('comma-separated list of tags for the host'),
-  resourcestate: field.string('whether virtual machines are placed there: Enabled or Disabled'),
-  islocalstorageactive: field.boolean('true if local storage is active, false otherwise'),
-  details: field.map('what is known of the host besides'),
-  initiator: field.string('iSCSI name under which disks of its virtual machines log in'),
-} as const
+import type { Rendered } from '../shape.ts'
+import { hostShape, renderHost } from './host-shape.ts'
 
 const host = { key: 'host', shape: hostShape } as const
-
-function renderHost(view: HostView): Rendered<typeof hostShape> {
-  return {
-    id: view.id,
-    name: view.name,
-    state: view.state,
-    type: 'Routing',
-    ipaddress: new URL(view.url).hostname,
-    zoneid: view.zoneId,
-    zonename: view.zoneName,
-    podid: view.podId,
-    podname: view.podName,
-    clusterid: view.clusterId,
-    clustername: view.clusterName,
-    clustertype: 'CloudManaged',
-    version: view.version,
-    hypervisor: view.hypervisor,
-    cpunumber: view.cpus,
-    cpuallocated: `${((100 * view.cpusGiven) / Math.max(1, view.cpus)).toFixed(2)}%`,
-    memorytotal: view.memoryBytes,
-    memoryallocated: view.memoryGiven,
-    memoryallocatedbytes: view.memoryGiven,
-    lastpinged: view.lastSeenAt,
-    created: view.createdAt,
-    removed: view.removedAt,
-    hosttags: view.tags.length === 0 ? null : view.tags.join(','),
-    resourcestate: view.resourceState,
-    islocalstorageactive: false,
-    details: {},
-    initiator: view.initiator,
-  }
-}
 
 async function oneHost(system: System, id: string): Promise<Rendered<typeof hostShape>> {
   return (await hostViews(system.store.reader, [id])).map(renderHost)[0] ?? {}
