@@ -99,34 +99,47 @@ export function isAdmin(caller: Pick<Caller, 'role'>): boolean {
   return caller.role === 'admin' || caller.role === 'read-only-admin'
 }
 
+/** All at once, since many are looked up; what is wrong with the first of them is what is said. */
 async function readParams(
   command: Command,
-  { given, broken }: Arguments,
+  args: Arguments,
   at: Parameters<typeof windowOf>[1] & { readonly admin: boolean },
 ): Promise<Readonly<Record<string, unknown>>> {
-  const lower = command.name.toLowerCase()
+  const visible = Object.entries(command.params).filter(([, param]) => param.admin !== true || at.admin)
+  const read = await Promise.allSettled(visible.map(([name, param]) => readParam(param, args, { ...at, name })))
   const params: Record<string, unknown> = {}
-  for (const [name, param] of Object.entries(command.params)) {
-    if (param.admin === true && !at.admin) continue
-    if (param.type === 'map' && broken.has(name)) {
-      throw refuse('MALFORMED', `Unable to decode parameter ${name}: it must be given as ${name}[0].name=value`)
-    }
-    const arg = given.get(name)
-    const texts = arg === undefined ? [] : 'text' in arg ? [arg.text] : arg.entries.map(({ value }) => value)
-    if (texts.some((text) => text.length > param.length)) {
-      throw refuse(
-        'INVALID',
-        `Unable to execute API command ${lower} due to invalid value. Value greater than max allowed length ` +
-          `${param.length} for param: ${name}`,
-      )
-    }
-    const value = arg === undefined ? undefined : await param.read(arg, { ...at, name })
-    if (param.needed && (value === undefined || value === '')) {
-      throw refuse('INVALID', `Unable to execute API command ${lower} due to missing parameter ${name}`)
-    }
-    if (value !== undefined) params[name] = value
+  for (const [index, result] of read.entries()) {
+    if (result.status === 'rejected') throw result.reason
+    const name = visible[index]?.[0]
+    if (name !== undefined && result.value !== undefined) params[name] = result.value
   }
   return params
+}
+
+async function readParam(
+  param: Command['params'][string],
+  { given, broken }: Arguments,
+  at: Parameters<typeof windowOf>[1] & { readonly name: string },
+): Promise<unknown> {
+  const { name, command } = at
+  const lower = command.toLowerCase()
+  if (param.type === 'map' && broken.has(name)) {
+    throw refuse('MALFORMED', `Unable to decode parameter ${name}: it must be given as ${name}[0].name=value`)
+  }
+  const arg = given.get(name)
+  const texts = arg === undefined ? [] : 'text' in arg ? [arg.text] : arg.entries.map(({ value }) => value)
+  if (texts.some((text) => text.length > param.length)) {
+    throw refuse(
+      'INVALID',
+      `Unable to execute API command ${lower} due to invalid value. Value greater than max allowed length ` +
+        `${param.length} for param: ${name}`,
+    )
+  }
+  const value = arg === undefined ? undefined : await param.read(arg, at)
+  if (param.needed && (value === undefined || value === '')) {
+    throw refuse('INVALID', `Unable to execute API command ${lower} due to missing parameter ${name}`)
+  }
+  return value
 }
 
 function unavailable(name: string): Error {

@@ -18,6 +18,7 @@ export const REFUSALS = {
   UNAVAILABLE: { http: 534, cs: 4380 },
   ALLOCATION: { http: 535, cs: 4370 },
   IN_USE: { http: 536, cs: 4375 },
+  OUTAGE: { http: 503, cs: undefined },
 } as const satisfies Record<string, { readonly http: number; readonly cs: number | undefined }>
 /** A code of the registry `REFUSALS`. */
 export type RefusalCode = keyof typeof REFUSALS

@@ -102,6 +102,21 @@ export interface Journal<Tx> {
   /** Records the operation in the caller's transaction; `step` is its first. An id that is there already changes nothing. */
   submit(tx: Tx, submission: Submission, step: string): Promise<void>
   /**
+   * As `submit`; and, with `node`, takes the operation up for it in the same transaction when its locks are free and nobody
+   * is in line for them, which saves looking for it. `committed` is called once the transaction has committed, with the
+   * claim, or without one when the operation waits. It is not called when the end of the transaction is not learnt: a lease
+   * that nobody knows of runs out.
+   */
+  submitAndClaim(
+    tx: Tx,
+    submission: Submission,
+    by: {
+      readonly step: string
+      readonly node?: string
+      readonly committed: (claim: Claim | undefined) => void
+    },
+  ): Promise<void>
+  /**
    * Takes up to `max` operations: runnable ones in order of lane, fairness and age; and those whose lease ran out. Of the
    * lanes after `access`, at most `background`.
    */

@@ -324,7 +324,6 @@ describe('an operation of a saga that this release does not have', () => {
     const what = submission(known, {})
     await withRunner([known], async (knowing) => {
       await store.transact((tx) => knowing.submit(tx, { ...what, version: 2 }))
-      knowing.wake()
       await until('it is released', async () => (await story(store, what.id)).includes('released'))
       expect(await operation(store, what.id)).toMatchObject({ state: 'running', endedAt: null })
     })

@@ -1,10 +1,12 @@
+import { AsyncResource } from 'node:async_hooks'
 import { restUntil } from './backoff.ts'
 import { execute, mismatch, release } from './execute.ts'
 import type { Jobs } from './jobs.ts'
 import type { Claim, Hint, Journal, Submission } from './journal.ts'
+import { Offers } from './offers.ts'
 import { Run } from './run.ts'
 import type { JobsLog, JobsObserver, RunDeps } from './run.ts'
-import type { Failure, SagaDefinition } from './saga.ts'
+import type { Failure, Lane, SagaDefinition } from './saga.ts'
 import { createWaiters } from './waiters.ts'
 
 /** How a node runs operations. Times in milliseconds. */
@@ -14,7 +16,10 @@ export interface RunnerOptions<Tx> {
   readonly sagas: ReadonlyMap<string, SagaDefinition<Tx>>
   /** Unlike that of any other process, past or present: leases are told apart by it. */
   readonly node: string
-  /** Operations at a time; 64 unless told. A quarter of them is kept for lane `access`. */
+  /**
+   * Operations at a time; 64 unless told. A quarter of them is kept for lane `access`. What is submitted at the same moment
+   * may exceed it for a while.
+   */
   readonly concurrency?: number
   /** The journal's lease; renewed four times within it. */
   readonly leaseMs: number
@@ -31,6 +36,8 @@ export interface RunnerOptions<Tx> {
 
 /** The runner of a node. */
 export interface Runner<Tx> extends Jobs<Tx> {
+  /** Looks at once for what was not submitted here, or not in a transaction of the store's. */
+  wake(): void
   /**
    * Takes nothing up any more, lets attempts at work end for `graceMs`, interrupts the rest, and gives all leases back.
    * The operations go on where any node runs. Idempotent.
@@ -54,6 +61,11 @@ class NodeRunner<Tx> implements Runner<Tx> {
   readonly #deps: RunDeps<Tx>
   readonly #active = new Map<Run<Tx>, Promise<void>>()
   readonly #waiters = createWaiters()
+  readonly #offers = new Offers()
+  /** No part of the request that submits: what runs outlives it, and is followed on its own. */
+  readonly #outside = new AsyncResource('moorage runner')
+  /** Lanes in which operations may wait for room on this node. */
+  readonly #behind = new Set<'any' | 'background'>()
   readonly #stopAsked = new AbortController()
   readonly #stopped = new AbortController()
   #stopping: Promise<void> | undefined
@@ -83,7 +95,31 @@ class NodeRunner<Tx> implements Runner<Tx> {
     const definition = this.#options.sagas.get(submission.saga)
     const first = definition?.steps[0]
     if (!first) throw new Error(`there is no saga ${submission.saga}`)
-    await this.#options.journal.submit(tx, submission, first.name)
+    const { journal, node } = this.#options
+    const { id, lane } = submission
+    const offered = this.#hasRoom(lane)
+    if (offered) this.#offers.make(id)
+    const committed = (claim: Claim | undefined) => {
+      this.#offers.taken(id)
+      if (claim) this.#outside.runInAsyncScope(() => this.#begin(claim))
+      else this.wake()
+    }
+    await journal.submitAndClaim(tx, submission, { step: first.name, ...(offered ? { node } : {}), committed })
+  }
+
+  /** Whether an operation may begin here without a look at who else waits: only when lately nobody had to. */
+  #hasRoom(lane: Lane): boolean {
+    if (this.#stopAsked.signal.aborted || this.#behind.has(lane === 'access' ? 'any' : 'background')) return false
+    const { all, background } = this.#room()
+    return (lane === 'access' ? all : Math.min(all, background)) > this.#offers.count()
+  }
+
+  /** How many operations more this node would run: of all lanes, and of those after `access`. */
+  #room(): { readonly all: number; readonly background: number } {
+    const { concurrency = 64 } = this.#options
+    const inBackground = [...this.#active.keys()].filter(({ definition }) => definition.lane !== 'access').length
+    const all = Math.max(0, concurrency - this.#active.size)
+    return { all, background: Math.max(0, concurrency - Math.floor(concurrency / 4) - inBackground) }
   }
 
   wake(): void {
@@ -93,7 +129,8 @@ class NodeRunner<Tx> implements Runner<Tx> {
 
   async ended(operation: string, timeoutMs: number, options: { readonly until?: AbortSignal } = {}): Promise<boolean> {
     const ended = this.#waiters.wait(operation, timeoutMs, options)
-    await this.#lookForEnds([operation])
+    // The end of what runs here is told.
+    if (this.#runsOf(operation).length === 0) await this.#lookForEnds([operation])
     return ended
   }
 
@@ -156,15 +193,14 @@ class NodeRunner<Tx> implements Runner<Tx> {
   }
 
   async #claimLoop(): Promise<void> {
-    const { journal, node, log, concurrency = 64, pollMs = 500 } = this.#options
-    const reserved = Math.floor(concurrency / 4)
+    const { journal, node, log, pollMs = 500 } = this.#options
     while (!this.#stopAsked.signal.aborted) {
       this.#wake = new AbortController()
-      const max = concurrency - this.#active.size
-      const background = Math.max(0, concurrency - reserved - this.#activeInBackground())
+      const { all: max, background } = this.#room()
       try {
         const claims = max > 0 ? await journal.claim(node, { max, background }) : []
         for (const claim of claims) this.#begin(claim)
+        this.#note(claims, { max, background })
       } catch (error) {
         log.warn({ err: error }, 'operations could not be claimed')
       }
@@ -172,8 +208,12 @@ class NodeRunner<Tx> implements Runner<Tx> {
     }
   }
 
-  #activeInBackground(): number {
-    return [...this.#active.keys()].filter(({ definition }) => definition.lane !== 'access').length
+  /** A look that filled all the room there was may have left others waiting. */
+  #note(claims: readonly Claim[], room: { readonly max: number; readonly background: number }): void {
+    const inBackground = claims.filter(({ saga }) => this.#options.sagas.get(saga)?.lane !== 'access').length
+    this.#behind.clear()
+    if (claims.length >= room.max) this.#behind.add('any').add('background')
+    if (inBackground >= room.background) this.#behind.add('background')
   }
 
   #begin(claim: Claim): void {

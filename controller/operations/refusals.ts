@@ -1,6 +1,7 @@
 import { PluginError } from '@moorage/contract'
 import { Refusal, REFUSALS, refusalOf, type RefusalCode } from '../domain/failures.ts'
 import type { Failure } from '../jobs/saga.ts'
+import { isUnavailable } from '../store/transact.ts'
 
 /** What a caller is told, in CloudStack's numbers. `internal` is for the log only. */
 export interface Told {
@@ -31,8 +32,13 @@ export function told(error: unknown): Told {
     }
   }
   const internal = error instanceof Error ? (error.stack ?? error.message) : String(error)
+  if (isUnavailable(error)) return { ...REFUSALS.OUTAGE, text: OUTAGE, internal }
   return { http: REFUSALS.INTERNAL.http, cs: REFUSALS.INTERNAL.cs, text: UNEXPECTED, internal }
 }
+
+/** A commit whose answer was lost may have taken place. */
+const OUTAGE =
+  'The database does not answer just now. Look whether what you asked for has happened before you ask again.'
 
 const UNEXPECTED = 'Something went wrong inside; it is not your request.'
 

@@ -27,10 +27,7 @@ export interface Order<Input> {
   readonly event: Happening
 }
 
-/**
- * Records an operation and its event in the caller's transaction and answers its id. Call `system.jobs.wake()` once that
- * has committed; `carriedOut` does both.
- */
+/** Records an operation and its event in the caller's transaction and answers its id. It runs once that has committed. */
 export async function submit<Input>(tx: Tx, by: By, order: Order<Input>): Promise<string> {
   const id = randomUUID()
   const submission = await order.head.submission(tx, order.input)
@@ -40,11 +37,9 @@ export async function submit<Input>(tx: Tx, by: By, order: Order<Input>): Promis
   return id
 }
 
-/** Runs `work` in one transaction and says then that there may be something to do. */
+/** Runs `work` in one transaction; what it submitted runs then. */
 export async function carriedOut<Result>({ system }: By, work: (tx: Tx) => Promise<Result>): Promise<Result> {
-  const result = await system.store.transact(work)
-  system.jobs.wake()
-  return result
+  return await system.store.transact(work)
 }
 
 /** Records what happened at once, or with `operation`: what was asked for. */

@@ -47,21 +47,25 @@ export async function askFor<Input>(deps: ReconcilerDeps, turn: Turn, order: Ord
     const some = order.wishes.slice(from, from + CHUNK)
     const ids = some.map(({ id }) => id)
     const before = await attemptsAt(deps.store.reader, order.head.name, ids)
-    for (const wish of some.filter(({ id }) => isDue(before.get(id)))) {
+    for (const wish of some.filter(({ id }) => isDue(before.get(id), turn))) {
       if (turn.signal.aborted || asked === MOST) return
-      if (await ask(deps, order, wish)) asked += 1
+      if (await ask(deps, order, { wish, turn })) asked += 1
     }
   }
 }
 
-async function ask<Input>(deps: ReconcilerDeps, order: Order<Input>, wish: Wish<Input>): Promise<boolean> {
+async function ask<Input>(
+  deps: ReconcilerDeps,
+  order: Order<Input>,
+  { wish, turn }: { readonly wish: Wish<Input>; readonly turn: Turn },
+): Promise<boolean> {
   const { head, reason } = order
   const { kind, id, account, input } = wish
   const operation = await deps.store.transact(async (tx) => {
     if (wish.still && !(await wish.still(tx))) return undefined
     if (await isBusy(tx, resourceName(kind, id))) return undefined
     const before = (await attemptsAt(tx, head.name, [id])).get(id)
-    if (!isDue(before)) return undefined
+    if (!isDue(before, turn)) return undefined
     const derived = derivedId('reconciler', head.name, id, before?.last ?? '')
     await submitInternal(tx, deps.jobs, { head, input, id: derived, account })
     await wish.note?.(tx, derived)
@@ -69,13 +73,14 @@ async function ask<Input>(deps: ReconcilerDeps, order: Order<Input>, wish: Wish<
   })
   if (operation === undefined) return false
   deps.log.info({ operation, saga: head.name, about: resourceName(kind, id), reason }, 'asked for an operation')
-  deps.jobs.wake()
   return true
 }
 
-function isDue(before: Attempts | undefined): boolean {
+function isDue(before: Attempts | undefined, turn: Turn): boolean {
   if (!before) return true
   if (before.endedAgoMs === undefined) return false
+  // What ended since the turn began, another controller's attempt say, may have done what is wished for.
+  if (before.endedAgoMs <= performance.now() - turn.began) return false
   if (before.failures === 0) return true
   return before.endedAgoMs >= Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** (before.failures - 1))
 }

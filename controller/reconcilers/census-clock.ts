@@ -25,6 +25,5 @@ export const censusClock: Reconciler = {
     })
     if (!asked) return
     deps.log.info({ operation }, 'asked for a census')
-    deps.jobs.wake()
   },
 }

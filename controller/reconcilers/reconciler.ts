@@ -14,7 +14,7 @@ export interface ReconcilerLog {
 export interface ReconcilerDeps {
   readonly store: Store
   readonly plugins: PluginHost
-  readonly jobs: Pick<Jobs<Tx>, 'submit' | 'wake'>
+  readonly jobs: Pick<Jobs<Tx>, 'submit'>
   readonly log: ReconcilerLog
 }
 
@@ -22,6 +22,8 @@ export interface ReconcilerDeps {
 export interface Turn {
   /** Aborted when the controller stops: what fails from then on says nothing about back ends. */
   readonly signal: AbortSignal
+  /** When it began, by `performance.now()`: nothing that it found is older. */
+  readonly began: number
   /** A call to read from a back end, to be answered within seconds. Reconcilers change nothing there, so it holds no fence. */
   call(name: string): Call
 }

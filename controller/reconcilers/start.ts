@@ -95,6 +95,7 @@ function newTurn(signal: AbortSignal): Turn {
   const turn = randomUUID()
   return {
     signal,
+    began: performance.now(),
     call: (name) => ({ key: `reconciler/${turn}/${name}`, deadline: Date.now() + ANSWER_MS, signal, fence: 0 }),
   }
 }

@@ -7,5 +7,5 @@ export interface SagaDeps {
   readonly store: Store
   readonly plugins: PluginHost
   /** Called when a saga submits or awaits other operations: the runner is made after its sagas. */
-  readonly jobs: () => Pick<Jobs<Tx>, 'submit' | 'wake' | 'ended'>
+  readonly jobs: () => Pick<Jobs<Tx>, 'submit' | 'ended'>
 }

@@ -11,7 +11,7 @@ export interface InternalOrder<Input> {
   readonly account: string
 }
 
-/** Records an operation that nobody but the controller asked for. Call `wake` once the transaction has committed. */
+/** Records an operation that nobody but the controller asked for. It runs once the transaction has committed. */
 export async function submitInternal<Input>(
   tx: Tx,
   jobs: Pick<Jobs<Tx>, 'submit'>,

@@ -1,6 +1,5 @@
 import type { Failure, Under } from '../jobs/saga.ts'
 import { recordEvent } from '../store/events.ts'
-import { askedBy } from '../store/held.ts'
 import type { Tx } from '../store/store.ts'
 
 /** How the end of an operation shows in `listEvents`. */
@@ -42,7 +41,6 @@ async function record<Input>(
 ): Promise<void> {
   const { input, under, failure } = what
   const id = outcome.id(input)
-  const by = await askedBy(tx, under.operation)
   await recordEvent(tx, {
     type: typeof outcome.type === 'string' ? outcome.type : outcome.type(input),
     level: failure ? 'ERROR' : 'INFO',
@@ -50,7 +48,7 @@ async function record<Input>(
     description: failure
       ? `Error while ${outcome.doing} ${id}: ${failure.text}`
       : `Successfully completed ${outcome.doing} ${id}`,
-    ...by,
+    byAsker: true,
     resource: { kind: outcome.kind, id },
     operation: under.operation,
   })

@@ -55,7 +55,6 @@ export function poolMaintenanceCancelSaga(deps: SagaDeps): SagaDefinition<Tx> {
             await submitInternal(tx, jobs, { head: vmStart, input: { vm: vm.id }, id, account: vm.accountId })
           }
         })
-        jobs.wake()
       },
       undo: async () => {},
     })

@@ -83,7 +83,6 @@ async function stopUsers(deps: SagaDeps, pool: string, context: StepContext): Pr
       await submitInternal(tx, jobs, { head: vmStop, input: { vm, force: false }, id: operation, account })
     })
   }
-  jobs.wake()
   let done = 0
   for (const { operation } of stops) {
     context.progress({ done, total: stops.length, unit: 'items', note: 'virtual machines stopped' })

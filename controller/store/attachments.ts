@@ -1,10 +1,11 @@
 import { type Insertable, sql, type Updateable } from 'kysely'
 import type { AttachmentRow, AttachmentTable } from './generated/schema.ts'
+import { later } from './pipeline.ts'
 import type { Reader, Tx } from './store.ts'
 
 /** Records that a volume is to be a disk of a VM. Throws when it is one already, or the device id is taken. */
 export async function insertAttachment(tx: Tx, attachment: Insertable<AttachmentTable>): Promise<void> {
-  await tx.insertInto('attachment').values(attachment).execute()
+  await later(tx.insertInto('attachment').values(attachment))
 }
 
 /** What the volume is attached to, if anything. */
@@ -19,26 +20,27 @@ export async function attachmentsOfVm(reader: Reader, vm: string): Promise<reado
 
 /** Changes columns of an attachment. */
 export async function updateAttachment(tx: Tx, volume: string, changes: Updateable<AttachmentTable>): Promise<void> {
-  await tx.updateTable('attachment').set(changes).where('volumeId', '=', volume).execute()
+  await later(tx.updateTable('attachment').set(changes).where('volumeId', '=', volume))
 }
 
 /** The machine has the disk, under this name. */
 export async function plugged(tx: Tx, volume: string, device: string): Promise<void> {
-  await tx
-    .updateTable('attachment')
-    .set({ actual: 'attached', device, attachedAt: sql<Date>`coalesce(attached_at, now())` })
-    .where('volumeId', '=', volume)
-    .execute()
+  await later(
+    tx
+      .updateTable('attachment')
+      .set({ actual: 'attached', device, attachedAt: sql<Date>`coalesce(attached_at, now())` })
+      .where('volumeId', '=', volume),
+  )
 }
 
 /** No machine has a disk of the VM any more. */
 export async function unpluggedAll(tx: Tx, vm: string): Promise<void> {
-  await tx.updateTable('attachment').set({ actual: 'detached', device: null }).where('vmId', '=', vm).execute()
+  await later(tx.updateTable('attachment').set({ actual: 'detached', device: null }).where('vmId', '=', vm))
 }
 
 /** Forgets the attachment. Nothing happens when there is none. */
 export async function deleteAttachment(tx: Tx, volume: string): Promise<void> {
-  await tx.deleteFrom('attachment').where('volumeId', '=', volume).execute()
+  await later(tx.deleteFrom('attachment').where('volumeId', '=', volume))
 }
 
 /** Volumes that are to be detached, which their last operation did not get done. */

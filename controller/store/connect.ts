@@ -48,6 +48,8 @@ export function connect(
   const pool = new Pool({
     ...connectionConfig(address, options.name),
     max: options.connections,
+    // Statements do not wait for the answers of those before them; see `pipelined`.
+    pipeline: true,
     idleTimeoutMillis: 30_000,
   })
   pool.on('error', options.failed)

@@ -1,4 +1,5 @@
 import type { Connection } from '@moorage/contract'
+import { later } from './pipeline.ts'
 import type { Reader, Store, Tx } from './store.ts'
 
 /** Access of a host to a volume. */
@@ -13,45 +14,48 @@ export async function intendConnection(
   access: VolumeAccess & { readonly pool: string; readonly generation: number },
 ): Promise<void> {
   const { volume, host, pool, generation } = access
-  await tx
-    .insertInto('connection')
-    .values({
-      sourceKind: 'volume',
-      sourceId: volume,
-      hostId: host,
-      poolId: pool,
-      generation,
-      mode: 'rw',
-      state: 'intended',
-    })
-    .onConflict((conflict) =>
-      conflict
-        .columns(['sourceKind', 'sourceId', 'hostId'])
-        .doUpdateSet({ generation, state: 'intended', sealed: null }),
-    )
-    .execute()
+  await later(
+    tx
+      .insertInto('connection')
+      .values({
+        sourceKind: 'volume',
+        sourceId: volume,
+        hostId: host,
+        poolId: pool,
+        generation,
+        mode: 'rw',
+        state: 'intended',
+      })
+      .onConflict((conflict) =>
+        conflict
+          .columns(['sourceKind', 'sourceId', 'hostId'])
+          .doUpdateSet({ generation, state: 'intended', sealed: null }),
+      ),
+  )
 }
 
 /** The array gave access; `sealed` is what `sealConnection` made. */
 export async function connectionGiven(tx: Tx, access: VolumeAccess, sealed: string): Promise<void> {
-  await tx
-    .updateTable('connection')
-    .set({ state: 'given', sealed: Buffer.from(sealed, 'base64') })
-    .where('sourceKind', '=', 'volume')
-    .where('sourceId', '=', access.volume)
-    .where('hostId', '=', access.host)
-    .execute()
+  await later(
+    tx
+      .updateTable('connection')
+      .set({ state: 'given', sealed: Buffer.from(sealed, 'base64') })
+      .where('sourceKind', '=', 'volume')
+      .where('sourceId', '=', access.volume)
+      .where('hostId', '=', access.host),
+  )
 }
 
 /** Marks all access to the volumes as being withdrawn. */
 export async function connectionsWithdrawing(tx: Tx, volumes: readonly string[]): Promise<void> {
   if (volumes.length === 0) return
-  await tx
-    .updateTable('connection')
-    .set({ state: 'withdrawing' })
-    .where('sourceKind', '=', 'volume')
-    .where('sourceId', 'in', [...volumes])
-    .execute()
+  await later(
+    tx
+      .updateTable('connection')
+      .set({ state: 'withdrawing' })
+      .where('sourceKind', '=', 'volume')
+      .where('sourceId', 'in', [...volumes]),
+  )
 }
 
 /** Marks one host's access to the volumes as being withdrawn. */
@@ -68,28 +72,30 @@ export async function connectionsWithdrawingAt(tx: Tx, host: string, volumes: re
 
 /** Forgets access that was withdrawn. Idempotent. */
 export async function deleteConnection(tx: Tx, access: VolumeAccess): Promise<void> {
-  await tx
-    .deleteFrom('connection')
-    .where('sourceKind', '=', 'volume')
-    .where('sourceId', '=', access.volume)
-    .where('hostId', '=', access.host)
-    .execute()
+  await later(
+    tx
+      .deleteFrom('connection')
+      .where('sourceKind', '=', 'volume')
+      .where('sourceId', '=', access.volume)
+      .where('hostId', '=', access.host),
+  )
 }
 
 /** Forgets access that was recorded as intended and not asked for. Idempotent. */
 export async function deleteIntended(tx: Tx, access: VolumeAccess): Promise<void> {
-  await tx
-    .deleteFrom('connection')
-    .where('sourceKind', '=', 'volume')
-    .where('sourceId', '=', access.volume)
-    .where('hostId', '=', access.host)
-    .where('state', '=', 'intended')
-    .execute()
+  await later(
+    tx
+      .deleteFrom('connection')
+      .where('sourceKind', '=', 'volume')
+      .where('sourceId', '=', access.volume)
+      .where('hostId', '=', access.host)
+      .where('state', '=', 'intended'),
+  )
 }
 
 /** Forgets all access to the volume: it was withdrawn, or never given. */
 export async function deleteConnectionsTo(tx: Tx, volume: string): Promise<void> {
-  await tx.deleteFrom('connection').where('sourceKind', '=', 'volume').where('sourceId', '=', volume).execute()
+  await later(tx.deleteFrom('connection').where('sourceKind', '=', 'volume').where('sourceId', '=', volume))
 }
 
 /** Who has, or may have, access to the volumes, with the name under which the host logs in. */

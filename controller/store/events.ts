@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto'
+import { sql } from 'kysely'
+import { later } from './pipeline.ts'
 import type { Tx } from './store.ts'
 
 /** How far what an event tells has come, as CloudStack names it. */
@@ -24,6 +26,8 @@ export interface NewEvent {
   readonly account?: string
   /** Who asked, by id. Absent or '': Moorage itself. */
   readonly principal?: string
+  /** It is of whoever asked for `operation`, whose account and principal count instead. */
+  readonly byAsker?: boolean
   /** `kind` as CloudStack's resource type, as `Volume`. */
   readonly resource?: { readonly kind: string; readonly id: string }
   /** The operation it belongs to: events of one operation are listed by `startid`. */
@@ -32,12 +36,10 @@ export interface NewEvent {
 
 /** Records an event in the caller's transaction: it is there exactly when that commits. */
 export async function recordEvent(tx: Tx, event: NewEvent): Promise<void> {
-  await tx
-    .insertInto('event')
-    .values({
+  await later(
+    tx.insertInto('event').values({
       id: randomUUID(),
-      accountId: event.account || null,
-      principalId: event.principal || null,
+      ...whoseOf(event),
       type: event.type,
       level: event.level ?? 'INFO',
       state: event.state,
@@ -45,6 +47,15 @@ export async function recordEvent(tx: Tx, event: NewEvent): Promise<void> {
       resourceKind: event.resource?.kind ?? null,
       resourceId: event.resource?.id ?? null,
       operationId: event.operation ?? null,
-    })
-    .execute()
+    }),
+  )
+}
+
+function whoseOf(event: NewEvent) {
+  const { operation, account, principal, byAsker = false } = event
+  if (!byAsker || operation === undefined) return { accountId: account || null, principalId: principal || null }
+  return {
+    accountId: sql<string | null>`(select account_id from operation where id = ${operation})`,
+    principalId: sql<string | null>`(select principal_id from operation where id = ${operation})`,
+  }
 }

@@ -1,3 +1,4 @@
+import { later } from './pipeline.ts'
 import type { Tx } from './store.ts'
 
 /** Tables whose rows name the operation that is changing them. */
@@ -27,7 +28,7 @@ export async function hold(tx: Tx, table: HeldTable, { id, operation }: Hold): P
       .executeTakeFirst()
     if (other) throw new Error(`${table} ${id} is held by operation ${other.id}, which is still open`)
   }
-  await tx.updateTable(table).set({ operationId: operation }).where('id', '=', id).execute()
+  await later(tx.updateTable(table).set({ operationId: operation }).where('id', '=', id))
 }
 
 /** Whether the operation's name is on the row: whether its first step was committed. */
@@ -44,26 +45,7 @@ export async function isHeld(tx: Tx, table: HeldTable, { id, operation }: Hold):
 
 /** Takes the operation's name off the row. Nothing happens when it is not there. */
 export async function release(tx: Tx, table: HeldTable, { id, operation }: Hold): Promise<void> {
-  await tx
-    .updateTable(table)
-    .set({ operationId: null })
-    .where('id', '=', id)
-    .where('operationId', '=', operation)
-    .execute()
-}
-
-/** On whose behalf the operation runs; empty for one that the controller asked for itself. */
-export async function askedBy(
-  tx: Tx,
-  operation: string,
-): Promise<{ readonly account?: string; readonly principal?: string }> {
-  const row = await tx
-    .selectFrom('operation')
-    .select(['accountId', 'principalId'])
-    .where('id', '=', operation)
-    .executeTakeFirst()
-  return {
-    ...(row?.accountId ? { account: row.accountId } : {}),
-    ...(row?.principalId ? { principal: row.principalId } : {}),
-  }
+  await later(
+    tx.updateTable(table).set({ operationId: null }).where('id', '=', id).where('operationId', '=', operation),
+  )
 }

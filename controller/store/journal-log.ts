@@ -1,6 +1,7 @@
 import type { CallRecord } from '../jobs/saga.ts'
 import { jsonText } from './json.ts'
 import { sql } from 'kysely'
+import { LATER } from './pipeline.ts'
 import type { Tx } from './store.ts'
 
 /** What an entry of an operation's log says. `call` is one call of a plug-in; the rest are the operation's own turns. */
@@ -36,7 +37,7 @@ export function callEntries(operation: string, step: string, calls: readonly Cal
   return calls.map((call) => ({ operation, kind: 'call', step, fence: call.fence, detail: call }))
 }
 
-/** Writes entries in order, in one statement. */
+/** Writes entries in order, in one statement that is not waited for. */
 export async function writeLog(tx: Tx, entries: readonly LogEntry[]): Promise<void> {
   if (entries.length === 0) return
   const rows = entries.map(({ operation, kind, step, node, fence, detail }) => ({
@@ -51,5 +52,5 @@ export async function writeLog(tx: Tx, entries: readonly LogEntry[]): Promise<vo
     insert into operation_log (operation_id, kind, step, node, fence, detail)
     select operation_id, kind, step, node, fence, detail
     from jsonb_to_recordset(${jsonText(rows)}::jsonb)
-      as entry (operation_id uuid, kind text, step text, node text, fence bigint, detail jsonb)`.execute(tx)
+      as entry (operation_id uuid, kind text, step text, node text, fence bigint, detail jsonb) ${LATER}`.execute(tx)
 }

@@ -1,17 +1,17 @@
 import { sql } from 'kysely'
 import { LostLease } from '../jobs/journal.ts'
-import type { Held, Journal, Renewed, RetryNote, StepEnd, Submission } from '../jobs/journal.ts'
-import { LANES } from '../jobs/saga.ts'
+import type { Held, Journal, Renewed, RetryNote, StepEnd } from '../jobs/journal.ts'
 import type { CallRecord, Failure, Progress } from '../jobs/saga.ts'
-import { traceparent } from '../telemetry/trace.ts'
 import type { Address } from './connect.ts'
 import { claimOperations } from './journal-claim.ts'
 import { createHints } from './journal-hints.ts'
 import { callEntries, writeLog } from './journal-log.ts'
 import type { LogEntry } from './journal-log.ts'
+import { submitAndClaim, submitOperation } from './journal-submit.ts'
 import { jsonb, jsonText } from './json.ts'
 import type { StoreLog } from './log.ts'
 import type { Reader, Store, Tx } from './store.ts'
+import { LATER, later } from './pipeline.ts'
 import { isUnavailable } from './transact.ts'
 
 /** What a journal needs. */
@@ -27,7 +27,8 @@ export function createJournal(options: JournalOptions): Journal<Tx> {
   const { reader, transact, address } = options.store
   const hints = createHints({ reader, address, log: options.log })
   return {
-    submit,
+    submit: submitOperation,
+    submitAndClaim: (tx, submission, by) => submitAndClaim(tx, submission, { ...by, leaseMs: options.leaseMs }),
     claim: (node, limit) => claimOperations(reader, { node, leaseMs: options.leaseMs }, limit),
     heartbeat: (node, held) => transact((tx) => renew(tx, { node, leaseMs: options.leaseMs }, held)),
     commitStep: (held, step, record) => transact((tx) => commitStep(tx, held, { step, record })),
@@ -47,37 +48,6 @@ export function createJournal(options: JournalOptions): Journal<Tx> {
     hint: hints.send,
     listen: hints.listen,
   }
-}
-
-async function submit(tx: Tx, submission: Submission, step: string): Promise<void> {
-  const resources = [...new Set(submission.resources)].sort()
-  const row = await tx
-    .insertInto('operation')
-    .values({
-      id: submission.id,
-      saga: submission.saga,
-      version: submission.version,
-      lane: LANES.indexOf(submission.lane),
-      state: 'queued',
-      input: jsonb(submission.input),
-      resources,
-      accountId: submission.account || null,
-      principalId: submission.user || null,
-      command: submission.command,
-      subjectKind: submission.subject?.kind ?? null,
-      subjectId: submission.subject?.id ?? null,
-      step,
-      trace: traceparent(),
-    })
-    .onConflict((oc) => oc.column('id').doNothing())
-    .returning('seq')
-    .executeTakeFirst()
-  if (!row) return
-  const waits = resources.map((resource) => ({ resource, seq: row.seq, operationId: submission.id }))
-  if (waits.length > 0) await tx.insertInto('operationWait').values(waits).execute()
-  await writeLog(tx, [
-    { operation: submission.id, kind: 'submitted', detail: { command: submission.command, resources } },
-  ])
 }
 
 interface Leaseholder {
@@ -119,15 +89,18 @@ async function commitStep(
   held: Held,
   { step, record }: { readonly step: StepEnd; readonly record: (tx: Tx) => Promise<unknown> },
 ): Promise<unknown> {
+  // It only reads, so that it goes out with the beginning of the transaction; the lock keeps the fence until the commit.
   const { rows } = await sql<{ journaled: boolean; result: unknown }>`
-    update operation o set step = ${step.next ?? step.name}, attempt = 0, retry_at = null, progress = null
-    from (select 1) one left join operation_step s on s.operation_id = ${held.id} and s.ordinal = ${step.ordinal}
-    where o.id = ${held.id} and o.fence = ${held.fence} and o.state = 'running'
-    returning s.state is not null as journaled, s.result`.execute(tx)
+    select s.state is not null as journaled, s.result
+    from operation o left join operation_step s on s.operation_id = o.id and s.ordinal = ${step.ordinal}
+    where o.id = ${held.id} and o.fence = ${held.fence} and o.state = 'running' for update of o`.execute(tx)
   const row = rows[0]
   if (!row) throw new LostLease(held.id)
   // An earlier commit of the same step, whose answer was lost, did all of this.
   if (row.journaled) return row.result
+  await sql`
+    update operation set step = ${step.next ?? step.name}, attempt = 0, retry_at = null, progress = null
+    where id = ${held.id} ${LATER}`.execute(tx)
   const text = jsonText(await record(tx))
   await insertDone(tx, held, { step, text })
   await writeLog(tx, doneEntries(held, step))
@@ -145,11 +118,15 @@ async function commitLast(
   },
 ): Promise<void> {
   const { step, record, succeeded } = work
-  const ended = await sql`
+  const mine = await sql`
+    select 1 from operation where id = ${held.id} and fence = ${held.fence} and state = 'running' for update`.execute(
+    tx,
+  )
+  if (mine.rows.length === 0) return endedBefore(tx, held)
+  await sql`
     update operation set state = 'succeeded', step = ${step.name}, attempt = 0, retry_at = null, progress = null,
       ended_at = now(), lease_until = null
-    where id = ${held.id} and fence = ${held.fence} and state = 'running'`.execute(tx)
-  if (ended.numAffectedRows === 0n) return endedBefore(tx, held)
+    where id = ${held.id} ${LATER}`.execute(tx)
   const text = jsonText(await record(tx))
   await succeeded(tx, JSON.parse(text))
   await insertDone(tx, held, { step, text })
@@ -163,16 +140,15 @@ async function insertDone(
   held: Held,
   { step, text }: { readonly step: StepEnd; readonly text: string },
 ): Promise<void> {
-  await tx
-    .insertInto('operationStep')
-    .values({
+  await later(
+    tx.insertInto('operationStep').values({
       operationId: held.id,
       ordinal: step.ordinal,
       name: step.name,
       state: 'done',
       result: sql`${text}::jsonb`,
-    })
-    .execute()
+    }),
+  )
 }
 
 function doneEntries(held: Held, step: StepEnd): readonly LogEntry[] {
@@ -183,7 +159,7 @@ function doneEntries(held: Held, step: StepEnd): readonly LogEntry[] {
 }
 
 async function releaseLocks(tx: Tx, held: Held): Promise<void> {
-  await tx.deleteFrom('operationLock').where('operationId', '=', held.id).execute()
+  await later(tx.deleteFrom('operationLock').where('operationId', '=', held.id))
 }
 
 function endedEntry(held: Held, detail: Partial<Failure> & { readonly state: string }): LogEntry {

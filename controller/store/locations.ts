@@ -1,10 +1,11 @@
 import type { Insertable, Updateable } from 'kysely'
 import type { LocationRow, LocationTable } from './generated/schema.ts'
+import { later } from './pipeline.ts'
 import type { Reader, Tx } from './store.ts'
 
 /** Records where a volume is to live, before the array is asked. */
 export async function insertLocation(tx: Tx, location: Insertable<LocationTable>): Promise<void> {
-  await tx.insertInto('location').values(location).execute()
+  await later(tx.insertInto('location').values(location))
 }
 
 /** Where the volume lives, if anywhere. */
@@ -28,10 +29,10 @@ export async function locationsOf(
 
 /** Changes columns of a location. */
 export async function updateLocation(tx: Tx, volume: string, changes: Updateable<LocationTable>): Promise<void> {
-  await tx.updateTable('location').set(changes).where('volumeId', '=', volume).execute()
+  await later(tx.updateTable('location').set(changes).where('volumeId', '=', volume))
 }
 
 /** Forgets where the volume lived. Nothing happens when it lives nowhere. */
 export async function deleteLocation(tx: Tx, volume: string): Promise<void> {
-  await tx.deleteFrom('location').where('volumeId', '=', volume).execute()
+  await later(tx.deleteFrom('location').where('volumeId', '=', volume))
 }

@@ -1,5 +1,6 @@
 import type { PostgresPool, PostgresPoolClient } from 'kysely'
 import type { Pool } from 'pg'
+import { pipelined } from './pipeline.ts'
 
 /** How often a text is sent before it is prepared: what is built for one request is not worth keeping. */
 const WORTH_IT = 5
@@ -16,7 +17,7 @@ const OPEN_ENDED = /(\bselect|\breturning|\.)\s*\*/
 /**
  * A pool whose statements with parameters are prepared once per connection when they come often: parsing and planning is
  * about half of the server's work for the small statements of operations. PostgreSQL plans them anew whenever their tables
- * or statistics change. For Kysely only, without cursors.
+ * or statistics change. Statements go out as `pipelined` says. For Kysely only, without cursors.
  */
 export function preparing(pool: Pool): PostgresPool {
   const nameOf = naming()
@@ -25,16 +26,22 @@ export function preparing(pool: Pool): PostgresPool {
     end: () => pool.end(),
     async connect() {
       const client = await pool.connect()
-      const query = async (text: string, values: readonly unknown[]) => {
-        const name = values.length === 0 ? undefined : nameOf(text)
-        return await client.query(
-          name === undefined ? { text, values: [...values] } : { name, text, values: [...values] },
-        )
-      }
+      let broken = false
+      const query = pipelined(
+        async (text, values) => {
+          const name = values.length === 0 ? undefined : nameOf(text)
+          return await client.query(
+            name === undefined ? { text, values: [...values] } : { name, text, values: [...values] },
+          )
+        },
+        () => {
+          broken = true
+        },
+      )
       return {
         // Kysely calls the other overload only for cursors, which are not configured; its results are those of `pg`.
         query: query as unknown as PostgresPoolClient['query'],
-        release: (destroy) => client.release(destroy),
+        release: (destroy) => client.release(broken || destroy),
       }
     },
   }

@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import type { ReservationRow } from './generated/schema.ts'
+import { later } from './pipeline.ts'
 import type { Reader, Tx } from './store.ts'
 
 /** What a volume holds of a pool. Bytes; IOPS that the pool guarantees. */
@@ -17,7 +18,7 @@ export interface Claimed {
 export async function reserve(tx: Tx, claimed: Claimed): Promise<boolean> {
   const { volume, pool, bytes, iops } = claimed
   if (!(await charge(tx, pool, { bytes, iops, whileUp: true }))) return false
-  await tx.insertInto('reservation').values({ volumeId: volume, poolId: pool, bytes, iops }).execute()
+  await later(tx.insertInto('reservation').values({ volumeId: volume, poolId: pool, bytes, iops }))
   return true
 }
 
@@ -44,7 +45,7 @@ export async function changeReservation(
     .executeTakeFirstOrThrow()
   const delta = { bytes: to.bytes - held.bytes, iops: to.iops - held.iops }
   if (!(await charge(tx, held.poolId, { ...delta, whileUp: false }))) return false
-  await tx.updateTable('reservation').set(to).where('volumeId', '=', volume).execute()
+  await later(tx.updateTable('reservation').set(to).where('volumeId', '=', volume))
   return true
 }
 
@@ -77,12 +78,13 @@ async function charge(tx: Tx, pool: string, { bytes, iops, whileUp }: Charge): P
 }
 
 async function credit(tx: Tx, held: ReservationRow): Promise<void> {
-  await tx
-    .updateTable('pool')
-    .set(({ eb }) => ({
-      reservedBytes: eb('reservedBytes', '-', held.bytes),
-      reservedIops: eb('reservedIops', '-', held.iops),
-    }))
-    .where('id', '=', held.poolId)
-    .execute()
+  await later(
+    tx
+      .updateTable('pool')
+      .set(({ eb }) => ({
+        reservedBytes: eb('reservedBytes', '-', held.bytes),
+        reservedIops: eb('reservedIops', '-', held.iops),
+      }))
+      .where('id', '=', held.poolId),
+  )
 }

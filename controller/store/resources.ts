@@ -16,22 +16,14 @@ export async function resourcesOfVolume(tx: Tx, volume: string): Promise<readonl
     .where('id', '=', volume)
     .forUpdate()
     .executeTakeFirst()
-  const attached = await tx.selectFrom('attachment').select('vmId').where('volumeId', '=', volume).execute()
   const own = resourceName('volume', volume)
-  const open = await tx
-    .selectFrom('operation')
-    .select('resources')
-    .where('state', 'in', OPEN)
-    .where(sql<boolean>`resources @> array[${own}]`)
-    .execute()
-  const named = open.flatMap(({ resources }) => resources).filter((name) => name.startsWith('vm:'))
+  const { rows: named } = await sql<{ readonly name: string }>`
+    select 'vm:' || vm_id as name from attachment where volume_id = ${volume}
+    union
+    select name from operation, unnest(resources) as name
+    where state in ('queued', 'running', 'undoing') and resources @> array[${own}] and name like 'vm:%'`.execute(tx)
   const source = row?.state === 'Allocated' && row.sourceSnapshotId !== null ? [row.sourceSnapshotId] : []
-  return unique([
-    own,
-    ...attached.map(({ vmId }) => resourceName('vm', vmId)),
-    ...named,
-    ...source.map((id) => resourceName('snapshot', id)),
-  ])
+  return unique([own, ...named.map(({ name }) => name), ...source.map((id) => resourceName('snapshot', id))])
 }
 
 /** As `resourcesOfVolume`, for the volume of the snapshot, and with the snapshot itself. */

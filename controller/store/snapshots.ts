@@ -1,10 +1,11 @@
 import { type Insertable, sql, type Updateable } from 'kysely'
 import type { SnapshotCopyRow, SnapshotCopyTable, SnapshotRow, SnapshotTable } from './generated/schema.ts'
+import { later } from './pipeline.ts'
 import type { Reader, Tx } from './store.ts'
 
 /** Adds a snapshot. */
 export async function insertSnapshot(tx: Tx, snapshot: Insertable<SnapshotTable>): Promise<void> {
-  await tx.insertInto('snapshot').values(snapshot).execute()
+  await later(tx.insertInto('snapshot').values(snapshot))
 }
 
 /** The snapshot, destroyed ones included. */
@@ -20,21 +21,22 @@ export async function lockSnapshot(tx: Tx, id: string): Promise<SnapshotRow | un
 /** Changes columns of a snapshot. */
 export async function updateSnapshot(tx: Tx, id: string, changes: Updateable<SnapshotTable>): Promise<void> {
   if (Object.keys(changes).length === 0) return
-  await tx.updateTable('snapshot').set(changes).where('id', '=', id).execute()
+  await later(tx.updateTable('snapshot').set(changes).where('id', '=', id))
 }
 
 /** Marks a snapshot destroyed: it keeps its row for history and leaves every list. */
 export async function destroySnapshot(tx: Tx, id: string): Promise<void> {
-  await tx
-    .updateTable('snapshot')
-    .set({ state: 'Destroyed', removedAt: sql<Date>`coalesce(removed_at, now())` })
-    .where('id', '=', id)
-    .execute()
+  await later(
+    tx
+      .updateTable('snapshot')
+      .set({ state: 'Destroyed', removedAt: sql<Date>`coalesce(removed_at, now())` })
+      .where('id', '=', id),
+  )
 }
 
 /** Records where a copy is to be, before the array is asked. */
 export async function insertCopy(tx: Tx, copy: Insertable<SnapshotCopyTable>): Promise<void> {
-  await tx.insertInto('snapshotCopy').values(copy).execute()
+  await later(tx.insertInto('snapshotCopy').values(copy))
 }
 
 /** The snapshot's copies, those that are gone left out. */
@@ -63,12 +65,9 @@ export async function arrayCopyOf(
 
 /** Changes the copies of a snapshot that are not gone. */
 export async function updateCopies(tx: Tx, snapshot: string, changes: Updateable<SnapshotCopyTable>): Promise<void> {
-  await tx
-    .updateTable('snapshotCopy')
-    .set(changes)
-    .where('snapshotId', '=', snapshot)
-    .where('state', '<>', 'gone')
-    .execute()
+  await later(
+    tx.updateTable('snapshotCopy').set(changes).where('snapshotId', '=', snapshot).where('state', '<>', 'gone'),
+  )
 }
 
 /** Copies on arrays of all snapshots of a volume that are not gone: what its array object may still be needed for. */

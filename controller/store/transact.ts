@@ -9,14 +9,40 @@ const LONGEST_PAUSE_MS = 250
  * (40P01) is run again, after a growing pause with full jitter, up to 30 times; every other error ends it at once.
  */
 export async function transact<Result>(reader: Reader, work: (tx: Tx) => Promise<Result>): Promise<Result> {
+  return await serialized(async () => {
+    const then: (() => void)[] = []
+    const result = await reader.transaction().execute((tx) => {
+      FOLLOWING.set(tx, then)
+      return work(tx)
+    })
+    for (const what of then) what()
+    return result
+  })
+}
+
+/** Repeats `work`, of which nothing remains when it fails, as `transact` does. */
+export async function serialized<Result>(work: () => Promise<Result>): Promise<Result> {
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await reader.transaction().execute(work)
+      return await work()
     } catch (error) {
       if (!isSerializationFailure(error) || attempt === ATTEMPTS) throw error
       await pause(Math.random() * Math.min(LONGEST_PAUSE_MS, 2 ** attempt))
     }
   }
+}
+
+const FOLLOWING = new WeakMap<Tx, (() => void)[]>()
+
+/**
+ * Has `what`, which must not throw, called once the transaction has committed. Not called when it is rolled back, nor when
+ * the answer to its commit is lost: for hints only. Answers whether the transaction is one of `transact`: of others nobody
+ * knows the end.
+ */
+export function afterCommit(tx: Tx, what: () => void): boolean {
+  const then = FOLLOWING.get(tx)
+  then?.push(what)
+  return then !== undefined
 }
 
 /** Whether the database asks for the transaction to be repeated. */

@@ -1,10 +1,11 @@
 import { type Insertable, sql, type Updateable } from 'kysely'
 import type { VmRow, VmTable } from './generated/schema.ts'
+import { later } from './pipeline.ts'
 import type { Reader, Tx } from './store.ts'
 
 /** Adds a VM. */
 export async function insertVm(tx: Tx, vm: Insertable<VmTable>): Promise<void> {
-  await tx.insertInto('vm').values(vm).execute()
+  await later(tx.insertInto('vm').values(vm))
 }
 
 /** The VM, expunged ones included. */
@@ -20,25 +21,27 @@ export async function lockVm(tx: Tx, id: string): Promise<VmRow | undefined> {
 /** Changes columns of a VM. */
 export async function updateVm(tx: Tx, id: string, changes: Updateable<VmTable>): Promise<void> {
   if (Object.keys(changes).length === 0) return
-  await tx.updateTable('vm').set(changes).where('id', '=', id).execute()
+  await later(tx.updateTable('vm').set(changes).where('id', '=', id))
 }
 
 /** The VM is on no host any more, and the host it was on is where it ran last. */
 export async function vmLeftHost(tx: Tx, id: string, state: string): Promise<void> {
-  await tx
-    .updateTable('vm')
-    .set({ state, lastHostId: sql<string | null>`coalesce(host_id, last_host_id)`, hostId: null })
-    .where('id', '=', id)
-    .execute()
+  await later(
+    tx
+      .updateTable('vm')
+      .set({ state, lastHostId: sql<string | null>`coalesce(host_id, last_host_id)`, hostId: null })
+      .where('id', '=', id),
+  )
 }
 
 /** Notes when the VM was destroyed: its time for recovery runs from there. */
 export async function vmDestroyed(tx: Tx, id: string): Promise<void> {
-  await tx
-    .updateTable('vm')
-    .set({ destroyedAt: sql<Date>`now()` })
-    .where('id', '=', id)
-    .execute()
+  await later(
+    tx
+      .updateTable('vm')
+      .set({ destroyedAt: sql<Date>`now()` })
+      .where('id', '=', id),
+  )
 }
 
 /** VMs in state Destroyed for longer than `seconds`. */
@@ -58,11 +61,12 @@ export async function vmsToExpunge(
 
 /** Marks a VM expunged: it keeps its row for history and leaves every list. */
 export async function removeVm(tx: Tx, id: string): Promise<void> {
-  await tx
-    .updateTable('vm')
-    .set({ removedAt: sql<Date>`coalesce(removed_at, now())` })
-    .where('id', '=', id)
-    .execute()
+  await later(
+    tx
+      .updateTable('vm')
+      .set({ removedAt: sql<Date>`coalesce(removed_at, now())` })
+      .where('id', '=', id),
+  )
 }
 
 /** Image of templates whose machines have no guest: nothing boots in them. */

@@ -1,10 +1,11 @@
 import { type Insertable, sql, type Updateable } from 'kysely'
 import type { VolumeRow, VolumeTable } from './generated/schema.ts'
+import { later } from './pipeline.ts'
 import type { Reader, Tx } from './store.ts'
 
 /** Adds a volume. Throws when the id is taken. */
 export async function insertVolume(tx: Tx, volume: Insertable<VolumeTable>): Promise<void> {
-  await tx.insertInto('volume').values(volume).execute()
+  await later(tx.insertInto('volume').values(volume))
 }
 
 /** The volume, expunged ones included. */
@@ -32,25 +33,27 @@ export async function lockVolumes(tx: Tx, ids: readonly string[]): Promise<reado
 /** Changes columns of a volume. */
 export async function updateVolume(tx: Tx, id: string, changes: Updateable<VolumeTable>): Promise<void> {
   if (Object.keys(changes).length === 0) return
-  await tx.updateTable('volume').set(changes).where('id', '=', id).execute()
+  await later(tx.updateTable('volume').set(changes).where('id', '=', id))
 }
 
 /** Marks a volume expunged: it keeps its row for history and leaves every list. */
 export async function expungeVolume(tx: Tx, id: string): Promise<void> {
-  await tx
-    .updateTable('volume')
-    .set({ state: 'Expunged', removedAt: sql<Date>`coalesce(removed_at, now())` })
-    .where('id', '=', id)
-    .execute()
+  await later(
+    tx
+      .updateTable('volume')
+      .set({ state: 'Expunged', removedAt: sql<Date>`coalesce(removed_at, now())` })
+      .where('id', '=', id),
+  )
 }
 
 /** What the tier that enforces a volume's QoS says is in force. */
 export async function observeQos(tx: Tx, id: string, observed: object): Promise<void> {
-  await tx
-    .updateTable('volume')
-    .set({ qosObserved: observed, qosObservedAt: sql<Date>`now()` })
-    .where('id', '=', id)
-    .execute()
+  await later(
+    tx
+      .updateTable('volume')
+      .set({ qosObserved: observed, qosObservedAt: sql<Date>`now()` })
+      .where('id', '=', id),
+  )
 }
 
 /** Account name under which the array groups the CHAP credentials of the volume's owner. */
@@ -116,9 +119,10 @@ export async function volumesToFinish(reader: Reader): Promise<readonly Pick<Vol
 
 /** The volume was put aside just now, by the database's clock; `state` is the one it has from now on. */
 export async function volumeDestroyed(tx: Tx, id: string, state: string): Promise<void> {
-  await tx
-    .updateTable('volume')
-    .set({ state, destroyedAt: sql<Date>`now()` })
-    .where('id', '=', id)
-    .execute()
+  await later(
+    tx
+      .updateTable('volume')
+      .set({ state, destroyedAt: sql<Date>`now()` })
+      .where('id', '=', id),
+  )
 }

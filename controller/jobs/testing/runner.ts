@@ -46,10 +46,9 @@ export function submission(saga: SagaDefinition<Tx>, input: unknown, more: Parti
   return { ...head, ...more }
 }
 
-/** Submits and wakes; answers the operation's id. */
+/** Submits; answers the operation's id. */
 export async function begin(store: TestStore, runner: Runner<Tx>, what: Submission): Promise<string> {
   await store.transact((tx) => runner.submit(tx, what))
-  runner.wake()
   return what.id
 }
 

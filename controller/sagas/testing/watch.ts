@@ -123,6 +123,15 @@ function watchedJournal(journal: Journal<Tx>, watch: Watch, ways: Map<string, Wa
   })
   return {
     ...journal,
+    submitAndClaim: (tx, submission, { node, committed, ...by }) =>
+      journal.submitAndClaim(tx, submission, {
+        ...by,
+        ...(node !== undefined && watch.mayClaim() ? { node } : {}),
+        committed: (claim) => {
+          if (claim) known([claim])
+          committed(claim)
+        },
+      }),
     claim: async (node, limit) => (watch.mayClaim() ? known(await journal.claim(node, limit)) : []),
     commitStep: (held, step, record) =>
       watch.commit(at(held.id, step.name, { way: 'forward' }), () => journal.commitStep(held, step, record)),

@@ -136,7 +136,6 @@ function work(world: Base): Pick<World, 'submit' | 'end' | 'run' | 'done'> {
       const submission = await head.submission(tx, input)
       await runner().submit(tx, { ...submission, id, account, user: '', command: head.name })
     })
-    runner().wake()
     return id
   }
   const end: World['end'] = async (id) => {
