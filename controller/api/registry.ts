@@ -14,6 +14,7 @@ import { hostCommands } from './commands/hosts.ts'
 import { identityStateCommands } from './commands/identity-states.ts'
 import { installationCommands } from './commands/installation.ts'
 import { jobCommands } from './commands/jobs.ts'
+import { limitCommands } from './commands/limits.ts'
 import { operationCommands } from './commands/operations.ts'
 import { timelineCommands } from './commands/operation-timeline.ts'
 import { podCommands } from './commands/pods.ts'
@@ -57,6 +58,7 @@ export const COMMANDS: readonly Command[] = [
   ...accountCommands,
   ...userCommands,
   ...identityStateCommands,
+  ...limitCommands,
   ...configurationCommands,
   ...eventCommands,
   ...censusCommands,

@@ -25,7 +25,7 @@ export const UNANSWERED = {
     createNetwork deleteNetwork createNetworkOffering
     createPhysicalNetwork addTrafficType updatePhysicalNetwork updateNetworkServiceProvider
     createVlanIpRange`,
-  'accounts and limits': `createRole listResourceLimits updateResourceLimit updateResourceCount
+  'accounts and limits': `createRole 
     listAndSwitchSamlAccount forgotPassword addLdapConfiguration
     deleteLdapConfiguration`,
   'the installation': `resetConfiguration listConfigurationGroups archiveEvents deleteEvents listUsageRecords

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { Refusal } from '../domain/failures.ts'
+import { checkLimits } from '../sagas/limits.ts'
 import { snapshotCreate } from '../sagas/snapshot-create.ts'
 import { volumeStanding } from '../store/queries/standing.ts'
 import { insertSnapshot } from '../store/snapshots.ts'
@@ -34,6 +35,7 @@ export async function createSnapshot(by: By, request: SnapshotRequest): Promise<
         `VolumeId: ${volume.id} is not in Ready state but ${volume.state}. Cannot take snapshot.`,
       )
     checkLocation(location, volume.poolManaged)
+    await checkLimits(tx, volume.accountId, { snapshots: 1 })
     const id = randomUUID()
     const name = request.name ?? `${volume.name}_${new Date().toISOString().slice(0, 19).replaceAll(/[-:T]/g, '')}`
     await insertSnapshot(tx, {

@@ -4,6 +4,7 @@ import { stat } from 'node:fs/promises'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Refusal } from '../domain/failures.ts'
+import { checkLimits } from '../sagas/limits.ts'
 import { templateDelete } from '../sagas/template-delete.ts'
 import { templateNow, zoneNow } from '../store/queries/places.ts'
 import { insertTemplate } from '../store/templates.ts'
@@ -49,6 +50,7 @@ export async function registerTemplate(by: By, request: TemplateRequest): Promis
   const image = await imageOf(request)
   const id = randomUUID()
   await carriedOut(by, async (tx) => {
+    await checkLimits(tx, request.account, { templates: 1 })
     if (request.zone !== undefined) certain(await zoneNow(tx, request.zone), 'zoneid')
     await insertTemplate(tx, {
       id,

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { Refusal } from '../domain/failures.ts'
 import { type AskedQos, readQos, volumeQos } from '../domain/qos.ts'
 import { nextDeviceId } from '../domain/volume.ts'
+import { checkLimits } from '../sagas/limits.ts'
 import { vmCreate } from '../sagas/vm-create.ts'
 import { vmStart } from '../sagas/vm-start.ts'
 import { insertAttachment } from '../store/attachments.ts'
@@ -51,6 +52,8 @@ export async function deployVm(by: By, request: VmRequest): Promise<Submitted> {
       const template = await templateOf(tx, request, zone.id)
       await checkHost(by, tx, request)
       const id = await freshId(by.caller, request.customId, async (id) => (await vmById(tx, id)) !== undefined)
+      const { cpus, memoryBytes: memory } = offering
+      await checkLimits(tx, request.account, { vms: 1, cpus, memory })
       const name = nameOf(request.name, id)
       await insertVm(tx, {
         id,
@@ -139,6 +142,7 @@ async function addDisk(
     throw new Refusal('INVALID', 'Invalid parameter diskofferingid: it names a service offering')
   const bytes = offeredBytes(offering, disk.sizeGib)
   await checkLargest(by.system, tx, { zone: request.zone, bytes })
+  await checkLimits(tx, request.account, { volumes: 1, primaryBytes: bytes })
   const volumeId = randomUUID()
   const offered = { kind: offering.qosKind, tier: offering.qosTier, qos: readQos(offering.qos) }
   await insertVolume(tx, {

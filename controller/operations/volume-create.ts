@@ -2,6 +2,7 @@ import type { Qos } from '@moorage/contract'
 import { Refusal } from '../domain/failures.ts'
 import { type AskedQos, readQos, volumeQos } from '../domain/qos.ts'
 import { inWords } from '../domain/size.ts'
+import { checkLimits } from '../sagas/limits.ts'
 import { volumeAttach } from '../sagas/volume-attach.ts'
 import { volumeCreate } from '../sagas/volume-create.ts'
 import { volumeFromSnapshot } from '../sagas/volume-from-snapshot.ts'
@@ -48,6 +49,7 @@ export async function createVolume(by: By, request: VolumeRequest): Promise<Subm
         request.customId,
         async (chosen) => (await volumeById(tx, chosen)) !== undefined,
       )
+      await checkLimits(tx, request.account, { volumes: 1, primaryBytes: bytes })
       const name = request.name ?? id
       await insertVolume(tx, {
         id,

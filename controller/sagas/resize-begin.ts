@@ -21,6 +21,7 @@ import { lockVolume, offeringById, updateVolume } from '../store/volumes.ts'
 import type { SagaDeps } from './deps.ts'
 import { hostFacts, poolFacts } from './facts.ts'
 import { throttleOf } from './attaching.ts'
+import { checkLimits } from './limits.ts'
 
 /**
  * Change `volume`: to `bytes` (never fewer), to another offering, to another QoS vector; absent means as it is. With an
@@ -81,6 +82,7 @@ export async function beginResize(
   if (wanted.bytes < volume.bytes) {
     throw new Refusal('INVALID', `Shrinking is not possible: volume ${volume.id} has ${inWords(volume.bytes)}`)
   }
+  await checkLimits(tx, volume.accountId, { primaryBytes: wanted.bytes - volume.bytes })
   await hold(tx, 'volume', { id: volume.id, operation: under.operation })
   const location = await locationOf(tx, volume.id)
   const common = {

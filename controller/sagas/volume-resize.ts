@@ -3,10 +3,11 @@ import { isHeld, release } from '../store/held.ts'
 import { updateLocation } from '../store/locations.ts'
 import { resourcesOfVolume } from '../store/resources.ts'
 import type { Tx } from '../store/store.ts'
-import { observeQos, updateVolume } from '../store/volumes.ts'
+import { lockVolume, observeQos, updateVolume } from '../store/volumes.ts'
 import { unlessGone } from './calls.ts'
 import type { SagaDeps } from './deps.ts'
 import { sagaHead } from './head.ts'
+import { checkLimits } from './limits.ts'
 import { recordClamping } from './making.ts'
 import { ends, type Outcome } from './outcome.ts'
 import { applyArrayQos, applyThrottle, grow, lookAtSize, refresh, type SetQos } from './resizing.ts'
@@ -103,6 +104,11 @@ async function recordFoundSize(tx: Tx, { volume, before, after }: Resizing, foun
 
 async function recordResized(tx: Tx, { volume, pool, after }: Resizing): Promise<void> {
   const { bytes, qos, wantedTier, tier, offering } = after
+  if (pool === undefined) {
+    // Nothing was reserved for it meanwhile: another volume may have taken the room since.
+    const before = await lockVolume(tx, volume)
+    if (before) await checkLimits(tx, before.accountId, { primaryBytes: bytes - before.bytes })
+  }
   await updateVolume(tx, volume, { bytes, qosRequested: qos, qosTier: wantedTier, offeringId: offering })
   if (pool === undefined) return
   await updateVolume(tx, volume, { state: 'Ready' })

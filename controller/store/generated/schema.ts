@@ -461,6 +461,13 @@ export interface NodeTable {
   address: Generated<string>
 }
 
+/** Row of table `resource_limit`. */
+export interface ResourceLimitTable {
+  ownerId: string
+  limited: string
+  most: number
+}
+
 /** All tables, for Kysely with the camel-case plug-in. */
 export interface Database {
   installation: InstallationTable
@@ -493,6 +500,7 @@ export interface Database {
   operationStep: OperationStepTable
   operationLog: OperationLogTable
   node: NodeTable
+  resourceLimit: ResourceLimitTable
 }
 
 /** `installation` as selected. */
@@ -555,3 +563,5 @@ export type OperationStepRow = Selectable<OperationStepTable>
 export type OperationLogRow = Selectable<OperationLogTable>
 /** `node` as selected. */
 export type NodeRow = Selectable<NodeTable>
+/** `resource_limit` as selected. */
+export type ResourceLimitRow = Selectable<ResourceLimitTable>

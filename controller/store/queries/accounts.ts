@@ -31,6 +31,16 @@ export async function findUserByKey(reader: Reader, apiKey: string): Promise<str
   return found?.id
 }
 
+/** Name and path of a domain; `undefined` when it is gone. */
+export function domainNow(reader: Reader, id: string) {
+  return reader
+    .selectFrom('domain')
+    .where('id', '=', id)
+    .where('removedAt', 'is', null)
+    .select(['id as domainId', 'name as domainName', 'path as domainPath'])
+    .executeTakeFirst()
+}
+
 /** Path of a domain that is there: `/` for the root, `/a/b/` below it, so that a prefix is an ancestor. */
 export async function domainPath(reader: Reader, id: string): Promise<string> {
   return (await reader.selectFrom('domain').where('id', '=', id).select('path').executeTakeFirstOrThrow()).path
