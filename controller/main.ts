@@ -1,5 +1,6 @@
 import { qemuHypervisor } from '@moorage/hypervisor-qemu'
 import { simulatorHypervisor } from '@moorage/hypervisor-simulator'
+import { fileStorage } from '@moorage/storage-file'
 import { linuxSan } from '@moorage/storage-linux-san'
 import { simulatorStorage } from '@moorage/storage-simulator'
 import { readArguments, USAGE, UsageError } from './cli/arguments.ts'
@@ -12,7 +13,7 @@ import { createLogger } from './telemetry/logger.ts'
 
 /** What ships with us. */
 const PLUGINS: Plugins = {
-  storage: [linuxSan, simulatorStorage],
+  storage: [linuxSan, fileStorage, simulatorStorage],
   hypervisors: [qemuHypervisor, simulatorHypervisor],
 }
 

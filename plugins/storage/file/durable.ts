@@ -1,0 +1,79 @@
+import { constants } from 'node:fs'
+import { copyFile, link, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { isErrno } from './failures.ts'
+
+/** Ending of what is being made: it belongs to a call under way, or to one that was cut short. */
+export const DRAFT = '.draft'
+
+/**
+ * Makes a file, or replaces it at once, by what `write` puts into a draft beside it: under its own name a file is always
+ * whole and on disk. A draft that an earlier call left is overwritten; callers take turns.
+ */
+export async function appear(path: string, write: (draft: string) => Promise<void>): Promise<void> {
+  const draft = `${path}${DRAFT}`
+  try {
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+    await rm(draft, { force: true })
+    await write(draft)
+    await sync(draft)
+    await rename(draft, path)
+    await sync(dirname(path))
+  } catch (error) {
+    await rm(draft, { force: true })
+    throw error
+  }
+}
+
+/**
+ * What another file holds at this moment, sharing its blocks. Acknowledged writes are in the page cache at least, which is
+ * where it is taken from; the kernel holds further ones until it is complete. Never a copy: where the file system cannot, it
+ * throws `ENOTSUP`.
+ */
+export async function reflink(from: string, to: string): Promise<void> {
+  await copyFile(from, to, constants.COPYFILE_FICLONE_FORCE)
+}
+
+/** A second name for a file; what had that name before loses it at once. */
+export async function relink(from: string, path: string): Promise<void> {
+  await appear(path, (draft) => link(from, draft))
+}
+
+/** Removes a name, durably. What is not there is removed already. */
+export async function remove(path: string): Promise<void> {
+  await rm(path, { force: true })
+  await rm(`${path}${DRAFT}`, { force: true })
+  await sync(dirname(path)).catch((error: unknown) => {
+    if (!isErrno(error, 'ENOENT')) throw error
+  })
+}
+
+/** Makes what a file holds, or the names in a directory, survive the machine. */
+export async function sync(path: string): Promise<void> {
+  const file = await open(path, 'r')
+  try {
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+}
+
+/** The text of a file; `undefined` when there is none. */
+export async function textOf(path: string): Promise<string | undefined> {
+  return unlessAbsent(readFile(path, 'utf8'))
+}
+
+/** Whether something has that name. */
+export async function exists(path: string): Promise<boolean> {
+  return (await unlessAbsent(stat(path))) !== undefined
+}
+
+/** What was found, or `undefined` when nothing is there. */
+export async function unlessAbsent<Found>(found: Promise<Found>): Promise<Found | undefined> {
+  try {
+    return await found
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return undefined
+    throw error
+  }
+}

@@ -1,0 +1,101 @@
+import { isAbsolute, normalize } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { Call, Endpoint, StoragePlugin, StorageProvider } from '@moorage/contract'
+import { expose, MOST_WRITERS_WITH_REFLINKS, withdraw } from './access.ts'
+import { newChangeList } from './change-list.ts'
+import { refuse } from './failures.ts'
+import { qcow2, raw } from './format.ts'
+import { listInventory } from './inventory.ts'
+import { type Pool, report } from './pool.ts'
+import { createSnapshot, deleteSnapshot, getSnapshot, revertVolume } from './snapshots.ts'
+import { createVolume, deleteVolume, getVolume, growVolume, LIMITS } from './volumes.ts'
+
+/**
+ * Pools in a directory that controllers and hosts see under one path: local, or an NFS that is mounted. The url is
+ * `file:///DIRECTORY`. Every volume is a file: raw on a file system with reflinks, or an image of QEMU's on any.
+ */
+export const fileStorage: StoragePlugin = {
+  kind: 'storage',
+  name: 'file',
+  title: 'Directory or mounted NFS (a file per volume)',
+  contract: 1,
+  shape: 'dedicated',
+  managed: 'optional',
+  schemes: ['file'],
+  protocols: ['file'],
+  settings: [
+    {
+      name: 'format',
+      title: 'Format',
+      type: 'string',
+      required: false,
+      oneOf: [raw.name, qcow2.name],
+      description:
+        'raw (if not given): with snapshots, clones and reverts, on file systems with reflinks only. qcow2: on any.',
+    },
+    {
+      name: 'mounted',
+      title: 'Must be a mount point',
+      type: 'boolean',
+      required: false,
+      description: 'true: use the directory only while something is mounted on it, as for NFS.',
+    },
+  ],
+  offeringSettings: [],
+  open: (endpoint) => providerOf(poolOf(endpoint)),
+}
+
+function poolOf({ url, settings, owner }: Endpoint): Pool {
+  const format = settings['format'] ?? raw.name
+  if (format !== raw.name && format !== qcow2.name) throw refuse('INVALID', 'format: must be raw or qcow2')
+  const mounted = settings['mounted'] ?? 'false'
+  if (mounted !== 'true' && mounted !== 'false') throw refuse('INVALID', 'mounted: must be true or false')
+  // It is the name of a directory.
+  if (!/^[A-Za-z0-9][A-Za-z0-9-]*$/.test(owner)) throw refuse('INVALID', 'owner: is no name for a directory')
+  const reflinks = format === raw.name
+  return { root: directoryOf(url), owner, format: reflinks ? raw : qcow2, reflinks, mounted: mounted === 'true' }
+}
+
+function directoryOf(url: string): string {
+  const parsed = URL.parse(url)
+  const plain = parsed?.protocol === 'file:' && parsed.hostname === '' && parsed.search === '' && parsed.hash === ''
+  const path = plain && !/%(?:2f|00)/i.test(parsed.pathname) ? fileURLToPath(parsed) : ''
+  const root = normalize(path).replace(/\/+$/, '')
+  if (!isAbsolute(root)) throw refuse('INVALID', 'url: must read file:///DIRECTORY')
+  return root
+}
+
+function providerOf(pool: Pool): StorageProvider {
+  const always: StorageProvider = {
+    limits: pool.reflinks
+      ? { ...LIMITS, withdrawal: 'ends-sessions', maxWriters: MOST_WRITERS_WITH_REFLINKS }
+      : { ...LIMITS, withdrawal: 'host-must-detach' },
+    pools: { report: (call) => report(pool, call) },
+    volumes: {
+      create: (spec, call) => createVolume(pool, spec, { call }),
+      get: (id, call) => getVolume(pool, id, call),
+      delete: (id, call) => deleteVolume(pool, id, call),
+    },
+    access: {
+      expose: (exposure, call) => expose(pool, exposure, call),
+      withdraw: (access, call) => withdraw(pool, access, call),
+    },
+    inventory: { list: (cursor, call) => listInventory(pool, cursor, call) },
+    resize: { grow: (id, bytes, call) => growVolume(pool, { id, bytes }, call) },
+  }
+  return pool.reflinks ? { ...always, ...withReflinks(pool) } : always
+}
+
+/** What shares blocks instead of copying them. */
+function withReflinks(pool: Pool) {
+  return {
+    snapshots: {
+      create: (spec, call: Call) => createSnapshot(pool, spec, call),
+      get: (id, call: Call) => getSnapshot(pool, id, call),
+      delete: (id, call: Call) => deleteSnapshot(pool, id, call),
+    },
+    clones: { clone: (from, spec, call: Call) => createVolume(pool, spec, { from, call }) },
+    revert: { revert: (volume, to, call: Call) => revertVolume(pool, { volume, to }, call) },
+    changeList: { extents: newChangeList(pool) },
+  } satisfies Partial<StorageProvider>
+}

@@ -1,0 +1,193 @@
+import { randomUUID } from 'node:crypto'
+import { link, lstat, readdir, rm, stat, statfs, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { type Call, type HostId, type PoolReport, type Source, PluginError } from '@moorage/contract'
+import { exists, reflink, sync, textOf, unlessAbsent } from './durable.ts'
+import { failureOf, isErrno, refuse } from './failures.ts'
+import type { Format } from './format.ts'
+import { locked } from './locks.ts'
+import { claim, type ObjectRecord } from './objects.ts'
+import { checkTime } from './run.ts'
+
+/** A directory as one installation uses it. */
+export interface Pool {
+  /** Absolute; the same for controllers and hosts. */
+  readonly root: string
+  /** Ownership mark, and name of the directory that holds everything of ours. */
+  readonly owner: string
+  readonly format: Format
+  /** True: snapshots, clones and withdrawals move blocks by reflink. */
+  readonly reflinks: boolean
+  /** True: the root must be a mount point, so that a file server that is away is not mistaken for an empty pool. */
+  readonly mounted: boolean
+}
+
+/** Less free than this is full: file systems need room for what they write to give room back. */
+const RESERVE_BYTES = 64 * 1024 * 1024
+const IDENTITY = '.moorage-pool'
+
+/** Folders of an installation by what they hold. */
+export const FOLDERS = { volume: 'volumes', snapshot: 'snapshots' } as const satisfies Record<Source['kind'], string>
+
+/** Path of a source below the root: the back end's name for it. */
+export function nameOf(pool: Pool, { kind, id }: Source): string {
+  return join(pool.owner, FOLDERS[kind], `${id}.${pool.format.name}`)
+}
+
+/** The file with the bytes of a source. */
+export function fileOf(pool: Pool, source: Source): string {
+  return join(pool.root, nameOf(pool, source))
+}
+
+/** The name under which one consumer opens a source. */
+export function doorOf(pool: Pool, { kind, id }: Source, consumer: HostId): string {
+  return join(pool.root, pool.owner, 'access', consumer, `${kind}-${id}.${pool.format.name}`)
+}
+
+/** Where the record of a source is. */
+export function recordOf(pool: Pool, { kind, id }: Source): string {
+  return join(pool.root, pool.owner, 'records', `${kind}-${id}.json`)
+}
+
+/** What a change does, told what is remembered of its object. `began`: from here on something may have changed. */
+export type Work<Result> = (record: ObjectRecord, began: () => void) => Promise<Result>
+
+/** A change of `object` that reads or keeps still `others`. */
+export interface Change {
+  readonly object: Source
+  readonly others?: readonly Source[]
+  readonly call: Call
+}
+
+/**
+ * Runs a change alone, under its fence. Whatever the file system throws becomes a `PluginError`, with effect `none` until
+ * the work says that it has begun.
+ */
+export async function change<Result>(pool: Pool, what: Change, work: Work<Result>): Promise<Result> {
+  const { object, others = [], call } = what
+  let effect: 'none' | 'possible' = 'none'
+  const began = () => {
+    effect = 'possible'
+  }
+  return guarded(pool, {
+    call,
+    effect: () => effect,
+    work: () =>
+      alone(pool, [object, ...others], {
+        call,
+        work: async () => work(await claim(recordOf(pool, object), call.fence, `${object.kind} ${object.id}`), began),
+      }),
+  })
+}
+
+/** Runs a reading call; it waits for a change of `object` that is under way, so that its answer settles what became of it. */
+export async function look<Result>(
+  pool: Pool,
+  what: { readonly object?: Source; readonly call: Call },
+  work: () => Promise<Result>,
+): Promise<Result> {
+  const { object, call } = what
+  const run = object ? () => alone(pool, [object], { call, work }) : work
+  return guarded(pool, { call, effect: () => 'none', work: run })
+}
+
+async function guarded<Result>(
+  pool: Pool,
+  options: {
+    readonly call: Call
+    readonly effect: () => 'none' | 'possible'
+    readonly work: () => Promise<Result>
+  },
+): Promise<Result> {
+  checkTime(options.call)
+  try {
+    await checkThere(pool)
+    return await options.work()
+  } catch (error) {
+    throw failureOf(error, options.effect())
+  }
+}
+
+function alone<Result>(
+  pool: Pool,
+  sources: readonly Source[],
+  options: { readonly call: Call; readonly work: () => Promise<Result> },
+): Promise<Result> {
+  const keys = sources.map(({ kind, id }) => `${kind}/${id}`)
+  return locked(join(pool.root, pool.owner, 'locks'), keys, options)
+}
+
+/** Throws `UNAVAILABLE`, effect `none`, when the directory, or the mount that it is to be, is not there. */
+async function checkThere({ root, mounted }: Pool): Promise<void> {
+  const found = await unlessAbsent(lstat(root))
+  if (!found?.isDirectory()) throw refuse('UNAVAILABLE', `${root} is no directory here`)
+  if (!mounted) return
+  if ((await stat(dirname(root))).dev === found.dev) throw refuse('UNAVAILABLE', `nothing is mounted on ${root}`)
+}
+
+/** `pools.report`. */
+export async function report(pool: Pool, call: Call): Promise<PoolReport> {
+  return look(pool, { call }, async () => {
+    if (pool.reflinks) await checkReflinks(pool.root)
+    const space = await spaceOf(pool)
+    const { type } = await statfs(pool.root)
+    return { identity: await identityOf(pool.root), ...space, version: `${pool.format.name} on 0x${type.toString(16)}` }
+  })
+}
+
+/** Bytes of the file system that the pool is on. */
+async function spaceOf({ root }: Pool): Promise<{ readonly totalBytes: number; readonly usedBytes: number }> {
+  const { bsize, blocks, bavail } = await statfs(root)
+  return { totalBytes: blocks * bsize, usedBytes: (blocks - bavail) * bsize }
+}
+
+/** Throws `NO_SPACE`, effect `none`, when the pool is full, or smaller than `bytes`. Volumes are thin otherwise. */
+export async function checkRoom(pool: Pool, bytes: number): Promise<void> {
+  const { totalBytes, usedBytes } = await spaceOf(pool)
+  if (bytes > totalBytes) throw refuse('NO_SPACE', `${bytes} bytes exceed the pool of ${totalBytes}`)
+  if (totalBytes - usedBytes < RESERVE_BYTES) {
+    throw refuse('NO_SPACE', `the pool is full: ${usedBytes} of ${totalBytes} bytes are in use`)
+  }
+}
+
+/** Throws `CONFLICT`, effect `none`, when another installation has an object of this id in the same directory. */
+export async function checkNobodyElses(pool: Pool, source: Source): Promise<void> {
+  for (const other of await readdir(pool.root, { withFileTypes: true })) {
+    if (!other.isDirectory() || other.name === pool.owner) continue
+    const stem = join(pool.root, other.name, FOLDERS[source.kind], source.id)
+    if ((await exists(`${stem}.raw`)) || (await exists(`${stem}.qcow2`))) {
+      throw refuse('CONFLICT', `${source.kind} ${source.id} belongs to another installation`)
+    }
+  }
+}
+
+/** The same for whoever looks, whatever the path: whoever is first writes it, and `link` lets nobody be second. */
+async function identityOf(root: string): Promise<string> {
+  const path = join(root, IDENTITY)
+  const known = await textOf(path)
+  if (known !== undefined) return known.trim()
+  const draft = join(root, `${IDENTITY}.${randomUUID()}`)
+  await writeFile(draft, `${randomUUID()}\n`, { mode: 0o644 })
+  await sync(draft)
+  await link(draft, path).catch((error: unknown) => {
+    if (!isErrno(error, 'EEXIST')) throw error
+  })
+  await rm(draft)
+  await sync(root)
+  return identityOf(root)
+}
+
+async function checkReflinks(root: string): Promise<void> {
+  const probe = join(root, `${IDENTITY}.${randomUUID()}`)
+  try {
+    await writeFile(probe, 'x', { mode: 0o600 })
+    await reflink(probe, `${probe}.clone`)
+  } catch (error) {
+    if (!['ENOTSUP', 'EOPNOTSUPP', 'EXDEV', 'EINVAL'].some((code) => isErrno(error, code))) throw error
+    const text = `${root} is on a file system without reflinks, which the format raw needs: use qcow2 there`
+    throw new PluginError('UNSUPPORTED', text, 'none', error)
+  } finally {
+    await rm(probe, { force: true })
+    await rm(`${probe}.clone`, { force: true })
+  }
+}
