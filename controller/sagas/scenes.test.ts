@@ -4,11 +4,12 @@ import { createSagas } from './registry.ts'
 import { clear, ledgerFaults, leftHeld, settled } from './testing/checks.ts'
 import { type CallsByStep, CALLS_NOTHING, type Scene } from './testing/scene.ts'
 import { SCENES } from './testing/scenes.ts'
-import type { CallMoment, Watch, Way } from './testing/watch.ts'
+import { type CallMoment, createValve, type Watch, type Way } from './testing/watch.ts'
 import { type Ended, startWorld, type World } from './testing/world.ts'
 
-/** What was called; whether anything is taken up; which operation fails when it is about to end well. */
-const stage: { calls: CallMoment[]; open: boolean; doomed?: string } = { calls: [], open: true }
+/** What was called, and which operation fails when it is about to end well. */
+const stage: { calls: CallMoment[]; doomed?: string } = { calls: [] }
+const valve = createValve()
 
 const watch: Watch = {
   call: async (moment, go) => {
@@ -19,7 +20,7 @@ const watch: Watch = {
     if (ends && way === 'forward' && operation === stage.doomed) throw new Refusal('INVALID', 'told to fail')
     return go()
   },
-  mayClaim: () => stage.open,
+  valve,
 }
 
 let world: World
@@ -69,11 +70,11 @@ describe('the scenes are complete, so that the crash matrix is', () => {
 /** Runs a scene with nothing in its way, or with its very end in its way. */
 async function play(scene: Scene, how: 'to the end' | 'doomed'): Promise<Ended> {
   const { ask } = await scene.stage(world)
-  stage.open = false
+  await valve.shut()
   const operation = await ask()
   if (how === 'doomed') stage.doomed = operation
   stage.calls = []
-  stage.open = true
+  valve.open()
   world.runner().wake()
   const ended = await world.end(operation)
   stage.calls = stage.calls.filter((call) => call.operation === operation)
@@ -90,7 +91,7 @@ function called(way: Way, steps: readonly string[]): CallsByStep {
 describe.each(SCENES)('$saga, $of', (scene) => {
   const steps = Object.keys(scene.calls)
   afterEach(async () => {
-    stage.open = true
+    valve.open()
     await clear(world)
   })
 

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { Call } from '@moorage/contract'
+import type { Call, HypervisorPlugin, StoragePlugin } from '@moorage/contract'
 import type { TestSimulator } from '@moorage/simulator/testing'
 import { GIB } from '../../domain/size.ts'
 import type { PluginHost } from '../../plugin-host/plugin-host.ts'
@@ -15,10 +15,12 @@ export interface Places {
   readonly cluster: string
   readonly account: string
   readonly service: string
+  /** What the cluster's hosts run. */
+  readonly hypervisor: string
 }
 
 /** Adds a zone, pod, cluster, account and service offering. */
-export async function insertPlaces(store: TestStore): Promise<Places> {
+export async function insertPlaces(store: TestStore, hypervisor: string): Promise<Places> {
   const [zone, pod, cluster, domain, account, service] = Array.from({ length: 6 }, () => randomUUID())
   if (!zone || !pod || !cluster || !domain || !account || !service) throw new Error('six ids were asked for')
   await store.transact(async (tx) => {
@@ -26,7 +28,7 @@ export async function insertPlaces(store: TestStore): Promise<Places> {
     await tx.insertInto('pod').values({ id: pod, zoneId: zone, name: 'pod' }).execute()
     await tx
       .insertInto('cluster')
-      .values({ id: cluster, zoneId: zone, podId: pod, name: 'cluster', hypervisor: 'Simulator' })
+      .values({ id: cluster, zoneId: zone, podId: pod, name: 'cluster', hypervisor })
       .execute()
     await tx.insertInto('domain').values({ id: domain, name: 'ROOT', path: '/' }).execute()
     await tx
@@ -47,13 +49,13 @@ export async function insertPlaces(store: TestStore): Promise<Places> {
       })
       .execute()
   })
-  return { zone, pod, cluster, account, service }
+  return { zone, pod, cluster, account, service, hypervisor }
 }
 
 /** What registering takes. `owner` is the installation. */
 export interface Adding extends Places {
   readonly store: TestStore
-  readonly simulator: TestSimulator
+  readonly simulator: Pick<TestSimulator, 'storageEndpoint' | 'hostEndpoint'>
   readonly plugins: PluginHost
   readonly owner: string
 }
@@ -63,13 +65,13 @@ export function probe(name: string): Call {
   return { key: `probe/${name}`, deadline: Date.now() + 5_000, signal: new AbortController().signal, fence: 0 }
 }
 
-/** Registers a host of the simulator in the cluster. */
-export async function addHost(world: Adding, name: string): Promise<string> {
+/** Registers a host in the cluster. */
+export async function addHost(world: Adding, plugin: HypervisorPlugin, name: string): Promise<string> {
   const { store, simulator, plugins, owner, zone, pod, cluster } = world
   const id = randomUUID()
   const { url, settings } = simulator.hostEndpoint(name, owner)
   const { password = '', ...open } = settings
-  const report = await plugins.probeHost('simulator', { url, settings, owner }, probe(name))
+  const report = await plugins.probeHost(plugin.name, { url, settings, owner }, probe(name))
   await store.transact(async (tx) =>
     insertHost(tx, {
       ...report,
@@ -78,8 +80,8 @@ export async function addHost(world: Adding, name: string): Promise<string> {
       podId: pod,
       clusterId: cluster,
       name,
-      plugin: 'simulator',
-      hypervisor: 'Simulator',
+      plugin: plugin.name,
+      hypervisor: plugin.hypervisor,
       url,
       settings: open,
       sealedSettings: sealSettings(store, { kind: 'host', id }, { password }),
@@ -88,14 +90,18 @@ export async function addHost(world: Adding, name: string): Promise<string> {
   return id
 }
 
-/** Registers an array of the simulator as a zone-wide pool with 10,000 IOPS to promise, tagged with its name. */
-export async function addPool(world: Adding, name: string): Promise<string> {
+/** Registers an array as a zone-wide pool with 10,000 IOPS to promise. */
+export async function addPool(
+  world: Adding,
+  plugin: StoragePlugin,
+  { array: name, tags }: { readonly array: string; readonly tags: readonly string[] },
+): Promise<string> {
   const { store, simulator, plugins, owner, zone } = world
   const id = randomUUID()
   const { url, settings } = simulator.storageEndpoint(name, owner)
   const { password = '', ...open } = settings
   const { identity, totalBytes, usedBytes } = await plugins.probePool(
-    'simulator',
+    plugin.name,
     { url, settings, owner },
     probe(name),
   )
@@ -105,14 +111,14 @@ export async function addPool(world: Adding, name: string): Promise<string> {
       zoneId: zone,
       scope: 'ZONE',
       name,
-      provider: 'simulator',
+      provider: plugin.name,
       url,
       managed: true,
       settings: open,
       sealedSettings: sealSettings(store, { kind: 'pool', id }, { password }),
       identity,
       state: 'Up',
-      tags: [name],
+      tags: [...tags],
       totalBytes,
       usedBytes,
       capacityIops: 10_000,

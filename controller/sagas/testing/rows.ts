@@ -78,7 +78,7 @@ async function addVolume(
 }
 
 async function addVm(
-  { store, account, zone, service }: Places & { readonly store: TestStore },
+  { store, account, zone, service, hypervisor }: Places & { readonly store: TestStore },
   { memoryBytes = GIB }: { readonly memoryBytes?: number },
 ): Promise<string> {
   const id = randomUUID()
@@ -91,7 +91,7 @@ async function addVm(
       name,
       displayName: name,
       offeringId: service,
-      hypervisor: 'Simulator',
+      hypervisor,
       state: 'Stopped',
       cpus: 1,
       memoryBytes,

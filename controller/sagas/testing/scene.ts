@@ -25,6 +25,8 @@ export interface Scene {
   readonly calls: CallsByStep
   /** The steps whose undo calls something, when the saga fails at the very end of its last step. Absent: none. */
   readonly undoing?: CallsByStep
+  /** True when a call that fails does not fail the saga, which succeeds and says so. */
+  readonly bearsErrors?: true
   stage(world: World): Promise<Staged>
 }
 

@@ -61,6 +61,7 @@ export const RECORD_SCENES: readonly Scene[] = [
         'host/inventory/list',
       ],
     },
+    bearsErrors: true,
     stage: async (world) => {
       await plugged(world, ['fast'])
       await plugged(world, ['slow'])

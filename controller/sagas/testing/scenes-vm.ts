@@ -53,7 +53,12 @@ export const VM_SCENES: readonly Scene[] = [
       withdraw: ['array/access/withdraw'],
     },
     undoing: { send: ['host/vms/stop'] },
-    stage: async (world) => asked(world, vmMigrate, { vm: (await plugged(world)).vm }),
+    stage: async (world) => {
+      const { vm } = await plugged(world)
+      const ask = async () => world.submit(vmMigrate, { vm })
+      // One that arrived although the operation failed goes back where it came from.
+      return { ask, again: ask }
+    },
   },
   {
     saga: 'vm-expunge',

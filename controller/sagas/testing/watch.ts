@@ -18,9 +18,9 @@ export interface CallMoment {
 }
 
 /** Pseudo-steps of every saga: an operation turns to undo, and ends undone. */
-const TURN = 'turn'
+export const TURN = 'turn'
 /** See `TURN`. */
-const END = 'end'
+export const END = 'end'
 
 /** The journal is about to be written. `step`: of the saga, or `TURN` or `END`, which are commits on the way `undo`. */
 export interface CommitMoment {
@@ -36,8 +36,40 @@ export interface Watch {
   /** `go` makes the call, with `deadline` (epoch milliseconds) where given. */
   call(moment: CallMoment, go: (change?: { readonly deadline: number }) => Promise<unknown>): Promise<unknown>
   commit<Result>(moment: CommitMoment, go: () => Promise<Result>): Promise<Result>
-  /** False while the runner is to take nothing up. */
-  mayClaim(): boolean
+  /** Whether the runner may take anything up now. */
+  readonly valve: Valve
+}
+
+/** Lets a runner take operations up, or not. */
+export interface Valve {
+  open(): void
+  isOpen(): boolean
+  /** Resolves once nothing is being taken up any more. */
+  shut(): Promise<void>
+  /** Takes up what `go` takes up, or nothing. */
+  pass<Claimed>(go: () => Promise<readonly Claimed[]>): Promise<readonly Claimed[]>
+}
+
+/** An open one. */
+export function createValve(): Valve {
+  let open = true
+  const passing = new Set<Promise<unknown>>()
+  return {
+    isOpen: () => open,
+    open: () => {
+      open = true
+    },
+    shut: async () => {
+      open = false
+      await Promise.allSettled(passing)
+    },
+    pass: async (go) => {
+      if (!open) return []
+      const claiming = go()
+      passing.add(claiming)
+      return claiming.finally(() => passing.delete(claiming))
+    },
+  }
 }
 
 /** What a watched runner is made of. */
@@ -126,13 +158,13 @@ function watchedJournal(journal: Journal<Tx>, watch: Watch, ways: Map<string, Wa
     submitAndClaim: (tx, submission, { node, committed, ...by }) =>
       journal.submitAndClaim(tx, submission, {
         ...by,
-        ...(node !== undefined && watch.mayClaim() ? { node } : {}),
+        ...(node !== undefined && watch.valve.isOpen() ? { node } : {}),
         committed: (claim) => {
           if (claim) known([claim])
           committed(claim)
         },
       }),
-    claim: async (node, limit) => (watch.mayClaim() ? known(await journal.claim(node, limit)) : []),
+    claim: async (node, limit) => known(await watch.valve.pass(() => journal.claim(node, limit))),
     commitStep: (held, step, record) =>
       watch.commit(at(held.id, step.name, { way: 'forward' }), () => journal.commitStep(held, step, record)),
     commitLast: (held, step, work) =>

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { HypervisorInventoryItem, InventoryItem } from '@moorage/contract'
+import type { HypervisorInventoryItem, HypervisorPlugin, InventoryItem, StoragePlugin } from '@moorage/contract'
 import { simulatorHypervisor } from '@moorage/hypervisor-simulator'
 import { startSimulator, type TestSimulator } from '@moorage/simulator/testing'
 import { simulatorStorage } from '@moorage/storage-simulator'
@@ -26,10 +26,23 @@ export interface Ended {
   readonly failure: Failure | null
 }
 
-/** A small cloud on a simulator: one zone and cluster, hosts `one` and `two`, pools `fast` and `slow`, one account. */
+/** Arrays and hosts in processes of their own, with faults on command. */
+export type BackEnds = Pick<TestSimulator, 'faults' | 'calls' | 'send' | 'storageEndpoint' | 'hostEndpoint' | 'stop'>
+
+/** What a world stands on. The same array under two names is one pool, the same host one host. */
+export interface Parts {
+  readonly backEnds: BackEnds
+  readonly storage: StoragePlugin
+  readonly hypervisor: HypervisorPlugin
+  readonly arrays: { readonly fast: string; readonly slow: string }
+  readonly hosts: { readonly one: string; readonly two: string }
+}
+
+/** A small cloud on a simulator, unless it was started on other parts: one zone and cluster, hosts `one` and `two`, pools `fast` and `slow`, one account. */
 export interface World extends Rows {
   readonly store: TestStore
-  readonly simulator: TestSimulator
+  /** Its arrays and hosts; most worlds stand on a simulator. */
+  readonly simulator: BackEnds
   readonly plugins: PluginHost
   /** The ownership mark: who opens the same pools and hosts from another process needs it. */
   readonly owner: string
@@ -60,6 +73,8 @@ export interface World extends Rows {
 /** What of a world can be told. `watch` stands beside its runners. */
 export type WorldOptions = Partial<Pick<RunnerOptions<Tx>, 'patienceMs' | 'stepDeadlineMs'>> & {
   readonly watch?: Watch
+  /** A simulator unless told. The end of the world is theirs. */
+  readonly parts?: Parts
 }
 
 /** Stands beside a runner and does nothing. */
@@ -68,25 +83,21 @@ const UNWATCHED: Watched = { storage: (same) => same, hypervisor: (same) => same
 const QUIET = { info: () => {}, warn: () => {}, error: () => {} }
 
 /** Starts one; takes about a second. `patienceMs` 0, unless told: a step that fails is not tried again. */
-export async function startWorld({ watch, ...options }: WorldOptions = {}): Promise<World> {
+export async function startWorld({ watch, parts: given, ...options }: WorldOptions = {}): Promise<World> {
   const beside = watch ? watched(watch) : UNWATCHED
-  const [store, simulator] = await Promise.all([testStore(), startSimulator()])
+  const [store, parts] = await Promise.all([testStore(), given ?? simulated()])
+  const { backEnds: simulator, storage, hypervisor } = parts
   const owner = randomUUID()
   const plugins = createPluginHost({
-    storage: [beside.storage(simulatorStorage)],
-    hypervisors: [beside.hypervisor(simulatorHypervisor)],
+    storage: [beside.storage(storage)],
+    hypervisors: [beside.hypervisor(hypervisor)],
     load: registrationLoader(store),
     owner,
   })
-  const places = await insertPlaces(store)
-  const hosts = {
-    one: await addHost({ store, simulator, plugins, owner, ...places }, 'one'),
-    two: await addHost({ store, simulator, plugins, owner, ...places }, 'two'),
-  }
-  const pools = {
-    fast: await addPool({ store, simulator, plugins, owner, ...places }, 'fast'),
-    slow: await addPool({ store, simulator, plugins, owner, ...places }, 'slow'),
-  }
+  const places = await insertPlaces(store, hypervisor.hypervisor)
+  const adding = { store, simulator, plugins, owner, ...places }
+  const hosts = await underNames(parts.hosts, async (host) => addHost(adding, hypervisor, host))
+  const pools = await underNames(parts.arrays, async (array, tags) => addPool(adding, storage, { array, tags }))
   const running: { runner?: Runner<Tx> } = {}
   const runner = () => {
     if (!running.runner) throw new Error('the runner is not there yet')
@@ -101,6 +112,30 @@ export async function startWorld({ watch, ...options }: WorldOptions = {}): Prom
   const base = { store, simulator, plugins, owner, runner, ...places, pools, hosts }
   const working = work(base)
   return { ...base, takeOver, ...rowsOf(base), ...working, ...looks(base, working) }
+}
+
+async function simulated(): Promise<Parts> {
+  return {
+    backEnds: await startSimulator(),
+    storage: simulatorStorage,
+    hypervisor: simulatorHypervisor,
+    arrays: { fast: 'fast', slow: 'slow' },
+    hosts: { one: 'one', two: 'two' },
+  }
+}
+
+/** Makes each thing once, whatever the number of its names, and tells the maker all of them. */
+async function underNames<Names extends Readonly<Record<string, string>>>(
+  names: Names,
+  make: (thing: string, names: readonly string[]) => Promise<string>,
+): Promise<Names> {
+  const made = new Map<string, string>()
+  for (const [thing, entries] of Map.groupBy(Object.entries(names), ([, thing]) => thing)) {
+    const all = entries.map(([name]) => name)
+    made.set(thing, await make(thing, all))
+  }
+  // The same names, each with the id of what was made for it.
+  return Object.fromEntries(Object.entries(names).map(([name, thing]) => [name, made.get(thing) ?? ''])) as Names
 }
 
 async function begin(
@@ -167,12 +202,12 @@ function looks(world: Base, { done }: Pick<World, 'done'>): Pick<World, 'finding
     arrays: async () => {
       const list = async (id: string) =>
         (await plugins.pool(id)).provider(() => {}).inventory.list(undefined, probe('list'))
-      return (await Promise.all(Object.values(pools).map(list))).flatMap(({ items }) => items)
+      return (await Promise.all([...new Set(Object.values(pools))].map(list))).flatMap(({ items }) => items)
     },
     machines: async () => {
       const list = async (id: string) =>
         (await plugins.host(id)).adapter(() => {}).inventory.list(undefined, probe('list'))
-      return (await Promise.all(Object.values(hosts).map(list))).flatMap(({ items }) => items)
+      return (await Promise.all([...new Set(Object.values(hosts))].map(list))).flatMap(({ items }) => items)
     },
     stop: async () => {
       await simulator.faults.clear()
