@@ -158,6 +158,25 @@ describe('a controller', () => {
     expect(livePostmaster(join(data, 'postgres'))).toBeUndefined()
   }, 60_000)
 
+  test('keeps an audit that can be verified while it runs and afterwards', async () => {
+    const { started, url } = await serving('--integration-listen', '127.0.0.1:0')
+    await fetch(`${url}/client/api?command=createZone`)
+    const verified = async (...more: readonly string[]) => {
+      const audit = moorage(['audit', 'verify', '--data', data, ...more])
+      return { exit: await exitOf(audit), out: audit.out() }
+    }
+    const whole = async () => {
+      const { out } = await verified()
+      return /^the audit is whole\n1 records; 0 not sealed yet\nlast: (1:[0-9a-f]{64})\n$/.exec(out)?.[1]
+    }
+    await expect.poll(whole, { timeout: 30_000 }).toBeDefined()
+    const last = await whole()
+    expect(await started.end('SIGTERM')).toBe(0)
+    expect(await verified('--expect', last ?? '')).toMatchObject({ exit: 0 })
+    const other = await verified('--expect', `1:${'0'.repeat(64)}`)
+    expect(other).toMatchObject({ exit: 1, out: expect.stringContaining('record 1 is not the one') as string }) // A matcher has no type.
+  }, 60_000)
+
   test('serves metrics where it is told to, and says so', async () => {
     const { metricsUrl, url } = await serving('--metrics-listen', '127.0.0.1:0')
     await fetch(`${url}/client/api?command=listZones`)

@@ -4,6 +4,7 @@ import { fileStorage } from '@moorage/storage-file'
 import { linuxSan } from '@moorage/storage-linux-san'
 import { simulatorStorage } from '@moorage/storage-simulator'
 import { readArguments, USAGE, UsageError } from './cli/arguments.ts'
+import { type ExpectedLink, verdictText, verifyAuditIn } from './cli/audit.ts'
 import { readKeys } from './cli/keys.ts'
 import { nodeIdentity } from './cli/node-identity.ts'
 import { serve } from './cli/serve.ts'
@@ -23,7 +24,14 @@ async function main(argv: readonly string[]): Promise<void> {
   if (asked.command === 'help') process.stdout.write(USAGE)
   else if (asked.command === 'serve') await serveLogged(asked)
   else if (asked.command === 'keys') printKeys(await readKeys(asked.data))
+  else if (asked.command === 'audit verify') await audit(asked)
   else process.stdout.write(`simulator: ${await stopSimulator(asked.data)}\n`)
+}
+
+async function audit({ data, expect }: { readonly data: string; readonly expect: ExpectedLink | undefined }) {
+  const verdict = await verifyAuditIn(data, expect)
+  process.stdout.write(verdictText(verdict))
+  if (verdict.faults.length > 0) process.exitCode = 1
 }
 
 function printKeys(keys: Awaited<ReturnType<typeof readKeys>>): void {

@@ -1,6 +1,8 @@
+import type { AttemptAudit, Auditor } from '../operations/audit.ts'
 import type { Caller, System } from '../operations/context.ts'
 import { sightOf } from '../operations/ownership.ts'
 import { refuse, type Told, told } from '../operations/refusals.ts'
+import { isAudited, shownParams } from './audited.ts'
 import { authenticate, type Sender, SESSION_COOKIE } from './authenticate.ts'
 import type { Answer, Command } from './command.ts'
 import { contentOf, envelopeOf, failureContent } from './envelope.ts'
@@ -13,6 +15,8 @@ export interface Incoming extends Sender {
   readonly method: 'GET' | 'POST'
   /** Id of the request: what a caller is told of a fault inside, and what every log line of it has. */
   readonly request: string
+  /** Address from which it came. */
+  readonly source: string
   /** Aborted when the server closes. */
   readonly closing: AbortSignal
 }
@@ -43,22 +47,29 @@ const NOBODY: Caller = {
   role: 'user',
 }
 
-/** Answers one request. Never throws. */
-export async function dispatch(
-  system: System,
-  commands: ReadonlyMap<string, Command>,
-  incoming: Incoming,
-): Promise<Outgoing> {
+/** What requests are answered with. */
+export interface Serving {
+  readonly system: System
+  readonly commands: ReadonlyMap<string, Command>
+  readonly auditor: Auditor
+}
+
+/** Answers one request. Never throws. Every attempt at a command that is audited leaves its record, refused or not. */
+export async function dispatch(serving: Serving, incoming: Incoming): Promise<Outgoing> {
+  const { system, commands, auditor } = serving
   const name = valueOf(incoming.received, 'command')
   const command = commands.get(name ?? '')
   let caller: Caller | undefined
+  let audit = attemptOf(auditor, { system, command, incoming, caller })
   try {
     if (name === undefined || name === '') throw refuse('UNKNOWN_COMMAND', 'Invalid request, no command sent')
     if (!command) throw unavailable(name)
-    if (command.post === true && incoming.method !== 'POST') return wrongMethod(command, incoming)
+    if (command.post === true && incoming.method !== 'POST') throw wrongMethod(command)
     caller = command.open === true ? NOBODY : await authenticate(system, incoming)
+    if (caller !== NOBODY) audit = attemptOf(auditor, { system, command, incoming, caller })
     if (command.open !== true && !command.roles.includes(caller.role)) throw unavailable(name)
-    const { answer, admin } = await run({ system, commands, command, caller }, incoming)
+    const { answer, admin } = await run({ system: audit?.system ?? system, commands, command, caller }, incoming)
+    await audit?.settle()
     return {
       status: 200,
       body: { [envelopeOf(command)]: contentOf(command, answer, admin) },
@@ -67,7 +78,8 @@ export async function dispatch(
       username: caller.username,
     }
   } catch (error) {
-    const what = { ...told(error), request: incoming.request }
+    const what = { ...(error instanceof WrongMethod ? error.told : told(error)), request: incoming.request }
+    await audit?.settle(what)
     return { ...failed(what, command), ...(caller === undefined ? {} : { username: caller.username }) }
   }
 }
@@ -149,8 +161,38 @@ function unavailable(name: string): Error {
   )
 }
 
-function wrongMethod(command: Command, { request }: Pick<Incoming, 'request'>): Outgoing {
-  return failed({ http: 405, cs: undefined, text: `Please use HTTP POST for ${command.name}`, request }, command)
+/** CloudStack answers it by a number that no refusal has. */
+class WrongMethod extends Error {
+  readonly told: Told
+  constructor(text: string) {
+    super(text)
+    this.told = { http: 405, cs: undefined, text }
+  }
+}
+
+function wrongMethod(command: Command): Error {
+  return new WrongMethod(`Please use HTTP POST for ${command.name}`)
+}
+
+function attemptOf(
+  auditor: Auditor,
+  of: {
+    readonly system: System
+    readonly command: Command | undefined
+    readonly incoming: Incoming
+    readonly caller: Caller | undefined
+  },
+): AttemptAudit | undefined {
+  const { system, command, incoming, caller } = of
+  if (command === undefined || !isAudited(command)) return undefined
+  const { request, source, received } = incoming
+  return auditor.attempt(system, {
+    request,
+    source,
+    command: command.name,
+    params: shownParams(command, received),
+    caller,
+  })
 }
 
 /** Unknown commands, those a caller may not use, and requests that could not be read are answered by `errorresponse`. */

@@ -2,6 +2,7 @@ import type { Command } from './command.ts'
 import { absentCommands } from './commands/absent.ts'
 import { accountCommands } from './commands/accounts.ts'
 import { apiCommands } from './commands/apis.ts'
+import { auditCommands } from './commands/audit.ts'
 import { capabilityCommands } from './commands/capabilities.ts'
 import { capacityCommands } from './commands/capacity.ts'
 import { censusCommands } from './commands/census.ts'
@@ -62,6 +63,7 @@ export const COMMANDS: readonly Command[] = [
   ...configurationCommands,
   ...eventCommands,
   ...censusCommands,
+  ...auditCommands,
   ...installationCommands,
   ...absentCommands,
 ]

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import cookie from '@fastify/cookie'
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import { type Auditor, createAuditor } from '../operations/audit.ts'
 import type { System } from '../operations/context.ts'
 import { refuse } from '../operations/refusals.ts'
 import type { LeaseWatch } from '../telemetry/lease-watch.ts'
@@ -35,6 +36,8 @@ export interface ApiOptions {
   readonly log: ApiLog
   /** Hears of every request that was answered. */
   readonly observe?: (of: { readonly command: string; readonly outcome: RequestOutcome }, seconds: number) => void
+  /** Keeps the audit; absent: records have no controller's name. */
+  readonly auditor?: Auditor
   /** What `/readyz` says of the runner beside the server. */
   readonly leases?: LeaseWatch
   /** Other commands than all, for tests. */
@@ -64,7 +67,8 @@ export async function createApiServer(options: ApiOptions): Promise<ApiServer> {
   }
   const commands = new Map((options.commands ?? COMMANDS).map((command) => [command.name, command]))
   const closing = new AbortController()
-  const shared = { ...options, commands, closing: closing.signal }
+  const auditor = options.auditor ?? createAuditor({ node: '', log: options.log })
+  const shared = { ...options, commands, auditor, closing: closing.signal }
   const server = await build({ ...shared, trusted: false })
   const integration = integrationListen && (await build({ ...shared, trusted: true }))
   const close = async () => {
@@ -81,8 +85,9 @@ export async function createApiServer(options: ApiOptions): Promise<ApiServer> {
   }
 }
 
-interface Built extends Omit<ApiOptions, 'commands'> {
+interface Built extends Omit<ApiOptions, 'commands' | 'auditor'> {
   readonly commands: ReadonlyMap<string, Command>
+  readonly auditor: Auditor
   readonly trusted: boolean
   readonly closing: AbortSignal
 }
@@ -161,8 +166,8 @@ async function answerTo(options: Built, { request, id }: Asked): Promise<Outgoin
     const query = (request.raw.url ?? '').split('?').slice(1).join('?')
     const received = receive(query, typeof body === 'string' ? body : '')
     const { trusted, closing } = options
-    const incoming = { received, cookies: request.cookies, trusted, closing, request: id }
-    return await dispatch(options.system, options.commands, { ...incoming, method: method === 'POST' ? 'POST' : 'GET' })
+    const incoming = { received, cookies: request.cookies, trusted, closing, request: id, source: request.ip }
+    return await dispatch(options, { ...incoming, method: method === 'POST' ? 'POST' : 'GET' })
   } catch (error) {
     return unreadable(error, id)
   }

@@ -25,6 +25,15 @@ test('serve reads its flags, with the usual address when none is given', () => {
   })
 })
 
+test('audit verify reads where the audit is, and what is expected of it', () => {
+  const hash = 'a'.repeat(64)
+  expect(readArguments(['audit', 'verify', '--data', '/d', '--expect', `12:${hash}`])).toEqual({
+    command: 'audit verify',
+    data: '/d',
+    expect: { position: 12, hash },
+  })
+})
+
 test('nothing, help and --help ask for help', () => {
   for (const argv of [[], ['help'], ['serve', '--help']]) expect(readArguments(argv)).toEqual({ command: 'help' })
 })
@@ -33,6 +42,11 @@ describe('a command line that cannot be followed', () => {
   const cases: readonly (readonly [string, readonly string[]])[] = [
     ['--data: is required', ['serve']],
     ['--data: is required', ['keys']],
+    ['--data: is required', ['audit', 'verify']],
+    ['audit: takes no argument', ['audit', 'purge', '--data', 'd']],
+    ['--expect: must be POSITION:HASH', ['audit', 'verify', '--data', 'd', '--expect', '12:x']],
+    ['--seed: does not go with audit verify', ['audit', 'verify', '--data', 'd', '--seed', 'simulator']],
+    ['--expect: does not go with keys', ['keys', '--data', 'd', '--expect', 'x']],
     ['--listen: must be HOST:PORT', ['serve', '--data', 'd', '--listen', '8080']],
     ['--listen: must be HOST:PORT', ['serve', '--data', 'd', '--listen', 'h:70000']],
     ['--integration-listen: must be HOST:PORT', ['serve', '--data', 'd', '--integration-listen', 'x']],

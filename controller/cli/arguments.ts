@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import type { ExpectedLink } from './audit.ts'
 
 /** An address to listen on. */
 export interface ListenAddress {
@@ -19,6 +20,7 @@ export type Asked =
       readonly logLevel: string
     }
   | { readonly command: 'keys' | 'stop-simulator'; readonly data: string }
+  | { readonly command: 'audit verify'; readonly data: string; readonly expect: ExpectedLink | undefined }
   | { readonly command: 'help' }
 
 /** A command line that cannot be followed; the message names the flag and the rule. Exit code 2. */
@@ -43,6 +45,9 @@ export const USAGE = `Moorage, the storage control plane of a private cloud.
       MOORAGE_MASTER_KEY_FILE         64 hexadecimal digits; DIR/master.key, made at first, unless given
 
   moorage keys --data DIR             prints the administrator's API keys: JSON on stdout, how to use them on stderr
+  moorage audit verify --data DIR [--expect POSITION:HASH]
+      Reads the whole audit; exit code 1, and what is wrong, when a record was changed, moved or is gone.
+      --expect POSITION:HASH          what "last:" said before, or the log: it must still be there
   moorage stop-simulator --data DIR   ends the simulator that --seed simulator started; its data stays
 `
 
@@ -56,6 +61,7 @@ const FLAGS = {
   seed: { type: 'string' },
   'admin-password-file': { type: 'string' },
   'log-level': { type: 'string' },
+  expect: { type: 'string' },
   help: { type: 'boolean' },
 } as const
 
@@ -64,13 +70,13 @@ export function readArguments(argv: readonly string[]): Asked {
   const { values, positionals } = parse(argv)
   const [command, ...more] = positionals
   if (values.help === true || command === 'help' || command === undefined) return { command: 'help' }
+  if (command === 'audit' && more.join() === 'verify') return audit(values)
   if (more.length > 0) throw new UsageError(`${command}: takes no argument, only flags; got ${more.join(' ')}`)
   if (command === 'serve') return serve(values)
   if (command !== 'keys' && command !== 'stop-simulator') {
-    throw new UsageError(`there is no command ${command}: it must be serve, keys, stop-simulator or help`)
+    throw new UsageError(`there is no command ${command}: it must be serve, keys, audit verify, stop-simulator or help`)
   }
-  const odd = Object.keys(values).find((name) => name !== 'data')
-  if (odd !== undefined) throw new UsageError(`--${odd}: does not go with ${command}`)
+  onlyFlags(values, command, ['data'])
   return { command, data: needed(values.data, 'data', 'a directory') }
 }
 
@@ -84,7 +90,23 @@ function parse(argv: readonly string[]) {
   }
 }
 
+function onlyFlags(values: Values, command: string, flags: readonly string[]): void {
+  const odd = Object.keys(values).find((name) => !flags.includes(name))
+  if (odd !== undefined) throw new UsageError(`--${odd}: does not go with ${command}`)
+}
+
+function audit(values: Values): Asked {
+  onlyFlags(values, 'audit verify', ['data', 'expect'])
+  const [, position, hash] = /^(\d{1,15}):([0-9a-f]{64})$/.exec(values.expect ?? '') ?? []
+  if (values.expect !== undefined && hash === undefined) {
+    throw new UsageError(`--expect: must be POSITION:HASH, as moorage audit verify prints it; got ${values.expect}`)
+  }
+  const expect = hash === undefined ? undefined : { position: Number(position), hash }
+  return { command: 'audit verify', data: needed(values.data, 'data', 'a directory'), expect }
+}
+
 function serve(values: Values): Asked {
+  if (values.expect !== undefined) throw new UsageError('--expect: does not go with serve')
   const { seed, 'log-level': logLevel = 'info' } = values
   if (seed !== undefined && seed !== 'simulator') throw new UsageError(`--seed: must be simulator; got ${seed}`)
   if (!LEVELS.includes(logLevel))

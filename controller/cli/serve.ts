@@ -5,11 +5,13 @@ import { createMetricsServer } from '../api/probes.ts'
 import { createApiServer } from '../api/server.ts'
 import { startRunner } from '../jobs/runner.ts'
 import type { Runner } from '../jobs/runner.ts'
+import { createAuditor } from '../operations/audit.ts'
 import type { System } from '../operations/context.ts'
 import { createPluginHost } from '../plugin-host/create.ts'
 import { startReconcilers } from '../reconcilers/start.ts'
 import { describeFailure } from '../sagas/calls.ts'
 import { createSagas } from '../sagas/registry.ts'
+import { unsealedCount } from '../store/audit-chain.ts'
 import { createJournal } from '../store/journal.ts'
 import type { OpenedStore } from '../store/open.ts'
 import { buryNode, listNodes, queueDepth } from '../store/operations.ts'
@@ -61,6 +63,7 @@ export async function serve(
     ...(integrationListen ? { integrationListen } : {}),
     log: log.child({ part: 'api' }),
     observe: metrics.request,
+    auditor: createAuditor({ node, log, observe: metrics.audited }),
     leases,
   })
   stack.defer(() => closeWithin(server.close(), log))
@@ -124,6 +127,7 @@ function sources(store: OpenedStore, leases: LeaseWatch): Parameters<Metrics['on
     hosts: () => hostSamples(reader),
     findings: () => findingSamples(reader),
     controllers: () => controllersAlive(reader, LEASE_MS),
+    unsealed: () => unsealedCount(reader),
     connections: () => store.connections(),
     renewalAge: () => leases.ageSeconds(),
   }

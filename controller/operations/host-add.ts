@@ -7,6 +7,7 @@ import { jsonb } from '../store/json.ts'
 import { clusterNow, clustersOfPod, hostOfIdentity, podNow } from '../store/queries/places.ts'
 import { sealSettings } from '../store/registrations.ts'
 import type { Tx } from '../store/store.ts'
+import { transact } from '../store/transact.ts'
 import type { System } from './context.ts'
 import { probe } from './probe.ts'
 import { readRegistration, type Registration } from './settings.ts'
@@ -37,7 +38,8 @@ export async function addHost(by: By, request: HostRequest): Promise<string> {
   const { store, plugins, installation } = by.system
   const plugin = pluginOf(by.system, request)
   const registration = readRegistration(plugin, { url: request.url, details: detailsOf(request) })
-  await store.transact((tx) => clusterOf(tx, request, plugin))
+  // It changes nothing, so that it is not where the audit's record belongs, as in `store.transact`.
+  await transact(store.reader, (tx) => clusterOf(tx, request, plugin))
   const endpoint = {
     url: registration.url,
     settings: { ...registration.settings, ...registration.secrets },

@@ -6,6 +6,7 @@ import { insertPool } from '../store/pools.ts'
 import { clusterNow, podNow, poolOfIdentity, zoneNow } from '../store/queries/places.ts'
 import { sealSettings } from '../store/registrations.ts'
 import type { Tx } from '../store/store.ts'
+import { transact } from '../store/transact.ts'
 import type { System } from './context.ts'
 import { probe } from './probe.ts'
 import { readRegistration, type Registration } from './settings.ts'
@@ -46,7 +47,8 @@ export async function registerPool(by: By, request: PoolRequest): Promise<string
     settings: { ...registration.settings, ...registration.secrets },
     owner: installation,
   }
-  await store.transact((tx) => checkPlace(tx, request, scope))
+  // It changes nothing, so that it is not where the audit's record belongs, as in `store.transact`.
+  await transact(store.reader, (tx) => checkPlace(tx, request, scope))
   const report = await probe('The array', (call) => plugins.probePool(plugin.name, endpoint, call))
   const what = { request, plugin, registration, scope, hypervisor, report }
   return await unlessTaken('The pool that parameter url names is registered already', () =>

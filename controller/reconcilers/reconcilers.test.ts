@@ -186,7 +186,7 @@ test('every reconciler asks for nothing on a cloud where all is well', async () 
   const { store, reconcilers, turn, log } = scene
   const counted = async () =>
     store.reader.selectFrom('operation').select('id').where('principalId', 'is', null).execute()
-  await turn('census-clock')
+  await turn('census-clock', 'audit-seal')
   const [before, lines] = [await counted(), log.length]
   expect(reconcilers.names).toEqual(NAMES)
   await turn(...NAMES, ...NAMES)

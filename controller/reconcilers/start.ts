@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto'
+import { auditRetention } from './audit-retention.ts'
+import { createAuditSeal } from './audit-seal.ts'
 import { censusClock } from './census-clock.ts'
 import { hostReport } from './host-report.ts'
 import { operationRetention } from './operation-retention.ts'
@@ -46,6 +48,8 @@ export function startReconcilers(options: ReconcilerOptions): RunningReconcilers
     qosObserved,
     operationRetention,
     censusClock,
+    createAuditSeal(),
+    auditRetention,
   ]
   const runOnce = async (reconciler: Reconciler): Promise<void> => {
     const before = turns.get(reconciler.name) ?? Promise.resolve()

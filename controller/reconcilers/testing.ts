@@ -54,6 +54,8 @@ export const NAMES = [
   'qos-observed',
   'operation-retention',
   'census-clock',
+  'audit-seal',
+  'audit-retention',
 ] as const
 
 /** Starts reconcilers that run when told to. */

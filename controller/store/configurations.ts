@@ -28,6 +28,14 @@ export const SETTINGS = {
     least: 1,
     most: 3650,
   },
+  'audit.retention': {
+    category: 'Advanced',
+    description: 'how long it is kept who asked for what',
+    unit: 'days',
+    usual: 365,
+    least: 1,
+    most: 36_500,
+  },
   'census.interval': {
     category: 'Advanced',
     description: 'how often arrays and hosts are compared with the database',

@@ -76,6 +76,7 @@ export async function openStore(options: OpenOptions): Promise<OpenedStore> {
       transact: (work) => transact(reader, work),
       seal: sealer.seal,
       unseal: sealer.unseal,
+      mac: sealer.mac,
       close,
       installation,
       address,

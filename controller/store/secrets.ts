@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto'
+import { createCipheriv, createDecipheriv, createHash, createHmac, randomBytes } from 'node:crypto'
 import { chmodSync, existsSync, linkSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 
@@ -6,6 +6,8 @@ import { dirname } from 'node:path'
 export interface Sealer {
   readonly seal: (context: string, clear: string) => Buffer
   readonly unseal: (context: string, sealed: Buffer) => string
+  /** HMAC-SHA256 of a text under a key of its own, drawn from the master key; `context` keeps uses apart. */
+  readonly mac: (context: string, text: string) => Buffer
   /** Eight bytes, in hexadecimal, that name the key and tell nothing about it. */
   readonly keyId: string
 }
@@ -24,7 +26,9 @@ export function createSealer(masterKey: Buffer): Sealer {
   if (masterKey.length !== 32) throw new Error(`a master key has 32 bytes, this one has ${masterKey.length}`)
   const id = createHash('sha256').update('moorage master key id').update(masterKey).digest().subarray(0, KEY_ID_BYTES)
   const head = Buffer.concat([Buffer.from([VERSION]), id])
+  const macKey = createHmac('sha256', masterKey).update('moorage mac key').digest()
   return {
+    mac: (context, text) => createHmac('sha256', macKey).update(context).update('\0').update(text).digest(),
     keyId: id.toString('hex'),
     seal(context, clear) {
       const nonce = randomBytes(NONCE_BYTES)

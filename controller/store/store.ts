@@ -18,5 +18,7 @@ export interface Store {
   seal(context: string, clear: string): Buffer
   /** Opens what `seal` made with the same context; throws on anything else. */
   unseal(context: string, sealed: Buffer): string
+  /** 32 bytes that prove that who made them has the master key; `context` keeps uses apart. */
+  mac(context: string, text: string): Buffer
   close(): Promise<void>
 }

@@ -30,6 +30,8 @@ export interface Sources {
   hosts(): Promise<readonly { readonly state: string; readonly count: number }[]>
   findings(): Promise<readonly { readonly kind: string; readonly state: string; readonly count: number }[]>
   controllers(): Promise<number>
+  /** Audit records without a place in the chain. */
+  unsealed(): Promise<number>
   /** Connections of the database pool. */
   connections(): { readonly total: number; readonly idle: number; readonly waiting: number }
   /** Seconds since the last heartbeat that succeeded. */
@@ -63,6 +65,8 @@ export function addGauges(registry: Registry, sources: Sources, failed: (source:
   findings(METRICS.findings, ({ kind, state, count }) => [{ labels: { kind, state }, value: count }])
   const controllers = from('controllers', async () => [await sources.controllers()])
   controllers(METRICS.controllers, (value) => [{ value }])
+  const unsealed = from('audit', async () => [await sources.unsealed()])
+  unsealed(METRICS.unsealed, (value) => [{ value }])
   addGauge(registry, METRICS.connections, async () => {
     const { total, idle } = sources.connections()
     return [

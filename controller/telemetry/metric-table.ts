@@ -96,6 +96,12 @@ export const METRICS = {
     ['kind', 'state'],
     'What the latest census found: kind is orphan, ghost, drifted or foreign; state is open or ignored',
   ),
+  audited: counter(
+    'moorage_audit_records_total',
+    ['outcome'],
+    'Attempts at commands that are audited; outcome is done, accepted, refused, failed, suppressed (too many strangers) or lost (could not be written: the log has it)',
+  ),
+  unsealed: gauge('moorage_audit_unsealed_records', [], 'Audit records that wait for their place in the chain'),
   scrapeErrors: counter(
     'moorage_scrape_errors_total',
     ['source'],

@@ -21,6 +21,7 @@ const SOURCES: Sources = {
   hosts: () => Promise.resolve([{ state: 'Up', count: 2 }]),
   findings: () => Promise.resolve([{ kind: 'orphan', state: 'open', count: 4 }]),
   controllers: () => Promise.resolve(3),
+  unsealed: () => Promise.resolve(6),
   connections: () => ({ total: 5, idle: 4, waiting: 1 }),
   renewalAge: () => 0.25,
 }
@@ -32,6 +33,7 @@ function full(sources: Sources = SOURCES) {
   metrics.jobs.ended({ saga: 'volume-attach', state: 'succeeded' }, 0.5)
   metrics.jobs.claimed('resumed')
   metrics.jobs.lost()
+  metrics.audited('suppressed')
   metrics.jobs.renewed('failed')
   metrics.call({ plugin: 'simulator', method: 'volumes.create', outcome: 'BUSY' }, 0.2)
   metrics.request({ command: 'listZones', outcome: 'ok' }, 0.01)
@@ -56,6 +58,8 @@ test('a scrape shows what the runner, plug-ins, requests, the queue, the ledger 
     'moorage_hosts{state="Up"} 2',
     'moorage_census_findings{kind="orphan",state="open"} 4',
     'moorage_controllers 3',
+    'moorage_audit_records_total{outcome="suppressed"} 1',
+    'moorage_audit_unsealed_records 6',
     'moorage_database_connections{state="busy"} 1',
     'moorage_database_connection_waiters 1',
   ])
@@ -88,7 +92,12 @@ test('what cannot be read, or not in time, is left out and counted, and the scra
 test('names and labels are as Prometheus has them, and no label is an id', () => {
   const units = /_(seconds|bytes|iops|total)$/
   const plain = ['moorage_operations', 'moorage_controllers', 'moorage_hosts', 'moorage_census_findings']
-  const counted = ['moorage_database_connections', 'moorage_database_connection_waiters', 'moorage_pool_reachable']
+  const counted = [
+    'moorage_database_connections',
+    'moorage_database_connection_waiters',
+    'moorage_pool_reachable',
+    'moorage_audit_unsealed_records',
+  ]
   for (const { name, type, labels } of Object.values(METRICS)) {
     expect(name).toMatch(/^[a-z][a-z0-9_]*$/)
     if (!units.test(name)) expect([...plain, ...counted]).toContain(name)

@@ -12,6 +12,8 @@ export interface Metrics {
   call(of: { readonly plugin: string; readonly method: string; readonly outcome: string }, seconds: number): void
   /** A request was answered. `command`: one of the registry's, or `unknown`. */
   request(of: { readonly command: string; readonly outcome: RequestOutcome }, seconds: number): void
+  /** An attempt at a command that is audited was recorded, or not. */
+  audited(outcome: string): void
   /** How to learn what a scrape shows besides; asked at every scrape. Call it once. */
   onScrape(sources: Sources): void
 }
@@ -42,12 +44,14 @@ export function createMetrics(): Metrics {
     new Counter({ name, help, labelNames: [...labels], registers })
   const request = histogram(METRICS.apiRequest, FAST)
   const call = histogram(METRICS.call, SLOW)
+  const audited = counter(METRICS.audited)
   const errors = counter(METRICS.scrapeErrors)
   return {
     registry,
     jobs: jobsMetrics({ histogram, counter }),
     call: (of, seconds) => call.observe({ ...of }, seconds),
     request: (of, seconds) => request.observe({ ...of }, seconds),
+    audited: (outcome) => audited.inc({ outcome }),
     onScrape: (sources) => addGauges(registry, sources, (source) => errors.inc({ source })),
   }
 }

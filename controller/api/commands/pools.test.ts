@@ -171,7 +171,8 @@ describe('removing a pool', () => {
     await refused('deleteStoragePool', { id: mine.pool }, /cannot be deleted: 1 volumes live there/)
     await refused('deleteStoragePool', { id: mine.pool, forced: true }, /cannot be deleted: 1 volumes live there/)
     expect(await api.run('cancelStorageMaintenance', { id: mine.pool })).toMatchObject({ state: 'Up' })
-    await expect.poll(async () => (await api.list('listVirtualMachines', { id: vm }))[0]?.['state']).toBe('Running')
+    const state = async () => (await api.list('listVirtualMachines', { id: vm }))[0]?.['state']
+    await expect.poll(state, { timeout: 30_000 }).toBe('Running')
     await api.run('detachVolume', { id })
     await api.run('destroyVolume', { id })
     await api.run('enableStorageMaintenance', { id: mine.pool })

@@ -36,7 +36,7 @@ const deploy = defineCommand({
     hypervisor: text({ description: 'the hypervisor on which to deploy it: that of the template' }),
     hostid: onHost,
     startvm: flag({ description: 'false: leave it stopped' }),
-    userdata: text({ length: 1_048_576, description: 'data to keep with the virtual machine' }),
+    userdata: text({ secret: true, length: 1_048_576, description: 'data to keep with the virtual machine' }),
     details: map({ description: 'minIopsDo and maxIopsDo: IOPS of the data disk, where its offering has custom IOPS' }),
     customid: text({ description: 'the id it shall have, a UUID; for administrators' }),
     datadiskofferinglist: unsupported({ description: 'disk offerings of several data disks' }),
@@ -167,7 +167,7 @@ const update = defineCommand({
     id: itself,
     name: text({ description: 'new host name' }),
     displayname: text({ description: 'new name for people' }),
-    userdata: text({ length: 1_048_576, description: 'data to keep with the virtual machine' }),
+    userdata: text({ secret: true, length: 1_048_576, description: 'data to keep with the virtual machine' }),
   },
   response: virtualmachine,
   async run({ system, caller, params: { id, name, displayname, userdata } }) {

@@ -468,6 +468,39 @@ export interface ResourceLimitTable {
   most: number
 }
 
+/** Row of table `audit_record`. */
+export interface AuditRecordTable {
+  seq: GeneratedAlways<number>
+  at: Generated<Date>
+  node: string
+  request: string
+  accountId: string | null
+  account: string
+  principalId: string | null
+  username: string
+  source: string
+  command: string
+  params: string
+  outcome: 'done' | 'accepted' | 'refused' | 'failed'
+  code: number | null
+  text: string
+  operationId: string | null
+  mac: Buffer
+  position: number | null
+  previous: Buffer | null
+  hash: Buffer | null
+}
+
+/** Row of table `audit_chain`. */
+export interface AuditChainTable {
+  one: Generated<boolean>
+  basePosition: number
+  baseHash: Buffer
+  headPosition: number
+  headHash: Buffer
+  mac: Buffer
+}
+
 /** All tables, for Kysely with the camel-case plug-in. */
 export interface Database {
   installation: InstallationTable
@@ -501,6 +534,8 @@ export interface Database {
   operationLog: OperationLogTable
   node: NodeTable
   resourceLimit: ResourceLimitTable
+  auditRecord: AuditRecordTable
+  auditChain: AuditChainTable
 }
 
 /** `installation` as selected. */
@@ -565,3 +600,7 @@ export type OperationLogRow = Selectable<OperationLogTable>
 export type NodeRow = Selectable<NodeTable>
 /** `resource_limit` as selected. */
 export type ResourceLimitRow = Selectable<ResourceLimitTable>
+/** `audit_record` as selected. */
+export type AuditRecordRow = Selectable<AuditRecordTable>
+/** `audit_chain` as selected. */
+export type AuditChainRow = Selectable<AuditChainTable>
