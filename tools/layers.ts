@@ -103,8 +103,9 @@ const LAYERS: readonly Layer[] = [
   { folder: 'controller/main.process.test.ts', may: ['**'] },
   // A whole controller inside a test's process: composed like main.ts, used by tests only.
   { folder: 'controller/testing*.ts', may: ['**'] },
-  { folder: 'clients/api-client', may: [] },
-  { folder: 'clients/cli', may: ['clients/api-client'] },
+  // Tests of the clients ask a real controller.
+  { folder: 'clients/api-client', may: [], tests: ['controller', ...REAL_PARTS] },
+  { folder: 'clients/cli', may: ['clients/api-client'], tests: ['controller', ...REAL_PARTS] },
   { folder: 'clients/console', may: ['clients/api-client'] },
   { folder: 'emulators/*', may: [] },
   { folder: 'lab', may: ['daemons/*', 'libraries/*', 'contract', 'clients/*'] },
