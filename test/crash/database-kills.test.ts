@@ -51,7 +51,7 @@ describe(`a controller whose database is killed ${KILLS} times`, () => {
   it('brings every operation that was on its way to its end', async () => {
     const ground = await groundOf(controller.api)
     let over = false
-    const running = runLives(unsure(controller.api), ground, LIVES).finally(() => {
+    const running = runLives(controller.api, ground, LIVES).finally(() => {
       over = true
     })
     for (let kill = 0; kill < KILLS && !over; kill += 1) {
@@ -78,27 +78,6 @@ async function isAtWork({ dir, api }: ControllerProcess): Promise<true | undefin
   const open = await api.list('listOperations', { state: 'open', listall: true }).catch(() => [])
   // Backends of a killed server answer for a moment yet.
   return open.length > 0 && postmaster(dir) !== undefined ? true : undefined
-}
-
-/** The API's refusal while the database is away says nothing of what became of the request: for a client, an answer lost. */
-function unsure(api: Api): Api {
-  const settle = async <Result>(asked: Promise<Result>): Promise<Result> => {
-    try {
-      return await asked
-    } catch (error) {
-      if (error instanceof ApiError && error.code === 503) {
-        throw new Error('the answer is lost', { cause: error })
-      }
-      throw error
-    }
-  }
-  return {
-    raw: (command, params) => settle(api.raw(command, params)),
-    run: (command, params) => settle(api.run(command, params)),
-    submit: (command, params) => settle(api.submit(command, params)),
-    job: (id) => settle(api.job(id)),
-    list: (command, params) => settle(api.list(command, params)),
-  }
 }
 
 function killDatabase(dir: string): void {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
-import { ApiError, type Api, type Entity, type Params } from '../../lab/api.ts'
+import { ApiError, type Api, type Entity, type Params, text } from '../../lab/api.ts'
 
 /** What one life needs of the zone it runs in. */
 export interface Ground {
@@ -23,20 +23,49 @@ const LIFE_MS = 240_000
  * Runs `count` volume lives at once: create, attach, snapshot, detach, revert, resize, delete the snapshot, delete. The
  * controller may be killed under them: a lost answer is settled by asking what is there, as a careful client would.
  */
-export async function runLives(api: Api, ground: Ground, count: number): Promise<Outcome> {
+export function runLives(api: Api, ground: Ground, count: number): Promise<Outcome> {
+  const clients = Array.from({ length: count }, () => api)
+  return runLivesOf(clients, ground, { count })
+}
+
+/** As `runLives`, by clients each of which lives one life at a time, until there were `count` of all together. */
+export async function runLivesOf(
+  clients: readonly Api[],
+  ground: Ground,
+  { count }: { readonly count: number },
+): Promise<Outcome> {
   const jobs: string[] = []
   const failures: string[] = []
-  const lives = Array.from({ length: count }, async (_, index) => {
-    try {
-      await life({ api, jobs, until: Date.now() + LIFE_MS }, ground, index)
-      return 1
-    } catch (error) {
-      failures.push(`life ${index}: ${error instanceof Error ? error.message : String(error)}`)
-      return 0
+  let [begun, completed] = [0, 0]
+  const work = async (api: Api) => {
+    while (begun < count) {
+      const index = begun
+      begun += 1
+      try {
+        await life({ api, jobs, until: Date.now() + LIFE_MS }, ground, index)
+        completed += 1
+      } catch (error) {
+        failures.push(`life ${index}: ${error instanceof Error ? error.message : String(error)}`)
+      }
     }
-  })
-  const completed = (await Promise.all(lives)).reduce<number>((sum, one) => sum + one, 0)
+  }
+  await Promise.all(clients.map(work))
   return { jobs, completed, failures }
+}
+
+/** A zone's ground for lives: an offering and `vms` machines of their own. */
+export async function groundFor(api: Api, vms: number): Promise<Ground> {
+  const zone = text((await api.list('listZones'))[0] ?? {}, 'id')
+  const service = text((await api.list('listServiceOfferings'))[0] ?? {}, 'id')
+  const templateid = text((await api.list('listTemplates', { templatefilter: 'all' }))[0] ?? {}, 'id')
+  const terms = { displaytext: 'for lives that are killed', customized: true, miniops: 50, maxiops: 1000 }
+  const offering = text(await api.run('createDiskOffering', { name: 'life', ...terms }), 'id')
+  const made: string[] = []
+  for (let index = 0; index < vms; index += 1) {
+    const machine = { zoneid: zone, serviceofferingid: service, templateid, name: `crash-${index}` }
+    made.push(text(await api.run('deployVirtualMachine', machine), 'id'))
+  }
+  return { zone, offering, vms: made }
 }
 
 interface Client {
@@ -58,8 +87,11 @@ async function life(client: Client, ground: Ground, index: number): Promise<void
   await reach(client, { command: 'revertSnapshot', params: { id: snapshot } })
   const grown = async () => (await volume())?.['size'] === 2 * 1024 ** 3
   await reach(client, { command: 'resizeVolume', params: { id, size: 2 }, happened: grown })
-  const gone = async () => (await find(client, 'listSnapshots', { id: snapshot })) === undefined
-  await reach(client, { command: 'deleteSnapshot', params: { id: snapshot }, happened: gone })
+  // Two, where an answer was lost before the request was known to have been heard, and it was asked again.
+  for (const one of await all(client, 'listSnapshots', { volumeid: id })) {
+    const gone = async () => (await find(client, 'listSnapshots', { id: text(one, 'id') })) === undefined
+    await reach(client, { command: 'deleteSnapshot', params: { id: text(one, 'id') }, happened: gone })
+  }
   const destroy = { id, expunge: true }
   await reach(client, {
     command: 'destroyVolume',
@@ -89,9 +121,10 @@ async function reach(client: Client, wish: Wish): Promise<void> {
       return
     } catch (error) {
       if (Date.now() > client.until) throw new Error(`${command} did not come about`, { cause: error })
-      const lost = !(error instanceof ApiError)
+      const lost = isLost(error)
       if (happened && (await happened())) return
-      if (!lost) throw new Error(`${command}: ${error.message}`, { cause: error })
+      if (!lost)
+        throw new Error(`${command}: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
       await pause(RETRY_MS)
     }
   }
@@ -104,10 +137,15 @@ async function jobEnds(client: Client, job: string): Promise<void> {
       await client.api.job(job)
       return
     } catch (error) {
-      if (error instanceof ApiError || Date.now() > client.until) throw error
+      if (!isLost(error) || Date.now() > client.until) throw error
       await pause(RETRY_MS)
     }
   }
+}
+
+/** No answer, or one that says that the database did not answer. */
+function isLost(error: unknown): boolean {
+  return !(error instanceof ApiError) || error.code === 503
 }
 
 async function snapshotOf(client: Client, volume: string): Promise<string> {
@@ -127,13 +165,17 @@ async function attached(client: Client, id: string): Promise<boolean> {
 }
 
 async function find(client: Client, command: string, params: Params): Promise<Entity | undefined> {
+  return (await all(client, command, params))[0]
+}
+
+async function all(client: Client, command: string, params: Params): Promise<readonly Entity[]> {
   for (;;) {
     try {
-      return (await client.api.list(command, params))[0]
+      return await client.api.list(command, params)
     } catch (error) {
       // An id that was never there is refused as CloudStack refuses it.
-      if (error instanceof ApiError && error.code === 431) return undefined
-      if (error instanceof ApiError || Date.now() > client.until) throw error
+      if (error instanceof ApiError && error.code === 431) return []
+      if (!isLost(error) || Date.now() > client.until) throw error
       await pause(RETRY_MS)
     }
   }

@@ -13,21 +13,27 @@ export interface SimulatorFaults {
   clear(): Promise<void>
 }
 
-/** Reaches the simulator of a controller's data directory. */
-export function simulatorFaults(controllerDir: string): SimulatorFaults {
+/** Any method of the simulator's, by its path: what its README lists. */
+export function simulatorMethods(controllerDir: string): <Result>(method: string, args: object) => Promise<Result> {
   const { user, password } = read(join(controllerDir, 'simulator.credentials.json'))
   const { url } = read(join(controllerDir, 'simulator', 'ready.json'))
   const remote = wireClient({ url: url ?? '', user: user ?? '', password: password ?? '' })
+  return (method, args) => remote(method, args, labCall(10_000))
+}
+
+/** Reaches the simulator of a controller's data directory. */
+export function simulatorFaults(controllerDir: string): SimulatorFaults {
+  const send = simulatorMethods(controllerDir)
   return {
     arm: async (fault) => {
-      await remote('faults/arm', fault, labCall(10_000))
+      await send('faults/arm', fault)
     },
     held: async () => {
-      const { held } = await remote<{ readonly held: readonly unknown[] }>('faults/list', {}, labCall(10_000))
+      const { held } = await send<{ readonly held: readonly unknown[] }>('faults/list', {})
       return held.length
     },
     clear: async () => {
-      await remote('faults/clear', {}, labCall(10_000))
+      await send('faults/clear', {})
     },
   }
 }
