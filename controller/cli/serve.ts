@@ -73,7 +73,7 @@ export async function serve(
   const stop = stopSignal()
   announce(dir, { pid: process.pid, url, integrationUrl, metricsUrl, node, installation: store.installation })
   stack.defer(() => withdraw(dir))
-  log.info({ url, integrationUrl, metricsUrl, node, data: dir, installation: store.installation }, 'serving')
+  log.info({ url, integrationUrl, metricsUrl, data: dir, installation: store.installation }, 'serving')
   log.info({ signal: await stop }, 'stopping')
 }
 
