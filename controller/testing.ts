@@ -6,7 +6,7 @@ import { createApiServer } from './api/server.ts'
 import type { System } from './operations/context.ts'
 import { type Runner, startRunner } from './jobs/runner.ts'
 import { ensureBootstrap } from './operations/bootstrap.ts'
-import { createPluginHost } from './plugin-host/create.ts'
+import { createPluginHost, type PluginHostOptions } from './plugin-host/create.ts'
 import { describeFailure } from './sagas/calls.ts'
 import { createSagas } from './sagas/registry.ts'
 import { createJournal } from './store/journal.ts'
@@ -39,14 +39,19 @@ const ENDED_MS = 30_000
 
 /** Starts a controller on ports of its own, in about half a second. Nothing is registered with it yet: see `makeGround`. */
 export async function startController(
-  options: { readonly simulator?: TestSimulator; readonly log?: Logger } = {},
+  options: {
+    readonly simulator?: TestSimulator
+    readonly log?: Logger
+    /** Beside the simulator's. */
+    readonly plugins?: Partial<Pick<PluginHostOptions, 'storage' | 'hypervisors'>>
+  } = {},
 ): Promise<TestController> {
   const log = options.log ?? SILENT
   const simulator = options.simulator ?? (await startSimulator())
   const store = await testStore()
   const plugins = createPluginHost({
-    storage: [simulatorStorage],
-    hypervisors: [simulatorHypervisor],
+    storage: [simulatorStorage, ...(options.plugins?.storage ?? [])],
+    hypervisors: [simulatorHypervisor, ...(options.plugins?.hypervisors ?? [])],
     load: registrationLoader(store),
     owner: store.installation,
   })
