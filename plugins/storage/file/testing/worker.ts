@@ -1,6 +1,7 @@
 /**
  * A process to be killed or stopped. `churn URL VOLUME SNAPSHOT FENCE` changes a volume for ever, in ways that leave its
- * bytes as they are; `hold DIRECTORY KEY` takes a lock and keeps it. Both print a line once they are at it.
+ * bytes as they are, and prints each id before it is used, as a journal does; `hold DIRECTORY KEY` takes a lock, prints a
+ * line, and keeps it.
  */
 import type { SnapshotId, VolumeId } from '@moorage/contract'
 import { fileStorage } from '../index.ts'
@@ -29,11 +30,11 @@ async function churn(provider: RawProvider, volume: VolumeId, base: SnapshotId):
   const at = () => call({ fence: Number(fence) })
   for (;;) {
     const consumer = newHost()
+    const [taken, cloned] = [newId<'snapshot'>(), newId<'volume'>()]
+    process.stdout.write(`${consumer.id} ${taken} ${cloned}\n`)
     await provider.access.expose({ source, consumer, mode: 'rw', account: 'a' }, at())
-    process.stdout.write('at it\n')
     await provider.access.withdraw({ source, consumer }, at())
     await provider.revert.revert(volume, base, at())
-    const [taken, cloned] = [newId<'snapshot'>(), newId<'volume'>()]
     await provider.snapshots.create({ id: taken, volume }, at())
     const { bytes = 0 } = (await provider.volumes.get(volume, at())) ?? {}
     await provider.clones.clone({ kind: 'snapshot', id: taken }, { id: cloned, bytes, qos: {}, settings: {} }, at())
