@@ -131,10 +131,10 @@ test('killed at any moment of any change, a volume keeps its bytes, and the same
 async function undo(provider: RawProvider, volume: VolumeId, journal: string): Promise<void> {
   const [consumer, snapshot, clone] = journal.trim().split('\n').at(-1)?.split(' ') ?? []
   const source = { kind: 'volume', id: volume } as const
-  // The worker prints ids.
-  await provider.volumes.delete(clone as VolumeId, call())
-  await provider.snapshots.delete(snapshot as SnapshotId, call())
-  await provider.access.withdraw({ source, consumer: { ...newHost(), id: consumer as HostId } }, call())
+  await provider.volumes.delete(clone as VolumeId, call()) // The worker prints ids.
+  await provider.snapshots.delete(snapshot as SnapshotId, call()) // As above.
+  const host = { ...newHost(), id: consumer as HostId } // As above.
+  await provider.access.withdraw({ source, consumer: host }, call())
 }
 
 test('the change list covers exactly what reads differently, whatever was written and discarded', async () => {
