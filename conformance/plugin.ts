@@ -12,7 +12,7 @@ export interface Opened<Bound extends object> {
     readonly title: string
     readonly schemes: readonly string[]
     readonly settings: readonly SettingSpec[]
-    open(endpoint: Endpoint): Bound
+    open(endpoint: Endpoint): Bound | Promise<Bound>
   }
   readonly endpoint: Endpoint
 }
@@ -67,7 +67,7 @@ export async function checkWrongSecret<Bound extends object>(
   const wrong = 'not-the-secret-4711'
   options.audit.keepSecret(wrong)
   const settings = { ...endpoint.settings, [secret.name]: wrong }
-  await refused(options.report(options.audit.watch(plugin.open({ ...endpoint, settings }))), 'DENIED')
+  await refused(options.report(options.audit.watch(await plugin.open({ ...endpoint, settings }))), 'DENIED')
 }
 
 /** Fails unless a back end that is not there is reported as `UNAVAILABLE` or `TIMEOUT`, soon, and with effect `none`. */
@@ -76,7 +76,7 @@ export async function checkUnreachable<Bound extends object>(
   options: { readonly call: () => Call; readonly report: (bound: Bound, call: Call) => Promise<unknown> },
 ): Promise<void> {
   const url = withDeadPort(endpoint.url)
-  const bound = plugin.open({ ...endpoint, url })
+  const bound = await plugin.open({ ...endpoint, url })
   const began = Date.now()
   await refused(options.report(bound, options.call()), ['UNAVAILABLE', 'TIMEOUT'])
   assert.ok(Date.now() - began < 10_000, 'it took more than 10 s to say so')
@@ -89,6 +89,6 @@ function withDeadPort(url: string): string {
   return `${at[1] ?? ''}127.0.0.1:1${at[2] ?? ''}`
 }
 
-async function attempt(open: () => object): Promise<object> {
+async function attempt(open: () => object | Promise<object>): Promise<object> {
   return open()
 }

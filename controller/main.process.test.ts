@@ -58,6 +58,21 @@ function moorage(argv: readonly string[], env: NodeJS.ProcessEnv = {}): Started 
   return started
 }
 
+/** Children of a controller that run the plug-in at a path, which is the last word of their command lines. */
+function besides({ child }: Started, path: string): readonly number[] {
+  const children = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8').trim().split(' ')
+  return children.map(Number).filter((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').endsWith(`\0${path}\0`))
+}
+
+/** A process that ended has no command line, also while nobody has asked how it ended. */
+function lives(pid: number): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8') !== ''
+  } catch {
+    return false
+  }
+}
+
 async function exitOf(started: Started): Promise<number | null> {
   if (started.child.exitCode === null) await once(started.child, 'exit')
   return started.child.exitCode
@@ -188,6 +203,30 @@ describe('a controller', () => {
     expect(text).toMatch(/^moorage_lease_renewals_total\{outcome="ok"\} \d+$/m)
     expect(text).toMatch(/^moorage_operations\{lane="access",state="queued"\} 0$/m)
     expect(text).not.toMatch(/^moorage_scrape_errors_total\{/m)
+  }, 60_000)
+
+  test('lists a plug-in of its command line, whose process ends with it, even killed and blocked', async () => {
+    const odd = join(import.meta.dirname, 'plugin-host/outside/testing/misbehaving.ts')
+    const integration = ['--integration-listen', '127.0.0.1:0', '--plugin', `${odd},memory=64`]
+    const { started, integrationUrl } = await serving(...integration)
+    const listed = await fetch(`${integrationUrl}/client/api?command=listStorageProviders&type=primary&response=json`)
+    expect(JSON.stringify(await listed.json())).toContain('"name":"odd"')
+    const beside = besides(started, odd)
+    expect(beside).toHaveLength(1)
+    process.kill(beside[0] ?? 0, 'SIGSTOP')
+    await started.end('SIGKILL')
+    await expect.poll(() => beside.filter(lives)).toEqual([])
+    const again = await serving(...integration)
+    const besideAgain = besides(again.started, odd)
+    expect(besideAgain).toHaveLength(1)
+    expect(await again.started.end('SIGTERM')).toBe(0)
+    expect(besideAgain.filter(lives)).toEqual([])
+  }, 120_000)
+
+  test('names a plug-in that it cannot load, with exit code 1', async () => {
+    const started = moorage(['serve', '--data', data, '--listen', '127.0.0.1:0', '--plugin', '/nowhere/acme'])
+    expect(await exitOf(started)).toBe(1)
+    expect(started.err()).toContain('--plugin /nowhere/acme: ENOENT')
   }, 60_000)
 
   test('refuses an integration port that others could reach', async () => {

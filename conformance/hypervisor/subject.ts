@@ -4,6 +4,7 @@ import type {
   HypervisorAdapter,
   HypervisorCapability,
   HypervisorPlugin,
+  Loaded,
   VmId,
   VolumeId,
 } from '@moorage/contract'
@@ -59,7 +60,7 @@ export interface HypervisorBench {
   readonly guest?: GuestIo
   readonly stranger?: HypervisorAdapter
   readonly peer?: HypervisorPeer
-  readonly plugin?: { readonly plugin: HypervisorPlugin; readonly endpoint: Endpoint }
+  readonly plugin?: { readonly plugin: Loaded<HypervisorPlugin>; readonly endpoint: Endpoint }
   /** Called after each case, failed or not: takes the disks away. */
   dispose(): Promise<void>
 }

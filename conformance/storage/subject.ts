@@ -1,4 +1,4 @@
-import type { Connection, Endpoint, StorageCapability, StoragePlugin, StorageProvider } from '@moorage/contract'
+import type { Connection, Endpoint, Loaded, StorageCapability, StoragePlugin, StorageProvider } from '@moorage/contract'
 
 /**
  * A session of an initiator, or whatever reaches the bytes behind a connection. Offsets and lengths are multiples of 4096.
@@ -30,7 +30,7 @@ export interface StorageBench {
    */
   readonly connect?: (connection: Connection) => Promise<OpenDisk>
   /** The plug-in, and the endpoint under which `provider` was opened. */
-  readonly plugin?: { readonly plugin: StoragePlugin; readonly endpoint: Endpoint }
+  readonly plugin?: { readonly plugin: Loaded<StoragePlugin>; readonly endpoint: Endpoint }
   /** Called after each case, failed or not. */
   dispose(): Promise<void>
 }

@@ -1,5 +1,13 @@
 import { randomUUID } from 'node:crypto'
-import type { Call, Connection, StorageProvider, VolumeId } from '@moorage/contract'
+import type {
+  Call,
+  Connection,
+  HypervisorPlugin,
+  Loaded,
+  StoragePlugin,
+  StorageProvider,
+  VolumeId,
+} from '@moorage/contract'
 import { simulatorHypervisor } from '@moorage/hypervisor-simulator'
 import type { TestSimulator } from '@moorage/simulator/testing'
 import { simulatorStorage } from '@moorage/storage-simulator'
@@ -7,8 +15,14 @@ import { newId } from '../check.ts'
 import type { GuestIo, HypervisorSubject, TestDisk } from '../hypervisor/subject.ts'
 import type { OpenDisk, StorageSubject } from '../storage/subject.ts'
 
-/** The simulated array as a subject: an array of its own for each case, with small pages so that paging is tried. */
-export function simulatorStorageSubject(simulator: () => TestSimulator): StorageSubject {
+/**
+ * The simulated array as a subject: an array of its own for each case, with small pages so that paging is tried. `plugin`:
+ * the simulator's, wherever it runs.
+ */
+export function simulatorStorageSubject(
+  simulator: () => TestSimulator,
+  plugin: () => Loaded<StoragePlugin> = () => simulatorStorage,
+): StorageSubject {
   return {
     lacks: {},
     async make() {
@@ -17,10 +31,10 @@ export function simulatorStorageSubject(simulator: () => TestSimulator): Storage
       await simulator().send('arrays/define', { array, totalBytes, limits: { pageItems: 7 } })
       const endpoint = simulator().storageEndpoint(array)
       return {
-        provider: simulatorStorage.open(endpoint),
-        stranger: simulatorStorage.open(simulator().storageEndpoint(array, 'another-installation')),
+        provider: await plugin().open(endpoint),
+        stranger: await plugin().open(simulator().storageEndpoint(array, 'another-installation')),
         connect: (connection) => openDisk(simulator(), connection),
-        plugin: { plugin: simulatorStorage, endpoint },
+        plugin: { plugin: plugin(), endpoint },
         dispose: async () => undefined,
       }
     },
@@ -41,25 +55,28 @@ async function openDisk(simulator: TestSimulator, connection: Connection): Promi
   }
 }
 
-/** The simulated host as a subject: a host of its own for each case, with disks on a simulated array. */
-export function simulatorHypervisorSubject(simulator: () => TestSimulator): HypervisorSubject {
+/** The simulated host as a subject: a host of its own for each case, with disks on a simulated array. `plugin` likewise. */
+export function simulatorHypervisorSubject(
+  simulator: () => TestSimulator,
+  plugin: () => Loaded<HypervisorPlugin> = () => simulatorHypervisor,
+): HypervisorSubject {
   return {
     lacks: {},
     async make() {
       const name = `host-${randomUUID()}`
       const endpoint = simulator().hostEndpoint(name)
-      const adapter = simulatorHypervisor.open(endpoint)
+      const adapter = await plugin().open(endpoint)
       const { initiator } = await adapter.hosts.report(newCall())
       const array = simulatorStorage.open(simulator().storageEndpoint(`array-of-${name.slice(0, 20)}`))
       const made: (() => Promise<void>)[] = []
       const other = `peer-${randomUUID()}`
-      const peer = simulatorHypervisor.open(simulator().hostEndpoint(other))
+      const peer = await plugin().open(simulator().hostEndpoint(other))
       const { initiator: peerInitiator } = await peer.hosts.report(newCall())
       return {
         adapter,
         peer: { adapter: peer, guest: guestIo(simulator(), other) },
-        stranger: simulatorHypervisor.open(simulator().hostEndpoint(name, 'another-installation')),
-        plugin: { plugin: simulatorHypervisor, endpoint },
+        stranger: await plugin().open(simulator().hostEndpoint(name, 'another-installation')),
+        plugin: { plugin: plugin(), endpoint },
         guest: guestIo(simulator(), name),
         disk: (bytes) => newDisk({ simulator: simulator(), array, initiator, peerInitiator, bytes, made }),
         async dispose() {

@@ -12,6 +12,10 @@ test('serve reads its flags, with the usual address when none is given', () => {
     'simulator',
     '--metrics-listen',
     '0.0.0.0:9100',
+    '--plugin',
+    '/p/acme',
+    '--plugin',
+    '/p/files,write=/srv/pool,read=/etc/acme,run,memory=64',
   ]
   expect(readArguments(argv)).toEqual({
     command: 'serve',
@@ -21,6 +25,10 @@ test('serve reads its flags, with the usual address when none is given', () => {
     metricsListen: { host: '0.0.0.0', port: 9100 },
     seed: 'simulator',
     adminPasswordFile: undefined,
+    plugins: [
+      { path: '/p/acme', read: [], write: [], run: false, memoryMib: 256 },
+      { path: '/p/files', read: ['/etc/acme'], write: ['/srv/pool'], run: true, memoryMib: 64 },
+    ],
     logLevel: 'info',
   })
 })
@@ -51,6 +59,8 @@ describe('a command line that cannot be followed', () => {
     ['--listen: must be HOST:PORT', ['serve', '--data', 'd', '--listen', 'h:70000']],
     ['--integration-listen: must be HOST:PORT', ['serve', '--data', 'd', '--integration-listen', 'x']],
     ['--seed: must be simulator; got san', ['serve', '--data', 'd', '--seed', 'san']],
+    ['--plugin: it must begin with the path', ['serve', '--data', 'd', '--plugin', ',run']],
+    ['--plugin: all is neither read=PATH', ['serve', '--data', 'd', '--plugin', '/p,all']],
     ['--log-level: must be one of', ['serve', '--data', 'd', '--log-level', 'loud']],
     ['--seed: does not go with keys', ['keys', '--data', 'd', '--seed', 'simulator']],
     ['there is no command srve', ['srve', '--data', 'd']],

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { type PluginSpec, readPluginSpec } from '../plugin-host/outside/spec.ts'
 import type { ExpectedLink } from './audit.ts'
 
 /** An address to listen on. */
@@ -17,6 +18,7 @@ export type Asked =
       readonly metricsListen: ListenAddress | undefined
       readonly seed: 'simulator' | undefined
       readonly adminPasswordFile: string | undefined
+      readonly plugins: readonly PluginSpec[]
       readonly logLevel: string
     }
   | { readonly command: 'keys' | 'stop-simulator'; readonly data: string }
@@ -32,13 +34,16 @@ export class UsageError extends Error {
 export const USAGE = `Moorage, the storage control plane of a private cloud.
 
   moorage serve --data DIR [--listen HOST:PORT] [--integration-listen HOST:PORT] [--seed simulator]
-                [--metrics-listen HOST:PORT] [--admin-password-file FILE] [--log-level LEVEL]
+                [--metrics-listen HOST:PORT] [--plugin PATH[,GRANT...]]... [--admin-password-file FILE] [--log-level LEVEL]
       Runs a controller in the foreground; JSON lines on stdout; SIGTERM stops it cleanly.
       --data DIR                      keeps the database, the master key and admin.json; made if it is not there
       --listen HOST:PORT              the API, at /client/api; 127.0.0.1:8080 unless given
       --integration-listen HOST:PORT  the API without credentials, on a loopback address; none unless given
       --metrics-listen HOST:PORT      /metrics for Prometheus, without credentials; none unless given
       --seed simulator                starts or adopts a simulator and registers a small cloud on it
+      --plugin PATH[,GRANT...]        loads the provider or adapter that the package or module PATH exports as plugin,
+                                      into a process of its own; it may use the network and read its own files, and
+                                      what is granted: read=PATH, write=PATH, run (programs), memory=MIB (256)
       --admin-password-file FILE      password of the first administrator; random unless given
       --log-level LEVEL               trace, debug, info, warn or error; info unless given
       MOORAGE_DATABASE_URL            a PostgreSQL to use instead of our own under DIR
@@ -59,6 +64,7 @@ const FLAGS = {
   'integration-listen': { type: 'string' },
   'metrics-listen': { type: 'string' },
   seed: { type: 'string' },
+  plugin: { type: 'string', multiple: true },
   'admin-password-file': { type: 'string' },
   'log-level': { type: 'string' },
   expect: { type: 'string' },
@@ -119,6 +125,7 @@ function serve(values: Values): Asked {
     metricsListen: optionalAddress(values, 'metrics-listen'),
     seed,
     adminPasswordFile: values['admin-password-file'],
+    plugins: (values.plugin ?? []).map(pluginSpec),
     logLevel,
   }
 }
@@ -126,6 +133,14 @@ function serve(values: Values): Asked {
 function optionalAddress(values: Values, flag: 'integration-listen' | 'metrics-listen'): ListenAddress | undefined {
   const text = values[flag]
   return text === undefined ? undefined : address(text, flag)
+}
+
+function pluginSpec(text: string): PluginSpec {
+  try {
+    return readPluginSpec(text)
+  } catch (error) {
+    throw new UsageError(`--plugin: ${error instanceof Error ? error.message : ''}; got ${text}`, { cause: error })
+  }
 }
 
 function needed(value: string | undefined, flag: string, what: string): string {

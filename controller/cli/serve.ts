@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { HypervisorPlugin, StoragePlugin } from '@moorage/contract'
+import type { HypervisorPlugin, Loaded, StoragePlugin } from '@moorage/contract'
 import { createMetricsServer } from '../api/probes.ts'
 import { createApiServer } from '../api/server.ts'
 import { startRunner } from '../jobs/runner.ts'
@@ -8,6 +8,8 @@ import type { Runner } from '../jobs/runner.ts'
 import { createAuditor } from '../operations/audit.ts'
 import type { System } from '../operations/context.ts'
 import { createPluginHost } from '../plugin-host/create.ts'
+import { loadOutside } from '../plugin-host/outside/load.ts'
+import type { PluginSpec } from '../plugin-host/outside/spec.ts'
 import { startReconcilers } from '../reconcilers/start.ts'
 import { describeFailure } from '../sagas/calls.ts'
 import { createSagas } from '../sagas/registry.ts'
@@ -28,10 +30,10 @@ import { hasDied, nodeIdentity } from './node-identity.ts'
 import { seedSimulator } from './seed.ts'
 import { ensureSimulator } from './simulator-daemon.ts'
 
-/** The plug-ins that ship with the controller; main.ts is the only file that knows them. */
+/** The plug-ins of a controller: those that ship with it, which main.ts alone knows, and those that its command line adds. */
 export interface Plugins {
-  readonly storage: readonly StoragePlugin[]
-  readonly hypervisors: readonly HypervisorPlugin[]
+  readonly storage: readonly Loaded<StoragePlugin>[]
+  readonly hypervisors: readonly Loaded<HypervisorPlugin>[]
 }
 
 /** How long a node may be silent before others take its operations over. */
@@ -46,10 +48,11 @@ const LAST_REQUESTS_MS = 5_000
  */
 export async function serve(
   asked: Extract<Asked, { readonly command: 'serve' }>,
-  plugins: Plugins,
+  shipped: Plugins,
   log: Logger,
 ): Promise<void> {
   await using stack = new AsyncDisposableStack()
+  const plugins = await withOutside(stack, shipped, { specs: asked.plugins, log })
   const { dir, store } = await openData(asked.data, { log, create: true })
   stack.defer(() => store.close())
   await ensureAdministrator(store, { data: dir, passwordFile: asked.adminPasswordFile })
@@ -75,6 +78,27 @@ export async function serve(
   stack.defer(() => withdraw(dir))
   log.info({ url, integrationUrl, metricsUrl, data: dir, installation: store.installation }, 'serving')
   log.info({ signal: await stop }, 'stopping')
+}
+
+/** The plug-ins with those of the command line, each in a process of its own that ends with `stack`. */
+async function withOutside(
+  stack: AsyncDisposableStack,
+  shipped: Plugins,
+  { specs, log }: { readonly specs: readonly PluginSpec[]; readonly log: Logger },
+): Promise<Plugins> {
+  const loading = await Promise.allSettled(
+    specs.map((spec) => loadOutside(spec, { log: log.child({ part: 'plugins' }) })),
+  )
+  const loaded = loading.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []))
+  for (const each of loaded) stack.defer(() => each.close())
+  const failed = loading.find((each) => each.status === 'rejected')
+  if (failed) throw failed.reason
+  for (const { plugin } of loaded) log.info({ kind: plugin.kind, plugin: plugin.name }, 'a plug-in runs beside')
+  const added = loaded.map(({ plugin }) => plugin)
+  return {
+    storage: [...shipped.storage, ...added.filter((plugin) => plugin.kind === 'storage')],
+    hypervisors: [...shipped.hypervisors, ...added.filter((plugin) => plugin.kind === 'hypervisor')],
+  }
 }
 
 async function startWork(

@@ -4,7 +4,7 @@ import { HYPERVISOR_CAPABILITIES, STORAGE_CAPABILITIES } from '@moorage/contract
 export const CONTRACT_VERSION = 1
 
 /** Facets that every plug-in of a kind has. */
-const MANDATORY = {
+export const MANDATORY = {
   storage: ['pools', 'volumes', 'access', 'inventory'],
   hypervisor: ['hosts', 'vms', 'disks', 'inventory'],
 } as const

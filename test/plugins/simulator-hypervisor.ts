@@ -1,0 +1,1 @@
+export { simulatorHypervisor as plugin } from '@moorage/hypervisor-simulator'

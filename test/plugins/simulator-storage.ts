@@ -1,0 +1,1 @@
+export { simulatorStorage as plugin } from '@moorage/storage-simulator'
