@@ -147,14 +147,19 @@ export type HypervisorInventoryItem = { readonly name: string } & (
       readonly volume: VolumeId
       readonly generation: number
     }
-  /** Something made for a disk that should not outlive it: a secret, a storage repository, a mount. */
-  | { readonly kind: 'structure'; readonly owner: 'ours'; readonly id: string }
+  /**
+   * Something made for a disk or machine that should not outlive it: a secret, a storage repository, a mount, a process.
+   * `stale`: the host itself knows that it serves nobody.
+   */
+  | { readonly kind: 'structure'; readonly owner: 'ours'; readonly id: string; readonly stale?: true }
   | { readonly kind: 'vm' | 'disk' | 'structure'; readonly owner: 'foreign' }
 )
 
 /** Mandatory facet: everything that is there. */
 export interface HypervisorInventoryFacet {
   list(cursor: string | undefined, call: Call): Promise<Page<HypervisorInventoryItem>>
+  /** As `InventoryFacet.remove`. */
+  remove?(structure: string, call: Call): Promise<void>
 }
 
 /** Optional facet: tell a machine that a disk has grown. Idempotent. */

@@ -180,17 +180,38 @@ export type InventoryItem = {
   /** Epoch milliseconds; absent when the back end does not know. */
   readonly createdAt?: number
 } & (
-  | { readonly kind: 'volume'; readonly owner: 'ours'; readonly id: VolumeId }
+  | {
+      readonly kind: 'volume'
+      readonly owner: 'ours'
+      readonly id: VolumeId
+      /** What `QosFacet.read` would answer; absent: to be asked for there. Spares a large array a call for each volume. */
+      readonly qos?: Qos
+    }
   | { readonly kind: 'snapshot'; readonly owner: 'ours'; readonly id: SnapshotId; readonly volume: VolumeId }
-  | { readonly kind: 'exposure'; readonly owner: 'ours'; readonly source: Source; readonly consumer: HostId }
-  /** Something that serves a volume and should not outlive it: a target, a mount, a throttle. */
-  | { readonly kind: 'structure'; readonly owner: 'ours'; readonly id: string }
+  | {
+      readonly kind: 'exposure'
+      readonly owner: 'ours'
+      readonly source: Source
+      readonly consumer: HostId
+      /** As it is enforced; absent when the back end does not tell. */
+      readonly mode?: AccessMode
+    }
+  /**
+   * Something that serves a volume and should not outlive it: a target, a mount, a throttle. `stale`: the back end itself
+   * knows that it serves nobody; absent, it is stale when nobody is recorded to have access to the volume in its name.
+   */
+  | { readonly kind: 'structure'; readonly owner: 'ours'; readonly id: string; readonly stale?: true }
   | { readonly kind: 'volume' | 'snapshot' | 'exposure' | 'structure'; readonly owner: 'foreign' }
 )
 
 /** Mandatory facet: everything that is there, ours and foreign. Without it neither a census nor a lost answer settles. */
 export interface InventoryFacet {
   list(cursor: string | undefined, call: Call): Promise<Page<InventoryItem>>
+  /**
+   * Removes a structure of ours, by the id under which `list` shows it. Looks again first: `IN_USE`, effect `none`, when it
+   * serves somebody after all. Removing what is not there succeeds. Absent: the back end cannot, or never has any.
+   */
+  remove?(structure: string, call: Call): Promise<void>
 }
 
 /** A snapshot as the back end holds it. */

@@ -1,10 +1,18 @@
 import { randomUUID } from 'node:crypto'
 import type { HostId, InventoryItem, SnapshotId, VmId, VolumeId } from '@moorage/contract'
 import { describe, expect, test } from 'vitest'
-import { type CensusPlace, type CensusView, compareCensus, exposureKey } from './census.ts'
+import {
+  type CensusPlace,
+  type CensusView,
+  countStrangers,
+  exposureKey,
+  judge,
+  missingFrom,
+  strangersFinding,
+} from './census.ts'
 
 // Ids made here stand for ids of ours.
-const [volume, other] = [randomUUID() as VolumeId, randomUUID() as VolumeId]
+const volume = randomUUID() as VolumeId
 const [snapshot, host, vm] = [randomUUID() as SnapshotId, randomUUID() as HostId, randomUUID() as VmId] // As above.
 const pool = randomUUID()
 
@@ -14,13 +22,17 @@ const EMPTY: CensusView = {
   exposures: new Map(),
   vms: new Map(),
   disks: new Map(),
+  served: new Set(),
 }
 const LIVED: CensusView = {
   volumes: new Map([[volume, { pool, state: 'present', bytes: 10 }]]),
   snapshots: new Map([[snapshot, { pool, state: 'present', volume }]]),
-  exposures: new Map([[exposureKey(`volume:${volume}`, host), { pool, state: 'given', source: `volume:${volume}` }]]),
+  exposures: new Map([
+    [exposureKey(`volume:${volume}`, host), { pool, state: 'given', source: `volume:${volume}`, mode: 'rw' }],
+  ]),
   vms: new Map([[vm, { host, state: 'Running' }]]),
   disks: new Map([[volume, { vm, generation: 3, actual: 'attached' }]]),
+  served: new Set([volume.replaceAll('-', '').slice(0, 20)]),
 }
 
 const lun: InventoryItem = { kind: 'volume', owner: 'ours', id: volume, name: 'lun', bytes: 10 }
@@ -43,68 +55,70 @@ const atHost = (...items: Extract<CensusPlace, { readonly kind: 'host' }>['items
   items,
 })
 
-function compare(
-  place: CensusPlace,
-  views: { readonly before: CensusView; readonly after?: CensusView },
-  more: { readonly busy?: readonly string[]; readonly now?: number; readonly graceMs?: number } = {},
-): readonly string[] {
-  const { before, after = before } = views
-  const { busy = [], now = 1000, graceMs = 0 } = more
-  return compareCensus({ before, after, places: [place], busy: new Set(busy), now, graceMs }).map(
-    ({ kind, object }) => `${kind} ${object}`,
-  )
+/** What is wrong with what is there, by class and object. */
+function wrong(place: CensusPlace, view: CensusView, grace = { now: 1000, graceMs: 0 }): readonly string[] {
+  return judge(place, view, grace).map((found) => `${found.class} ${found.object}`)
+}
+
+/** What is missing where nothing of the view was seen. */
+function missing(kind: CensusPlace['kind'], id: string, view: CensusView): readonly string[] {
+  return missingFrom({ kind, id }, view).map((found) => `${found.class} ${found.object}`)
 }
 
 const exposure = `exposure:volume:${volume}@${host}`
 
 describe('a census of a pool', () => {
   test('finds nothing when array and database agree', () => {
-    expect(compare(atPool(lun, shot, door), { before: LIVED })).toEqual([])
+    expect(wrong(atPool(lun, shot, door), LIVED)).toEqual([])
   })
 
-  test('calls an object of ours that nobody knows an orphan, and access that nobody knows drifted', () => {
-    expect(compare(atPool(lun, shot, door), { before: EMPTY })).toEqual([
-      `orphan volume:${volume}`,
-      `orphan snapshot:${snapshot}`,
-      `drifted ${exposure}`,
+  test('calls an object of ours that nobody knows an orphan, and access that nobody knows stale', () => {
+    expect(wrong(atPool(lun, shot, door), EMPTY)).toEqual([
+      `orphan-volume volume:${volume}`,
+      `orphan-snapshot snapshot:${snapshot}`,
+      `stale-exposure ${exposure}`,
     ])
   })
 
   test('calls what is recorded and not there a ghost', () => {
-    expect(compare(atPool(), { before: LIVED })).toEqual([
-      `ghost volume:${volume}`,
-      `ghost snapshot:${snapshot}`,
-      `ghost ${exposure}`,
+    expect(missing('pool', pool, LIVED)).toEqual([
+      `ghost-volume volume:${volume}`,
+      `ghost-snapshot snapshot:${snapshot}`,
+      `ghost-exposure ${exposure}`,
     ])
+    expect(missing('pool', randomUUID(), LIVED)).toEqual([])
   })
 
-  test('calls another size drifted', () => {
-    expect(compare(atPool({ ...lun, bytes: 11 }, shot, door), { before: LIVED })).toEqual([`drifted volume:${volume}`])
+  test('calls another size drifted, and another access mode where the array tells it', () => {
+    expect(wrong(atPool({ ...lun, bytes: 11 }), LIVED)).toEqual([`drifted-size volume:${volume}`])
+    expect(wrong(atPool({ ...door, mode: 'ro' }), LIVED)).toEqual([`drifted-access ${exposure}`])
+    expect(wrong(atPool({ ...door, mode: 'rw' }), LIVED)).toEqual([])
   })
 
-  test('does not take what lives in another pool for known', () => {
+  test('calls what is recorded as intended only, and access that was to be withdrawn, by their names', () => {
+    const intended = { ...LIVED, volumes: new Map([[volume, { pool, state: 'intended', bytes: 10 }]]) }
+    expect(wrong(atPool(lun), intended)).toEqual([`drifted-state volume:${volume}`])
+    const given = [...LIVED.exposures].map(([key, known]) => [key, { ...known, state: 'withdrawing' }] as const)
+    expect(wrong(atPool(door), { ...LIVED, exposures: new Map(given) })).toEqual([`stale-exposure ${exposure}`])
+  })
+
+  test('calls the second home of a volume a duplicate', () => {
     const elsewhere = { ...LIVED, volumes: new Map([[volume, { pool: randomUUID(), state: 'present', bytes: 10 }]]) }
-    expect(compare(atPool(lun, shot, door), { before: elsewhere })).toEqual([`orphan volume:${volume}`])
+    expect(wrong(atPool(lun, shot, door), elsewhere)).toEqual([`duplicated-volume volume:${volume}`])
   })
 
-  test('reports nothing that one of the two views explains: it was in motion', () => {
-    expect(compare(atPool(lun, shot, door), { before: EMPTY, after: LIVED })).toEqual([])
-    expect(compare(atPool(), { before: LIVED, after: EMPTY })).toEqual([])
-  })
-
-  test('reports nothing on which an operation works, be it on the volume or on the VM that has it', () => {
-    expect(compare(atPool(), { before: LIVED }, { busy: [`vm:${vm}`] })).toEqual([])
-    expect(compare(atPool(lun), { before: EMPTY }, { busy: [`volume:${volume}`] })).toEqual([])
-    expect(compare(atPool(lun), { before: EMPTY }, { busy: [`volume:${other}`] })).toEqual([`orphan volume:${volume}`])
+  test('names the locks under which the volume or the VM that has it may be changing, and one of its own', () => {
+    const [found] = missingFrom({ kind: 'pool', id: pool }, LIVED)
+    expect(found?.resources).toEqual([`volume:${volume}`, `vm:${vm}`, `census:pool:${pool} volume:${volume}`])
   })
 
   test('gives a young object its grace', () => {
     const young = { ...lun, createdAt: 900 }
-    expect(compare(atPool(young), { before: EMPTY }, { graceMs: 500 })).toEqual([])
-    expect(compare(atPool(young), { before: EMPTY }, { graceMs: 50 })).toEqual([`orphan volume:${volume}`])
+    expect(wrong(atPool(young), EMPTY, { now: 1000, graceMs: 500 })).toEqual([])
+    expect(wrong(atPool(young), EMPTY, { now: 1000, graceMs: 50 })).toEqual([`orphan-volume volume:${volume}`])
   })
 
-  test('lets a structure stand while its volume is served, and calls it an orphan after', () => {
+  test('lets a structure stand while its volume is served, unless the array itself knows that it is stale', () => {
     const throttle: InventoryItem = {
       kind: 'structure',
       owner: 'ours',
@@ -112,38 +126,44 @@ describe('a census of a pool', () => {
       name: 'group',
       bytes: 0,
     }
-    expect(compare(atPool(lun, shot, door, throttle), { before: LIVED })).toEqual([])
-    expect(compare(atPool(throttle), { before: EMPTY })).toEqual([`orphan structure:throttle ${volume}`])
+    expect(wrong(atPool(throttle), LIVED)).toEqual([])
+    expect(wrong(atPool(throttle), EMPTY)).toEqual([`stale-structure structure:throttle ${volume}`])
+    expect(wrong(atPool({ ...throttle, stale: true }), LIVED)).toEqual([`stale-structure structure:throttle ${volume}`])
   })
 
-  test('counts what is foreign by kind, and never names it', () => {
+  test('counts what is foreign by kind with its bytes, and never names it', () => {
     const strange = (name: string): InventoryItem => ({ kind: 'volume', owner: 'foreign', name, bytes: 5 })
-    expect(compare(atPool(strange('a'), strange('b')), { before: EMPTY })).toEqual(['foreign volume'])
+    expect(wrong(atPool(strange('a'), strange('b')), EMPTY)).toEqual([])
+    const [counted] = countStrangers([strange('c')], countStrangers([strange('a'), strange('b')]))
+    expect(counted).toEqual({ kind: 'volume', objects: 3, bytes: 15 })
+    expect(counted && strangersFinding(`pool:${pool}`, counted)).toMatchObject({
+      class: 'foreign',
+      object: 'volume',
+      detail: '3 that are not ours, 15 bytes',
+    })
   })
 })
 
 describe('a census of a host', () => {
   test('finds nothing when host and database agree', () => {
-    expect(compare(atHost(machine, disk), { before: LIVED })).toEqual([])
+    expect(wrong(atHost(machine, disk), LIVED)).toEqual([])
   })
 
   test('finds machines and disks that nobody knows, and those that are not there', () => {
-    expect(compare(atHost(machine, disk), { before: EMPTY })).toEqual([
-      `orphan vm:${vm}`,
-      `drifted disk:${vm}/${volume}`,
-    ])
-    expect(compare(atHost(), { before: LIVED })).toEqual([`ghost vm:${vm}`, `ghost disk:${vm}/${volume}`])
+    expect(wrong(atHost(machine, disk), EMPTY)).toEqual([`orphan-vm vm:${vm}`, `stale-disk disk:${vm}/${volume}`])
+    expect(missing('host', host, LIVED)).toEqual([`ghost-vm vm:${vm}`, `ghost-disk disk:${vm}/${volume}`])
   })
 
-  test('finds a disk of another generation', () => {
-    expect(compare(atHost(machine, { ...disk, generation: 2 }), { before: LIVED })).toEqual([
-      `drifted disk:${vm}/${volume}`,
-    ])
+  test('finds a disk of another generation, or one that is recorded as let go', () => {
+    expect(wrong(atHost(machine, { ...disk, generation: 2 }), LIVED)).toEqual([`drifted-disk disk:${vm}/${volume}`])
+    const left = { ...LIVED, disks: new Map([[volume, { vm, generation: 3, actual: 'unknown' }]]) }
+    expect(wrong(atHost(machine, disk), left)).toEqual([`drifted-disk disk:${vm}/${volume}`])
   })
 
-  test('finds a machine that should run elsewhere, and does not mind one that is stopped', () => {
-    const moved = { ...LIVED, vms: new Map([[vm, { host: randomUUID(), state: 'Running' }]]), disks: new Map() }
-    expect(compare(atHost(machine), { before: moved })).toEqual([`drifted vm:${vm}`])
-    expect(compare(atHost({ ...machine, state: 'stopped' }), { before: moved })).toEqual([])
+  test('finds a machine that should run elsewhere or nowhere, and does not mind one that is stopped', () => {
+    const at = (where: string | null) => ({ ...LIVED, vms: new Map([[vm, { host: where, state: 'Running' }]]) })
+    expect(wrong(atHost(machine), at(randomUUID()))).toEqual([`duplicated-vm vm:${vm}`])
+    expect(wrong(atHost(machine), at(null))).toEqual([`drifted-vm vm:${vm}`])
+    expect(wrong(atHost({ ...machine, state: 'stopped' }), at(randomUUID()))).toEqual([])
   })
 })

@@ -1,26 +1,36 @@
 import type { HypervisorInventoryItem, InventoryItem } from '@moorage/contract'
+import { factsOf, type FindingClass, type FindingKind } from './census-classes.ts'
 import { resourceName } from './resource.ts'
 
-/** What the database says is out there, at one moment. Keys are ids; see the functions below for those of pairs. */
+/**
+ * What the database says of some objects. Keys are ids; see the functions below for those of pairs. Of what is not asked
+ * about it need not say anything.
+ */
 export interface CensusView {
   /** Volumes that live, or are to live, somewhere. Bytes as on the array. */
   readonly volumes: ReadonlyMap<string, { readonly pool: string; readonly state: string; readonly bytes: number }>
   readonly snapshots: ReadonlyMap<string, { readonly pool: string; readonly state: string; readonly volume: string }>
   /** By `exposureKey`. */
-  readonly exposures: ReadonlyMap<string, { readonly pool: string; readonly state: string; readonly source: string }>
+  readonly exposures: ReadonlyMap<
+    string,
+    { readonly pool: string; readonly state: string; readonly source: string; readonly mode: string }
+  >
   readonly vms: ReadonlyMap<string, { readonly host: string | null; readonly state: string }>
   /** Disks by volume. */
   readonly disks: ReadonlyMap<string, { readonly vm: string; readonly generation: number; readonly actual: string }>
+  /** Beginnings of ids, see `serialIn`, of what somebody at the place has access to. */
+  readonly served: ReadonlySet<string>
 }
 
-/** What one pool or host holds. */
+/** Objects that one pool or host holds: all, or some of them. */
 export type CensusPlace =
   | { readonly kind: 'pool'; readonly id: string; readonly items: readonly InventoryItem[] }
   | { readonly kind: 'host'; readonly id: string; readonly items: readonly HypervisorInventoryItem[] }
 
 /** A difference between what is there and what should be. */
 export interface Finding {
-  readonly kind: 'orphan' | 'ghost' | 'drifted' | 'foreign'
+  readonly class: FindingClass
+  readonly kind: FindingKind
   /** `pool:ID` or `host:ID`. */
   readonly place: string
   /** `volume:ID`, `snapshot:ID`, `exposure:SOURCE@HOST`, `vm:ID`, `disk:VM/VOLUME`, `structure:NAME`; a kind for foreign. */
@@ -28,8 +38,8 @@ export interface Finding {
   readonly detail: string
   /** Locks of operations that may be the reason: while one of them works, this is no finding. */
   readonly resources: readonly string[]
-  /** Epoch milliseconds; absent when the back end does not know. */
-  readonly createdAt?: number
+  /** As provisioned; absent where the object has no size, or is not there. */
+  readonly bytes?: number
 }
 
 /** Key of a source's exposure to a host. `source` is `volume:ID` or `snapshot:ID`. */
@@ -37,39 +47,56 @@ export function exposureKey(source: string, host: string): string {
   return `${source}@${host}`
 }
 
+/** The lock of what is done about one object of one place, found or not. */
+function findingLock(place: string, object: string): string {
+  return resourceName('census', `${place} ${object}`)
+}
+
+/** Puts a finding together: its kind is that of its class, and its own lock is among its locks. */
+export function finding(of: Omit<Finding, 'kind'>): Finding {
+  const { place, object, resources } = of
+  return { ...of, kind: factsOf(of.class).kind, resources: [...resources, findingLock(place, object)] }
+}
+
+/** Under which name an object of ours stands in findings. */
+export function objectOf(item: (InventoryItem | HypervisorInventoryItem) & { readonly owner: 'ours' }): string {
+  if (item.kind === 'exposure') return `exposure:${exposureKey(`${item.source.kind}:${item.source.id}`, item.consumer)}`
+  if (item.kind === 'disk') return `disk:${item.vm}/${item.volume}`
+  return `${item.kind}:${item.id}`
+}
+
 /**
- * What differs between the places and the database, as far as both views agree on it and nothing works on it: what one
- * view alone calls wrong was in motion. `busy` names the locks of every operation that was open at any time since the
- * first view was taken. An object younger than `graceMs` is not yet called an orphan. Foreign objects are counted only.
+ * What is wrong with the objects of one place that are ours. `view` must say what is recorded of them. An orphan younger
+ * than `graceMs` at `now` is passed over. Not told from here: what is missing (`missingFrom`), and whether an operation
+ * works on any of it, of which `resources` are the locks.
  */
-export function compareCensus(what: {
-  readonly before: CensusView
-  readonly after: CensusView
-  readonly places: readonly CensusPlace[]
-  readonly busy: ReadonlySet<string>
-  readonly now: number
-  readonly graceMs: number
-}): readonly Finding[] {
-  const { before, after, places, busy, now, graceMs } = what
-  return places.flatMap((place) => {
-    const later = new Set(judge(place, after).map(keyOf))
-    const settled = judge(place, before).filter(
-      (finding) =>
-        later.has(keyOf(finding)) &&
-        !finding.resources.some((name) => busy.has(name)) &&
-        !(finding.kind === 'orphan' && finding.createdAt !== undefined && now - finding.createdAt < graceMs),
-    )
-    return [...settled, ...strangers(place)]
+export function judge(
+  place: CensusPlace,
+  view: CensusView,
+  grace: { readonly now: number; readonly graceMs: number },
+): readonly Finding[] {
+  const at = resourceName(place.kind, place.id)
+  const report = (found: Found) => finding({ place: at, ...found })
+  if (place.kind === 'host') {
+    return place.items.flatMap((item) => (item.owner === 'ours' ? judgeOnHost(place.id, item, view) : [])).map(report)
+  }
+  return place.items.flatMap((item) => {
+    if (item.owner !== 'ours') return []
+    const found = judgeInPool(place.id, item, view)
+    const young = item.createdAt !== undefined && grace.now - item.createdAt < grace.graceMs
+    return found && !(young && factsOf(found.class).kind === 'orphan') ? [report(found)] : []
   })
 }
 
-function keyOf({ kind, object }: Finding): string {
-  return `${kind} ${object}`
+/** What is wrong with the place that a view of what it did not list is about: everything in it is missing. */
+export function missingFrom(place: Pick<CensusPlace, 'kind' | 'id'>, view: CensusView): readonly Finding[] {
+  const at = resourceName(place.kind, place.id)
+  const found = place.kind === 'pool' ? missingFromPool(place.id, view) : missingFromHost(place.id, view)
+  return found.map((each) => finding({ place: at, ...each }))
 }
 
-function judge(place: CensusPlace, view: CensusView): readonly Finding[] {
-  return place.kind === 'pool' ? judgePool(place, view) : judgeHost(place, view)
-}
+type Found = Omit<Finding, 'place' | 'kind'>
+type Ours<Item> = Extract<Item, { readonly owner: 'ours' }>
 
 /** Locks under which a volume may be changing. */
 function locksOf(volume: string, view: CensusView): readonly string[] {
@@ -77,157 +104,154 @@ function locksOf(volume: string, view: CensusView): readonly string[] {
   return [resourceName('volume', volume), ...(disk ? [resourceName('vm', disk.vm)] : [])]
 }
 
-type PoolPlace = Extract<CensusPlace, { readonly kind: 'pool' }>
-type HostPlace = Extract<CensusPlace, { readonly kind: 'host' }>
-
-function judgePool(place: PoolPlace, view: CensusView): readonly Finding[] {
-  const at = resourceName('pool', place.id)
-  const seen = new Set<string>()
-  const found: Finding[] = []
-  const add = (finding: Omit<Finding, 'place'>) => void found.push({ place: at, ...finding })
-  const served = servedSerials(place.id, view)
-  for (const item of place.items) {
-    if (item.owner === 'foreign') continue
-    const since = item.createdAt === undefined ? {} : { createdAt: item.createdAt }
-    if (item.kind === 'volume') {
-      const object = resourceName('volume', item.id)
-      seen.add(object)
-      const known = view.volumes.get(item.id)
-      const resources = locksOf(item.id, view)
-      if (known?.pool !== place.id) add({ kind: 'orphan', object, detail: item.name, resources, ...since })
-      else if (known.state === 'intended')
-        add({ kind: 'drifted', object, detail: 'is recorded as intended only', resources })
-      else if (known.state === 'present' && known.bytes !== item.bytes) {
-        add({ kind: 'drifted', object, detail: `has ${item.bytes} bytes, recorded are ${known.bytes}`, resources })
-      }
-    } else if (item.kind === 'snapshot') {
-      const object = resourceName('snapshot', item.id)
-      seen.add(object)
-      const resources = [object, ...locksOf(item.volume, view)]
-      const known = view.snapshots.get(item.id)
-      if (known?.pool !== place.id) add({ kind: 'orphan', object, detail: item.name, resources, ...since })
-    } else if (item.kind === 'exposure') {
-      const source = `${item.source.kind}:${item.source.id}`
-      const key = exposureKey(source, item.consumer)
-      seen.add(`exposure:${key}`)
-      const known = view.exposures.get(key)
-      const resources = [source, ...locksOf(item.source.id, view)]
-      if (!known) add({ kind: 'drifted', object: `exposure:${key}`, detail: 'access that is not recorded', resources })
-      else if (known.state === 'withdrawing') {
-        add({ kind: 'drifted', object: `exposure:${key}`, detail: 'access that was to be withdrawn', resources })
-      }
-    } else if (!served.has(serialIn(`${item.id} ${item.name}`))) {
-      add({ kind: 'orphan', object: `structure:${item.id}`, detail: item.name, resources: [], ...since })
-    }
+function judgeInPool(pool: string, item: Ours<InventoryItem>, view: CensusView): Found | undefined {
+  if (item.kind === 'volume') return judgeVolume(pool, item, view)
+  if (item.kind === 'exposure') return judgeExposure(item, view)
+  const object = objectOf(item)
+  if (item.kind === 'snapshot') {
+    if (view.snapshots.get(item.id)?.pool === pool) return undefined
+    const resources = [object, ...locksOf(item.volume, view)]
+    return { class: 'orphan-snapshot', object, detail: item.name, resources, bytes: item.bytes }
   }
-  return [...found, ...missingFromPool(place.id, view, seen)]
+  const serves = !item.stale && view.served.has(serialIn(`${item.id} ${item.name}`))
+  return serves ? undefined : { class: 'stale-structure', object, detail: item.name, resources: [] }
 }
 
-function missingFromPool(pool: string, view: CensusView, seen: ReadonlySet<string>): readonly Finding[] {
-  const place = resourceName('pool', pool)
-  const found: Finding[] = []
+function judgeVolume(
+  pool: string,
+  item: Extract<Ours<InventoryItem>, { readonly kind: 'volume' }>,
+  view: CensusView,
+): Found | undefined {
+  const known = view.volumes.get(item.id)
+  const about = { object: objectOf(item), resources: locksOf(item.id, view), bytes: item.bytes }
+  if (!known) return { class: 'orphan-volume', detail: item.name, ...about }
+  if (known.pool !== pool)
+    return { class: 'duplicated-volume', detail: `${item.name}, recorded in another pool`, ...about }
+  if (known.state === 'intended') return { class: 'drifted-state', detail: 'is recorded as intended only', ...about }
+  if (known.state !== 'present' || known.bytes === item.bytes) return undefined
+  return { class: 'drifted-size', detail: `has ${item.bytes} bytes, recorded are ${known.bytes}`, ...about }
+}
+
+function judgeExposure(
+  item: Extract<Ours<InventoryItem>, { readonly kind: 'exposure' }>,
+  view: CensusView,
+): Found | undefined {
+  const source = `${item.source.kind}:${item.source.id}`
+  const known = view.exposures.get(exposureKey(source, item.consumer))
+  const about = { object: objectOf(item), resources: [source, ...locksOf(item.source.id, view)] }
+  if (!known) return { class: 'stale-exposure', detail: 'access that is not recorded', ...about }
+  if (known.state === 'withdrawing')
+    return { class: 'stale-exposure', detail: 'access that was to be withdrawn', ...about }
+  if (known.state !== 'given' || item.mode === undefined || item.mode === known.mode) return undefined
+  return { class: 'drifted-access', detail: `is given ${item.mode}, recorded is ${known.mode}`, ...about }
+}
+
+function missingFromPool(pool: string, view: CensusView): readonly Found[] {
+  const found: Found[] = []
   for (const [id, known] of view.volumes) {
-    const object = resourceName('volume', id)
-    if (known.pool !== pool || known.state !== 'present' || seen.has(object)) continue
-    found.push({ kind: 'ghost', place, object, detail: 'is recorded as present', resources: locksOf(id, view) })
+    if (known.pool !== pool || known.state !== 'present') continue
+    const about = { object: resourceName('volume', id), resources: locksOf(id, view), bytes: known.bytes }
+    found.push({ class: 'ghost-volume', detail: 'is recorded as present', ...about })
   }
   for (const [id, known] of view.snapshots) {
+    if (known.pool !== pool || known.state !== 'present') continue
     const object = resourceName('snapshot', id)
-    if (known.pool !== pool || known.state !== 'present' || seen.has(object)) continue
     const resources = [object, ...locksOf(known.volume, view)]
-    found.push({ kind: 'ghost', place, object, detail: 'is recorded as present', resources })
+    found.push({ class: 'ghost-snapshot', object, detail: 'is recorded as present', resources })
   }
   for (const [key, known] of view.exposures) {
-    const object = `exposure:${key}`
-    if (known.pool !== pool || known.state !== 'given' || seen.has(object)) continue
+    if (known.pool !== pool || known.state !== 'given') continue
     const resources = [known.source, ...locksOf(known.source.slice('volume:'.length), view)]
-    found.push({ kind: 'ghost', place, object, detail: 'access is recorded as given', resources })
+    found.push({ class: 'ghost-exposure', object: `exposure:${key}`, detail: 'access is recorded as given', resources })
   }
   return found
 }
 
-function judgeHost(place: HostPlace, view: CensusView): readonly Finding[] {
-  const at = resourceName('host', place.id)
-  const seen = new Set<string>()
-  const found: Finding[] = []
-  const add = (finding: Omit<Finding, 'place'>) => void found.push({ place: at, ...finding })
-  const plugged = pluggedSerials(place.id, view)
-  for (const item of place.items) {
-    if (item.owner === 'foreign') continue
-    if (item.kind === 'vm') {
-      const object = resourceName('vm', item.id)
-      const known = view.vms.get(item.id)
-      if (item.state !== 'stopped') seen.add(object)
-      if (!known) add({ kind: 'orphan', object, detail: item.name, resources: [object] })
-      else if (item.state !== 'stopped' && known.host !== place.id) {
-        const where = known.host === null ? 'nowhere' : `on host ${known.host}`
-        add({ kind: 'drifted', object, detail: `runs here, recorded is ${where}`, resources: [object] })
-      }
-    } else if (item.kind === 'disk') {
-      const object = `disk:${item.vm}/${item.volume}`
-      seen.add(object)
-      const known = view.disks.get(item.volume)
-      const resources = [resourceName('vm', item.vm), resourceName('volume', item.volume)]
-      if (known?.vm !== item.vm) add({ kind: 'drifted', object, detail: 'a disk that is not recorded', resources })
-      else if (known.generation !== item.generation) {
-        const detail = `has generation ${item.generation}, recorded is ${known.generation}`
-        add({ kind: 'drifted', object, detail, resources })
-      } else if (known.actual !== 'attached') {
-        add({ kind: 'drifted', object, detail: `is there, recorded as ${known.actual}`, resources })
-      }
-    } else if (!plugged.has(serialIn(`${item.id} ${item.name}`))) {
-      add({ kind: 'orphan', object: `structure:${item.id}`, detail: item.name, resources: [] })
-    }
+function judgeOnHost(host: string, item: Ours<HypervisorInventoryItem>, view: CensusView): readonly Found[] {
+  const object = objectOf(item)
+  if (item.kind === 'vm') return judgeVm(host, item, view)
+  if (item.kind === 'structure') {
+    const serves = !item.stale && view.served.has(serialIn(`${item.id} ${item.name}`))
+    return serves ? [] : [{ class: 'stale-structure', object, detail: item.name, resources: [] }]
   }
-  return [...found, ...missingFromHost(place.id, view, seen)]
+  const known = view.disks.get(item.volume)
+  const about = { object, resources: [resourceName('vm', item.vm), resourceName('volume', item.volume)] }
+  if (known?.vm !== item.vm) return [{ class: 'stale-disk', detail: 'a disk that is not recorded', ...about }]
+  if (known.generation !== item.generation) {
+    const detail = `has generation ${item.generation}, recorded is ${known.generation}`
+    return [{ class: 'drifted-disk', detail, ...about }]
+  }
+  if (known.actual === 'attached') return []
+  return [{ class: 'drifted-disk', detail: `is there, recorded as ${known.actual}`, ...about }]
 }
 
-function missingFromHost(host: string, view: CensusView, seen: ReadonlySet<string>): readonly Finding[] {
-  const place = resourceName('host', host)
-  const found: Finding[] = []
+function judgeVm(
+  host: string,
+  item: Extract<Ours<HypervisorInventoryItem>, { readonly kind: 'vm' }>,
+  view: CensusView,
+): readonly Found[] {
+  const object = objectOf(item)
+  const known = view.vms.get(item.id)
+  const about = { object, resources: [object] }
+  if (!known) return [{ class: 'orphan-vm', detail: item.name, ...about }]
+  if (item.state === 'stopped' || known.host === host) return []
+  if (known.host === null) return [{ class: 'drifted-vm', detail: 'runs here, recorded is nowhere', ...about }]
+  return [{ class: 'duplicated-vm', detail: `runs here, recorded is on host ${known.host}`, ...about }]
+}
+
+function missingFromHost(host: string, view: CensusView): readonly Found[] {
+  const found: Found[] = []
   for (const [id, known] of view.vms) {
     const object = resourceName('vm', id)
-    if (known.host !== host || known.state !== 'Running' || seen.has(object)) continue
-    found.push({ kind: 'ghost', place, object, detail: 'is recorded as Running', resources: [object] })
+    if (known.host !== host || known.state !== 'Running') continue
+    found.push({ class: 'ghost-vm', object, detail: 'is recorded as running', resources: [object] })
   }
   for (const [volume, known] of view.disks) {
-    const object = `disk:${known.vm}/${volume}`
     const vm = view.vms.get(known.vm)
-    if (vm?.host !== host || known.actual !== 'attached' || seen.has(object)) continue
-    found.push({ kind: 'ghost', place, object, detail: 'is recorded as attached', resources: locksOf(volume, view) })
+    if (vm?.host !== host || known.actual !== 'attached') continue
+    const object = `disk:${known.vm}/${volume}`
+    found.push({ class: 'ghost-disk', object, detail: 'is recorded as attached', resources: locksOf(volume, view) })
   }
   return found
-}
-
-/** One finding per kind of object that is not ours. */
-function strangers(place: CensusPlace): readonly Finding[] {
-  const counts = new Map<string, number>()
-  for (const { kind, owner } of place.items) if (owner === 'foreign') counts.set(kind, (counts.get(kind) ?? 0) + 1)
-  return [...counts].map(([object, count]) => ({
-    kind: 'foreign',
-    place: resourceName(place.kind, place.id),
-    object,
-    detail: `${count} that are not ours`,
-    resources: [],
-  }))
 }
 
 /** Digits of an id that stand in a back end's name: a serial holds 20 of them, so no more can be asked for. */
 const SERIAL_DIGITS = 20
 
-/** Structures are named after the volume or snapshot that they serve: they are rightly there while somebody has access. */
-function servedSerials(pool: string, view: CensusView): ReadonlySet<string> {
-  const exposures = [...view.exposures.values()].filter((known) => known.pool === pool)
-  return new Set(exposures.map(({ source }) => serialIn(source)))
-}
-
-function pluggedSerials(host: string, view: CensusView): ReadonlySet<string> {
-  const disks = [...view.disks].filter(([, { vm }]) => view.vms.get(vm)?.host === host)
-  return new Set(disks.map(([volume]) => serialIn(volume)))
-}
-
-/** The last id in a text, shortened; '' when there is none. */
-function serialIn(text: string): string {
+/** The last id in a text, shortened; '' when there is none. Structures are named after the volume that they serve. */
+export function serialIn(text: string): string {
   const found = text.replaceAll('-', '').match(new RegExp(`[0-9a-f]{${SERIAL_DIGITS},}`, 'g'))
   return found?.at(-1)?.slice(0, SERIAL_DIGITS) ?? ''
+}
+
+/** Objects of one kind in one place that are not ours. */
+export interface Strangers {
+  readonly kind: string
+  readonly objects: number
+  readonly bytes: number
+}
+
+/** Counts what is not ours, by kind. */
+export function countStrangers(items: CensusPlace['items'], before: readonly Strangers[] = []): readonly Strangers[] {
+  const counts = new Map(before.map((each) => [each.kind, each]))
+  for (const item of items) {
+    if (item.owner !== 'foreign') continue
+    const { objects, bytes } = counts.get(item.kind) ?? { objects: 0, bytes: 0 }
+    const more = 'bytes' in item ? item.bytes : 0
+    counts.set(item.kind, { kind: item.kind, objects: objects + 1, bytes: bytes + more })
+  }
+  return [...counts.values()]
+}
+
+/** The finding that tells of strangers. */
+export function strangersFinding(place: string, { kind, objects, bytes }: Strangers): Finding {
+  const size = bytes > 0 ? `, ${bytes} bytes` : ''
+  return finding({
+    class: 'foreign',
+    place,
+    object: kind,
+    detail: `${objects} that are not ours${size}`,
+    resources: [],
+    bytes,
+  })
 }

@@ -102,7 +102,9 @@ test('the objects of another installation are counted and never named', async ()
   const foreign = { array: 'fast', owner: randomUUID() }
   const spec = { id: randomUUID(), bytes: 1024 ** 2, qos: {}, settings: {} }
   await world.simulator.send('array/volumes/create', { ...foreign, spec })
-  expect(await world.findings()).toEqual([`foreign pool:${world.pools.fast} volume 1 that are not ours`])
+  expect(await world.findings()).toEqual([
+    `foreign pool:${world.pools.fast} volume 1 that are not ours, ${1024 ** 2} bytes`,
+  ])
   await world.simulator.send('array/volumes/delete', { ...foreign, id: spec.id })
 })
 

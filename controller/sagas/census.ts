@@ -1,22 +1,35 @@
+import { asPluginError, type Page, type Qos, sameQos, type VolumeId } from '@moorage/contract'
 import {
-  asPluginError,
-  type Call,
-  type HypervisorInventoryItem,
-  type InventoryItem,
-  type Page,
-  type Qos,
-  sameQos,
-  type VolumeId,
-} from '@moorage/contract'
-import { type CensusPlace, compareCensus, type Finding } from '../domain/census.ts'
+  type CensusPlace,
+  countStrangers,
+  type Finding,
+  finding,
+  judge,
+  missingFrom,
+  objectOf,
+  type Strangers,
+  strangersFinding,
+} from '../domain/census.ts'
 import { readQos } from '../domain/qos.ts'
 import { resourceName } from '../domain/resource.ts'
 import { type SagaDefinition, saga, type StepContext } from '../jobs/saga.ts'
-import { busySince, censusView, databaseNow, recordFindings, volumesWithArrayQos } from '../store/census.ts'
+import { unseen, viewOf } from '../store/census-view.ts'
+import {
+  type ArrayQos,
+  arrayQosOf,
+  beginSeeing,
+  busySince,
+  type Counted,
+  databaseNow,
+  forgetBusy,
+  noteSeen,
+  recordCounted,
+  type Sight,
+  unreadArrayQos,
+} from '../store/census.ts'
 import { allHosts } from '../store/hosts.ts'
 import { allPools } from '../store/pools.ts'
 import type { Tx } from '../store/store.ts'
-import { observeQos } from '../store/volumes.ts'
 import { part } from './calls.ts'
 import type { SagaDeps } from './deps.ts'
 import { sagaHead } from './head.ts'
@@ -29,152 +42,221 @@ export interface CensusInput {
 /** Compares what arrays and hosts hold with what the database says, and records the differences. Changes nothing else. */
 export const census = sagaHead<CensusInput>({
   name: 'census',
-  version: 1,
+  version: 2,
   lane: 'housekeeping',
   needs: async () => [resourceName('census', 'all')],
 })
 
-interface Counted {
-  readonly run: string
-  readonly findings: readonly Omit<Finding, 'resources'>[]
-  /** Places that did not answer: nothing is known of them, and the findings say so. */
-  readonly unlisted: readonly string[]
-  readonly observed: readonly { readonly volume: string; readonly qos: Qos }[]
-}
-
-/** One step: look at the database, at every pool and host page by page, at the database again; then record. */
+/**
+ * One step: look at every pool and host page by page, and at what the database says of each page; then at what it says is
+ * there and was not seen; then take out what an operation worked on since it began. Nothing but the findings of one page is
+ * held in memory: what was seen is noted in the database.
+ */
 export function censusSaga(deps: SagaDeps): SagaDefinition<Tx> {
   return saga<CensusInput, Tx>(census)
     .step('count', {
       run: async ({ input }, context) => count(deps, input, context),
-      record: async (tx, _seen, { run, findings, unlisted, observed }) => {
-        await recordFindings(tx, run, { findings, unlisted })
-        for (const { volume, qos } of observed) await observeQos(tx, volume, qos)
-      },
+      record: async (tx, _seen, counted) => recordCounted(tx, counted),
       undo: async () => {},
     })
     .build()
 }
 
-interface Looked {
-  readonly places: readonly CensusPlace[]
-  readonly silent: readonly Finding[]
-  readonly observed: readonly { readonly volume: string; readonly qos: Qos; readonly drift: Finding | undefined }[]
+/** A census at work. */
+interface Round {
+  readonly run: string
+  readonly graceMs: number
+  readonly context: StepContext
 }
 
 async function count(deps: SagaDeps, input: CensusInput, context: StepContext): Promise<Counted> {
   const { reader } = deps.store
+  const { operation } = context
+  const round = { run: `${operation}/${context.call.fence}`, graceMs: (input.graceSeconds ?? 0) * 1000, context }
   const began = await databaseNow(reader)
-  const before = await censusView(reader)
-  const looked = await lookEverywhere(deps, context)
-  const after = await censusView(reader)
-  const busy = await busySince(reader, began, context.operation)
-  const graceMs = (input.graceSeconds ?? 0) * 1000
-  const compared = compareCensus({ before, after, places: looked.places, busy, now: Date.now(), graceMs })
-  const idle = looked.observed.filter(({ volume }) => !busy.has(resourceName('volume', volume)))
-  const drifts = idle.flatMap(({ drift }) => drift ?? [])
-  return {
-    run: context.operation,
-    findings: [...compared, ...drifts, ...looked.silent].map(({ resources: _resources, ...finding }) => finding),
-    unlisted: looked.silent.map(({ place }) => place),
-    observed: idle.map(({ volume, qos }) => ({ volume, qos })),
-  }
+  await beginSeeing(reader)
+  const looked = await lookEverywhere(deps, round)
+  const busy = await busySince(reader, began, operation)
+  await forgetBusy(reader, round.run, busy)
+  return { operation, run: round.run, busy: [...busy], ...looked }
 }
 
-async function lookEverywhere(deps: SagaDeps, context: StepContext): Promise<Looked> {
-  const pools = await allPools(deps.store.reader)
-  const hosts = await allHosts(deps.store.reader)
-  const places: CensusPlace[] = []
-  const silent: Finding[] = []
-  const observed: Looked['observed'][number][] = []
-  const total = pools.length + hosts.length
-  const look = async (place: string, work: () => Promise<void>) => {
-    context.progress({ done: places.length + silent.length, total, unit: 'items', note: place })
+async function lookEverywhere(deps: SagaDeps, round: Round): Promise<Pick<Counted, 'unlisted' | 'foreign'>> {
+  const { reader } = deps.store
+  const pools = (await allPools(reader)).map(({ id }) => ({ kind: 'pool', id }) as const)
+  const hosts = (await allHosts(reader)).map(({ id }) => ({ kind: 'host', id }) as const)
+  const unlisted: string[] = []
+  const foreign: { readonly pool: string; readonly bytes: number }[] = []
+  for (const [done, place] of [...pools, ...hosts].entries()) {
+    const name = resourceName(place.kind, place.id)
+    round.context.progress({ done, total: pools.length + hosts.length, unit: 'items', note: name })
     try {
-      await work()
+      const strangers = await lookAt(deps, place, round)
+      if (place.kind === 'pool') foreign.push({ pool: place.id, bytes: bytesOf(strangers) })
     } catch (error) {
       const { code, message } = asPluginError(error)
-      silent.push({
-        kind: 'drifted',
-        place,
-        object: 'inventory',
-        detail: `could not be listed: ${code}: ${message}`,
-        resources: [],
-      })
+      unlisted.push(name)
+      await noteSilent(deps, { ...round, place: name, why: `${code}: ${message}` })
     }
   }
-  for (const { id } of pools) {
-    await look(resourceName('pool', id), async () => {
-      const provider = (await deps.plugins.pool(id)).provider(context.log)
-      const items: InventoryItem[] = await allPages(
-        async (cursor, call) => provider.inventory.list(cursor, call),
-        id,
-        context,
-      )
-      observed.push(...(await readBack(deps, id, context)))
-      places.push({ kind: 'pool', id, items })
-    })
-  }
-  for (const { id } of hosts) {
-    await look(resourceName('host', id), async () => {
-      const adapter = (await deps.plugins.host(id)).adapter(context.log)
-      const items: HypervisorInventoryItem[] = await allPages(
-        async (cursor, call) => adapter.inventory.list(cursor, call),
-        id,
-        context,
-      )
-      places.push({ kind: 'host', id, items })
-    })
-  }
-  return { places, silent, observed }
+  return { unlisted, foreign }
 }
 
-async function allPages<Item>(
-  list: (cursor: string | undefined, call: Call) => Promise<Page<Item>>,
-  of: string,
+/** Snapshots share their volume's bytes, as far as one can know: only volumes are charged. */
+function bytesOf(strangers: readonly Strangers[]): number {
+  return strangers.find(({ kind }) => kind === 'volume')?.bytes ?? 0
+}
+
+async function noteSilent(
+  deps: SagaDeps,
+  silent: Round & { readonly place: string; readonly why: string },
+): Promise<void> {
+  const { place } = silent
+  const detail = `could not be listed: ${silent.why}`
+  const found = finding({ class: 'unlisted', place, object: 'inventory', detail, resources: [] })
+  await noteSeen(deps.store.reader, silent.run, [sightOf(found)])
+}
+
+/** Goes over one place, and notes what it has and what it lacks. Answers what is there that is not ours. */
+async function lookAt(
+  deps: SagaDeps,
+  at: { readonly kind: 'pool' | 'host'; readonly id: string },
+  round: Round,
+): Promise<readonly Strangers[]> {
+  const { reader } = deps.store
+  const { run, graceMs, context } = round
+  const name = resourceName(at.kind, at.id)
+  let strangers: readonly Strangers[] = []
+  for await (const place of pagesOf(deps, at, context)) {
+    const view = await viewOf(reader, place)
+    const found = judge(place, view, { now: Date.now(), graceMs })
+    // Findings first: of an object that is noted twice the first note counts.
+    await noteSeen(reader, run, [...found.map(sightOf), ...seenIn(place, name), ...(await vectorsIn(deps, place))])
+    strangers = countStrangers(place.items, strangers)
+  }
+  if (at.kind === 'pool') await readBack(deps, { pool: at.id, run }, context)
+  for await (const view of unseen(reader, { run, place: at })) {
+    await noteSeen(reader, run, missingFrom(at, view).map(sightOf))
+  }
+  await noteSeen(
+    reader,
+    run,
+    strangers.map((each) => sightOf(strangersFinding(name, each))),
+  )
+  return strangers
+}
+
+function sightOf(found: Finding): Sight {
+  return { place: found.place, object: found.object, finding: found }
+}
+
+/** A machine that is stopped is not what is recorded as running. */
+function seenIn({ items }: CensusPlace, place: string): readonly Sight[] {
+  return items.flatMap((item) => {
+    if (item.owner !== 'ours' || (item.kind === 'vm' && item.state === 'stopped')) return []
+    return [{ place, object: objectOf(item) }]
+  })
+}
+
+/** The vectors that the array told along with its volumes. */
+async function vectorsIn(deps: SagaDeps, place: CensusPlace): Promise<readonly Sight[]> {
+  if (place.kind !== 'pool') return []
+  const told = new Map(
+    place.items.flatMap((item) =>
+      item.kind === 'volume' && item.owner === 'ours' && item.qos ? [[String(item.id), item.qos] as const] : [],
+    ),
+  )
+  const volumes = await arrayQosOf(deps.store.reader, place.id, [...told.keys()])
+  return volumes.flatMap((volume) => {
+    const observed = told.get(volume.id)
+    return observed ? [qosSight(place.id, volume, observed)] : []
+  })
+}
+
+/** What a pool or host holds, page by page, in whatever order it tells. */
+async function* pagesOf(
+  deps: Pick<SagaDeps, 'plugins'>,
+  at: { readonly kind: 'pool' | 'host'; readonly id: string },
   context: StepContext,
-): Promise<Item[]> {
-  const items: Item[] = []
+): AsyncGenerator<CensusPlace> {
+  const { kind, id } = at
+  const call = (page: number) => part(context.call, `list/${id}/${page}`)
+  if (kind === 'pool') {
+    const { inventory } = (await deps.plugins.pool(id)).provider(context.log)
+    yield* pages(
+      async (cursor, page) => inventory.list(cursor, call(page)),
+      (items) => ({ kind, id, items }),
+    )
+  } else {
+    const { inventory } = (await deps.plugins.host(id)).adapter(context.log)
+    yield* pages(
+      async (cursor, page) => inventory.list(cursor, call(page)),
+      (items) => ({ kind, id, items }),
+    )
+  }
+}
+
+async function* pages<Item>(
+  list: (cursor: string | undefined, page: number) => Promise<Page<Item>>,
+  place: (items: readonly Item[]) => CensusPlace,
+): AsyncGenerator<CensusPlace> {
   let cursor: string | undefined
   for (let page = 0; ; page += 1) {
-    const { items: more, next } = await list(cursor, part(context.call, `list/${of}/${page}`))
-    items.push(...more)
-    if (next === undefined) return items
+    const { items, next } = await list(cursor, page)
+    yield place(items)
+    if (next === undefined) return
     cursor = next
   }
 }
 
-/** What each array-enforced vector is now, read where it is enforced, and where that differs from what was applied. */
-async function readBack(deps: SagaDeps, pool: string, context: StepContext): Promise<Looked['observed']> {
-  const { qos } = (await deps.plugins.pool(pool)).provider(context.log)
-  if (!qos) return []
-  const found: Looked['observed'][number][] = []
-  for (const volume of await volumesWithArrayQos(deps.store.reader, pool)) {
-    const expected = readQos(volume.qosApplied ?? volume.qosRequested)
-    const observed = await qosOf(async (call) => qos.read(volume.id as VolumeId, call), volume.id, context) // An id of ours.
-    if (!observed) continue
-    const drift: Finding | undefined = sameQos(expected, observed)
-      ? undefined
-      : {
-          kind: 'drifted',
-          place: resourceName('pool', pool),
-          object: `qos:${volume.id}`,
-          detail: `enforces ${JSON.stringify(observed)}, applied was ${JSON.stringify(expected)}`,
-          resources: [],
-        }
-    found.push({ volume: volume.id, qos: observed, drift })
+/** How many vectors are read at a time. */
+const AT_A_TIME = 16
+
+/** Reads each array-enforced vector that the inventory did not tell, and notes it with where it differs from what was applied. */
+async function readBack(
+  deps: SagaDeps,
+  at: { readonly pool: string; readonly run: string },
+  context: StepContext,
+): Promise<void> {
+  const { reader } = deps.store
+  // One record for each volume of an array would drown the rest of the operation's log: what fails is told all the same.
+  const { qos } = (await deps.plugins.pool(at.pool)).provider((record) => {
+    if (record.outcome !== 'ok') context.log(record)
+  })
+  if (!qos) return
+  for (let after = ''; ;) {
+    const volumes = await unreadArrayQos(reader, { ...at, after })
+    for (let from = 0; from < volumes.length; from += AT_A_TIME) {
+      const some = volumes.slice(from, from + AT_A_TIME)
+      const sights = await Promise.all(
+        some.map(async (volume) => {
+          // An id of ours is made by us; the brand only keeps kinds apart.
+          const observed = await unlessAbsent(qos.read(volume.id as VolumeId, part(context.call, `qos/${volume.id}`)))
+          return observed ? [qosSight(at.pool, volume, observed)] : []
+        }),
+      )
+      await noteSeen(reader, at.run, sights.flat())
+    }
+    const last = volumes.at(-1)
+    if (!last) return
+    after = last.id
   }
-  return found
+}
+
+/** The vector that was read of a volume, and the finding where it differs from what was applied. */
+function qosSight(pool: string, volume: ArrayQos, observed: Qos): Sight {
+  const expected = readQos(volume.qosApplied ?? volume.qosRequested)
+  const [place, object] = [resourceName('pool', pool), `qos:${volume.id}`]
+  const resources = [resourceName('volume', volume.id)]
+  if (sameQos(expected, observed)) return { place, object, observed, resources }
+  const detail = `enforces ${JSON.stringify(observed)}, applied was ${JSON.stringify(expected)}`
+  return { ...sightOf(finding({ class: 'drifted-qos', place, object, detail, resources })), observed }
 }
 
 /** A volume that is not there has no vector: the inventory reports it. */
-async function qosOf(
-  read: (call: Call) => Promise<Qos>,
-  volume: string,
-  context: StepContext,
-): Promise<Qos | undefined> {
+async function unlessAbsent(reading: Promise<Qos>): Promise<Qos | undefined> {
   try {
-    return await read(part(context.call, `qos/${volume}`))
+    return await reading
   } catch (error) {
     if (asPluginError(error).code === 'NOT_FOUND') return undefined
     throw error

@@ -59,7 +59,8 @@ function rowFacts(row: PoolRow, volumes: number): Omit<PoolFacts, 'protocols' | 
     volumes,
     capBytes: row.capacityBytes ?? row.totalBytes,
     bytesFactor: row.bytesFactor,
-    reservedBytes: row.reservedBytes,
+    // As `reserve` counts: an operator's cap is ours alone.
+    reservedBytes: row.reservedBytes + (row.capacityBytes === null ? row.foreignBytes : 0),
     ...(capIops === null ? {} : { capIops }),
     iopsFactor: row.iopsFactor,
     reservedIops: row.reservedIops,

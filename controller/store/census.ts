@@ -1,6 +1,6 @@
-import { randomUUID } from 'node:crypto'
 import { sql } from 'kysely'
-import { type CensusView, exposureKey, type Finding } from '../domain/census.ts'
+import type { Finding } from '../domain/census.ts'
+import { jsonText } from './json.ts'
 import type { Reader, Tx } from './store.ts'
 
 const OPEN = ['queued', 'running', 'undoing'] as const
@@ -11,42 +11,6 @@ export async function databaseNow(reader: Reader): Promise<string> {
   const [row] = rows
   if (!row) throw new Error('the database has no clock')
   return row.now
-}
-
-/** What should be out there. Several statements: what changes in between belongs to an operation that `busySince` names. */
-export async function censusView(reader: Reader): Promise<CensusView> {
-  const [locations, copies, connections, vms, attachments] = await Promise.all([
-    reader.selectFrom('location').select(['volumeId', 'poolId', 'state', 'bytes']).execute(),
-    reader
-      .selectFrom('snapshotCopy')
-      .innerJoin('snapshot', 'snapshot.id', 'snapshotCopy.snapshotId')
-      .select(['snapshotCopy.snapshotId', 'snapshotCopy.poolId', 'snapshotCopy.state', 'snapshot.volumeId'])
-      .where('snapshotCopy.kind', '=', 'array')
-      .where('snapshotCopy.state', '<>', 'gone')
-      .execute(),
-    reader.selectFrom('connection').select(['sourceKind', 'sourceId', 'hostId', 'poolId', 'state']).execute(),
-    reader.selectFrom('vm').select(['id', 'hostId', 'state']).where('removedAt', 'is', null).execute(),
-    reader.selectFrom('attachment').select(['volumeId', 'vmId', 'generation', 'actual']).execute(),
-  ])
-  return {
-    volumes: new Map(locations.map(({ volumeId, poolId, state, bytes }) => [volumeId, { pool: poolId, state, bytes }])),
-    snapshots: new Map(
-      copies.map(({ snapshotId, poolId, state, volumeId }) => [
-        snapshotId,
-        { pool: poolId ?? '', state, volume: volumeId },
-      ]),
-    ),
-    exposures: new Map(
-      connections.map(({ sourceKind, sourceId, hostId, poolId, state }) => {
-        const source = `${sourceKind}:${sourceId}`
-        return [exposureKey(source, hostId), { pool: poolId, state, source }]
-      }),
-    ),
-    vms: new Map(vms.map(({ id, hostId, state }) => [id, { host: hostId, state }])),
-    disks: new Map(
-      attachments.map(({ volumeId, vmId, generation, actual }) => [volumeId, { vm: vmId, generation, actual }]),
-    ),
-  }
 }
 
 /** Locks of every operation, but one, that is open or has ended since the moment that `databaseNow` answered. */
@@ -60,11 +24,14 @@ export async function busySince(reader: Reader, moment: string, except?: string)
   return new Set(rows.flatMap(({ resources }) => resources))
 }
 
-/** Volumes whose QoS their array enforces, with the vector it was last known to apply. */
-export async function volumesWithArrayQos(
-  reader: Reader,
-  pool: string,
-): Promise<readonly { readonly id: string; readonly qosRequested: unknown; readonly qosApplied: unknown }[]> {
+/** A volume whose QoS its array enforces, with the vector it was last known to apply. */
+export interface ArrayQos {
+  readonly id: string
+  readonly qosRequested: unknown
+  readonly qosApplied: unknown
+}
+
+function withArrayQos(reader: Reader, pool: string) {
   return reader
     .selectFrom('volume')
     .innerJoin('location', 'location.volumeId', 'volume.id')
@@ -72,44 +39,105 @@ export async function volumesWithArrayQos(
     .where('location.poolId', '=', pool)
     .where('location.state', '=', 'present')
     .where('location.qosTier', '=', 'storage')
-    .orderBy('volume.id')
+}
+
+/** Those of some volumes of a pool whose QoS the array enforces. */
+export async function arrayQosOf(reader: Reader, pool: string, ids: readonly string[]): Promise<readonly ArrayQos[]> {
+  if (ids.length === 0) return []
+  return withArrayQos(reader, pool)
+    .where(sql<boolean>`volume.id = any(${[...ids]}::uuid[])`)
     .execute()
 }
 
-/**
- * Records what a census found: a finding seen before is seen again, one that an operator ignores stays ignored, and one of
- * a place that was looked at and does not show any more is `gone`.
- */
-export async function recordFindings(
-  tx: Tx,
-  run: string,
-  seen: { readonly findings: readonly Omit<Finding, 'resources'>[]; readonly unlisted: readonly string[] },
-): Promise<void> {
-  for (const { kind, place, object, detail } of seen.findings) {
-    await tx
-      .insertInto('censusFinding')
-      .values({ id: randomUUID(), kind, place, object, detail, state: 'open', runId: run })
-      .onConflict((conflict) =>
-        conflict.columns(['kind', 'place', 'object']).doUpdateSet((eb) => ({
-          detail,
-          runId: run,
-          lastSeenAt: sql<Date>`now()`,
-          firstSeenAt: sql<Date>`case when census_finding.state = 'gone' then now() else census_finding.first_seen_at end`,
-          state: eb
-            .case()
-            .when('censusFinding.state', '=', 'ignored')
-            .then('ignored' as const)
-            .else('open' as const)
-            .end(),
-        })),
-      )
-      .execute()
-  }
-  await tx
-    .updateTable('censusFinding')
-    .set({ state: 'gone' })
-    .where('state', '=', 'open')
-    .where('runId', '<>', run)
-    .where('place', 'not in', ['', ...seen.unlisted])
+/** Volumes of a pool whose vector was not seen in that run, at most 500, in the order of their ids, `after` one of them. */
+export async function unreadArrayQos(
+  reader: Reader,
+  at: { readonly pool: string; readonly run: string; readonly after: string },
+): Promise<readonly ArrayQos[]> {
+  return withArrayQos(reader, at.pool)
+    .where('volume.id', '>', at.after || '00000000-0000-0000-0000-000000000000')
+    .where(sql<boolean>`not coalesce((select true from census_seen s where s.run = ${at.run}
+      and s.place = ${`pool:${at.pool}`} and s.object = 'qos:' || volume.id::text limit 1), false)`)
+    .orderBy('volume.id')
+    .limit(500)
     .execute()
+}
+
+/** Forgets what runs before this one have left of what they saw: one that was killed, or taken over. */
+export async function beginSeeing(reader: Reader): Promise<void> {
+  await sql`delete from census_seen`.execute(reader)
+}
+
+/** What was seen, or missed, in one place. */
+export interface Sight {
+  readonly place: string
+  readonly object: string
+  readonly finding?: Finding
+  /** Read back from where it is enforced. */
+  readonly observed?: object
+  /** Of what was observed, where it is no finding. */
+  readonly resources?: readonly string[]
+}
+
+/** Notes what a census has seen. Of an object that is noted twice the first note counts. Any number at a time. */
+export async function noteSeen(reader: Reader, run: string, sights: readonly Sight[]): Promise<void> {
+  if (sights.length === 0) return
+  const rows = sights.map(({ place, object, finding, observed, resources }) => {
+    const found = finding
+      ? { class: finding.class, kind: finding.kind, detail: finding.detail, bytes: finding.bytes ?? null }
+      : {}
+    const locks = finding?.resources ?? resources
+    return { place, object, ...found, ...(locks ? { resources: locks } : {}), ...(observed ? { observed } : {}) }
+  })
+  await sql`insert into census_seen (run, place, object, class, kind, detail, resources, bytes, observed)
+    select ${run}, r.place, r.object, r.class, r.kind, r.detail, r.resources, r.bytes, r.observed
+    from jsonb_to_recordset(${jsonText(rows)}::jsonb) as r(place text, object text, class text, kind text, detail text,
+      resources text[], bytes bigint, observed jsonb)
+    on conflict (run, place, object) do nothing`.execute(reader)
+}
+
+/** Takes out what an operation was working on meanwhile: what is in motion is no finding, and says nothing of what was. */
+export async function forgetBusy(reader: Reader, run: string, busy: ReadonlySet<string>): Promise<void> {
+  if (busy.size === 0) return
+  await sql`delete from census_seen where run = ${run} and resources && ${[...busy]}::text[]`.execute(reader)
+}
+
+/** The end of a census. */
+export interface Counted {
+  /** Operation, and the name under which it noted what it saw. */
+  readonly operation: string
+  readonly run: string
+  /** Places that did not answer: nothing there is called gone. */
+  readonly unlisted: readonly string[]
+  /** Locks of what was in motion. */
+  readonly busy: readonly string[]
+  /** Bytes of foreign volumes by pool. */
+  readonly foreign: readonly { readonly pool: string; readonly bytes: number }[]
+}
+
+/**
+ * Records what a census found: a finding seen before is seen again; one that is ignored stays so for its time, as long as it
+ * does not change; what is recycled stays recycled. One of a place that was looked at, which does not show any more and on
+ * which nothing works, is `gone`. Statements over sets: their number does not grow with what was found.
+ */
+export async function recordCounted(tx: Tx, counted: Counted): Promise<void> {
+  const { operation, run, unlisted, busy, foreign } = counted
+  await sql`insert into census_finding (id, kind, class, place, object, detail, resources, bytes, state, run_id)
+    select gen_random_uuid(), kind, class, place, object, detail, resources, bytes, 'open', ${operation}
+    from census_seen where run = ${run} and class is not null order by place, object
+    on conflict (kind, place, object) do update set class = excluded.class, detail = excluded.detail,
+      resources = excluded.resources, bytes = excluded.bytes, run_id = excluded.run_id, last_seen_at = now(),
+      first_seen_at = case when census_finding.state = 'gone' then now() else census_finding.first_seen_at end,
+      resolution = case when census_finding.state = 'gone' then null else census_finding.resolution end,
+      state = case when census_finding.state = 'recycled' then 'recycled'
+        when census_finding.state = 'ignored' and census_finding.detail = excluded.detail
+          and coalesce(census_finding.ignored_until > now(), true) then 'ignored'
+        else 'open' end`.execute(tx)
+  await sql`update census_finding set state = 'gone' where state <> 'gone' and run_id <> ${operation}
+    and not (place = any(${[...unlisted]}::text[])) and not (resources && ${[...busy]}::text[])`.execute(tx)
+  await sql`update volume set qos_observed = s.observed, qos_observed_at = now() from census_seen s
+    where s.run = ${run} and s.observed is not null and volume.id::text = substr(s.object, 5)`.execute(tx)
+  for (const { pool, bytes } of foreign)
+    await tx.updateTable('pool').set({ foreignBytes: bytes }).where('id', '=', pool).execute()
+  await sql`delete from census_seen where run = ${run}`.execute(tx)
 }

@@ -13,7 +13,8 @@ export interface Claimed {
 
 /**
  * Reserves in one conditional update: answers false, and changes nothing, when the pool is not Up or has not enough left of
- * cap x factor. Without a cap the pool's reported capacity counts; without any IOPS figure IOPS are not limited.
+ * cap x factor. Without a cap the pool's reported capacity counts, and objects that are not ours are charged to it; without
+ * any IOPS figure IOPS are not limited.
  */
 export async function reserve(tx: Tx, claimed: Claimed): Promise<boolean> {
   const { volume, pool, bytes, iops } = claimed
@@ -61,7 +62,10 @@ interface Charge {
 }
 
 async function charge(tx: Tx, pool: string, { bytes, iops, whileUp }: Charge): Promise<boolean> {
-  const bytesFit = sql<boolean>`reserved_bytes + ${bytes} <= floor(coalesce(capacity_bytes, total_bytes) * bytes_factor)`
+  // A cap that an operator set is ours alone; of what the array has, others' objects have their part.
+  const foreign = sql`case when capacity_bytes is null then foreign_bytes else 0 end`
+  const bytesCap = sql`floor(coalesce(capacity_bytes, total_bytes) * bytes_factor)`
+  const bytesFit = sql<boolean>`reserved_bytes + ${foreign} + ${bytes} <= ${bytesCap}`
   const iopsCap = sql`coalesce(capacity_iops, total_iops)`
   const iopsFit = sql<boolean>`(${iopsCap} is null or reserved_iops + ${iops} <= floor(${iopsCap} * iops_factor))`
   let update = tx

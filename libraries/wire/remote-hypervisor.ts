@@ -26,7 +26,10 @@ export function remoteHypervisor(options: {
       attach: (vm, disk, call) => send('disks/attach', { vm, disk }, call),
       detach: (vm, disk, call) => send('disks/detach', { vm, disk }, call),
     },
-    inventory: { list: (cursor, call) => send('inventory/list', cursor === undefined ? {} : { cursor }, call) },
+    inventory: {
+      list: (cursor, call) => send('inventory/list', cursor === undefined ? {} : { cursor }, call),
+      remove: (structure, call) => send('inventory/remove', { structure }, call),
+    },
   }
   const optional: Required<Pick<HypervisorAdapter, HypervisorCapability>> = {
     resize: { refresh: (vm, disk, call) => send('resize/refresh', { vm, disk }, call) },

@@ -27,7 +27,10 @@ export function remoteStorage(options: {
       expose: (exposure, call) => send('access/expose', { exposure }, call),
       withdraw: (access, call) => send('access/withdraw', { access }, call),
     },
-    inventory: { list: (cursor, call) => send('inventory/list', cursor === undefined ? {} : { cursor }, call) },
+    inventory: {
+      list: (cursor, call) => send('inventory/list', cursor === undefined ? {} : { cursor }, call),
+      remove: (structure, call) => send('inventory/remove', { structure }, call),
+    },
   }
   const optional: Required<Pick<StorageProvider, StorageCapability>> = {
     snapshots: {

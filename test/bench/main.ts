@@ -3,13 +3,14 @@ import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
 import { audit } from './audit.ts'
 import { controllers } from './controllers.ts'
+import { census } from './census.ts'
 import { lists } from './lists.ts'
 import { operations } from './operations.ts'
 import { pluginCall } from './plugin-call.ts'
 import { type BenchRow, printRows } from './report.ts'
 import { sanLife } from './san-life.ts'
 
-const BENCHES = [pluginCall, sanLife, operations, controllers, lists, audit]
+const BENCHES = [pluginCall, sanLife, operations, controllers, lists, audit, census]
 
 const { values, positionals } = parseArgs({ options: { json: { type: 'string' } }, allowPositionals: true })
 const unknown = positionals.filter((name) => !BENCHES.some((bench) => bench.name === name))

@@ -33,8 +33,10 @@ const list = defineCommand({
   params: {
     keyword,
     id: entity('censusfinding', { description: 'the ID of the finding' }),
-    kind: choice(['orphan', 'ghost', 'drifted', 'foreign'], { description: 'what is wrong with the object' }),
-    state: choice(['open', 'gone', 'ignored'], { description: 'open: the last census saw it still' }),
+    kind: choice(['orphan', 'ghost', 'drifted', 'duplicated', 'stale', 'foreign'], {
+      description: 'what is wrong with the object',
+    }),
+    state: choice(['open', 'ignored', 'recycled', 'gone'], { description: 'open: the last census saw it still' }),
   },
   response: {
     key: 'censusfinding',
@@ -42,13 +44,20 @@ const list = defineCommand({
     shape: {
       id: field.string('ID of the finding'),
       kind: field.string(
-        'orphan: there and not recorded; ghost: recorded and not there; drifted: other than recorded; foreign: not ours',
+        'orphan: there and not recorded; ghost: recorded and not there; drifted: other than recorded; duplicated: in two places; stale: left over; foreign: not ours',
       ),
+      class: field.string('the kind of finding and of object, as docs/reference/census.md names them'),
+      actions: field.strings('what may be done about it now: adopt, recycle, ignore, repair'),
       where: field.string('the pool or host that holds it, or should'),
       object: field.string('what it is and its name there'),
       detail: field.string('in which respect it differs'),
       ageseconds: field.long('seconds since it was first seen'),
-      state: field.string('open, gone or ignored'),
+      bytes: field.long('size of the object as provisioned, where it has one'),
+      state: field.string('open, ignored, recycled (to be deleted after census.recycle.retention) or gone'),
+      reason: field.string('why it is ignored, as whoever ignored it said'),
+      ignoreduntil: field.date('until when it is ignored; absent: as long as it does not change'),
+      recycled: field.date('when it was put into the recycle bin'),
+      resolution: field.string('what was done about it last'),
       firstseen: field.date('when it was first seen'),
       lastseen: field.date('when it was last seen'),
     },
@@ -59,6 +68,8 @@ const list = defineCommand({
     const rows = items.map((finding) => ({
       id: finding.id,
       kind: finding.kind,
+      class: finding.class,
+      actions: finding.actions,
       where: finding.place,
       object: finding.object,
       detail: finding.detail,
@@ -66,6 +77,11 @@ const list = defineCommand({
       state: finding.state,
       firstseen: finding.firstSeenAt,
       lastseen: finding.lastSeenAt,
+      bytes: finding.bytes,
+      reason: finding.reason,
+      ignoreduntil: finding.ignoredUntil,
+      recycled: finding.recycledAt,
+      resolution: finding.resolution,
     }))
     return { list: rows, count }
   },

@@ -52,14 +52,7 @@ export const RECORD_SCENES: readonly Scene[] = [
     saga: 'census',
     of: 'two pools with a plugged volume each, and two hosts',
     calls: {
-      count: [
-        'array/inventory/list',
-        'array/qos/read',
-        'array/inventory/list',
-        'array/qos/read',
-        'host/inventory/list',
-        'host/inventory/list',
-      ],
+      count: ['array/inventory/list', 'array/inventory/list', 'host/inventory/list', 'host/inventory/list'],
     },
     bearsErrors: true,
     stage: async (world) => {

@@ -158,6 +158,7 @@ export interface PoolTable {
   unreachableSince: Date | null
   createdAt: Generated<Date>
   removedAt: Date | null
+  foreignBytes: Generated<number>
 }
 
 /** Row of table `offering`. */
@@ -376,14 +377,21 @@ export interface EventTable {
 export interface CensusFindingTable {
   id: string
   seq: GeneratedAlways<number>
-  kind: 'orphan' | 'ghost' | 'drifted' | 'foreign'
+  kind: 'orphan' | 'ghost' | 'drifted' | 'duplicated' | 'stale' | 'foreign'
   place: string
   object: string
   detail: Generated<string>
-  state: 'open' | 'gone' | 'ignored'
+  state: 'open' | 'ignored' | 'recycled' | 'gone'
   firstSeenAt: Generated<Date>
   lastSeenAt: Generated<Date>
   runId: string
+  class: Generated<string>
+  bytes: number | null
+  resources: Generated<string[]>
+  reason: string | null
+  ignoredUntil: Date | null
+  recycledAt: Date | null
+  resolution: string | null
 }
 
 /** Row of table `operation`. */
@@ -501,6 +509,19 @@ export interface AuditChainTable {
   mac: Buffer
 }
 
+/** Row of table `census_seen`. */
+export interface CensusSeenTable {
+  run: string
+  place: string
+  object: string
+  class: string | null
+  kind: string | null
+  detail: string | null
+  resources: string[] | null
+  bytes: number | null
+  observed: unknown | null
+}
+
 /** All tables, for Kysely with the camel-case plug-in. */
 export interface Database {
   installation: InstallationTable
@@ -536,6 +557,7 @@ export interface Database {
   resourceLimit: ResourceLimitTable
   auditRecord: AuditRecordTable
   auditChain: AuditChainTable
+  censusSeen: CensusSeenTable
 }
 
 /** `installation` as selected. */
@@ -604,3 +626,5 @@ export type ResourceLimitRow = Selectable<ResourceLimitTable>
 export type AuditRecordRow = Selectable<AuditRecordTable>
 /** `audit_chain` as selected. */
 export type AuditChainRow = Selectable<AuditChainTable>
+/** `census_seen` as selected. */
+export type CensusSeenRow = Selectable<CensusSeenTable>

@@ -1,4 +1,4 @@
-import type { InventoryItem, Page, Source } from '@moorage/contract'
+import type { InventoryItem, Page, Qos, Source } from '@moorage/contract'
 import { invalid } from '../check.ts'
 import type { ArrayRequest } from './array.ts'
 import { type ExposureRow, targetOf } from './access.ts'
@@ -46,7 +46,8 @@ function volumes({ store, array, owner }: ArrayRequest, after: string, limit: nu
   const sql = 'SELECT * FROM volumes WHERE array = ? AND id > ? ORDER BY id LIMIT ?'
   return store.all<VolumeRow>(sql, array.name, after, limit).map((row) => {
     const common = { name: volumeName(row.id), bytes: row.bytes, createdAt: row.createdAt, kind: 'volume' } as const
-    return { key: row.id, item: row.owner === owner ? { ...common, owner: 'ours', id: row.id } : foreign(common) }
+    const qos = JSON.parse(row.qos) as Qos // Written by setQos only, from a checked vector.
+    return { key: row.id, item: row.owner === owner ? { ...common, owner: 'ours', id: row.id, qos } : foreign(common) }
   })
 }
 
@@ -68,7 +69,7 @@ function exposures({ store, array, owner }: ArrayRequest, after: string, limit: 
     const consumer = row.consumer as Extract<InventoryItem, { source: Source }>['consumer'] // Stored by expose, checked.
     return {
       key: row.key,
-      item: row.owner === owner ? { ...common, owner: 'ours', source, consumer } : foreign(common),
+      item: row.owner === owner ? { ...common, owner: 'ours', source, consumer, mode: row.mode } : foreign(common),
     }
   })
 }
