@@ -18,6 +18,7 @@ type Item = InventoryItem | HypervisorInventoryItem
 
 /** What is recorded of some objects of a place: what `judge` needs to judge them. One query per kind, whatever their number. */
 export async function viewOf(reader: Reader, place: CensusPlace): Promise<CensusView> {
+  // Either list is one of both kinds of items: TypeScript does not filter a union of arrays.
   const ours = (place.items as readonly Item[]).filter((item) => item.owner === 'ours')
   const ids = (of: (item: (typeof ours)[number]) => string | undefined) =>
     // A back end may tell what is no id of ours: nothing is recorded of that.
