@@ -1,12 +1,16 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Reader, Tx } from './store.ts'
 
-const ATTEMPTS = 30
-const LONGEST_PAUSE_MS = 250
+/**
+ * Of those who collide at least one gets through each time, so that time and patience is what it takes: a number of
+ * attempts would be used up soonest where most collide.
+ */
+const PATIENCE_MS = 20_000
+const LONGEST_PAUSE_MS = 500
 
 /**
  * Runs `work` in one transaction and commits. What the database could not serialize (40001) or broke a deadlock of
- * (40P01) is run again, after a growing pause with full jitter, up to 30 times; every other error ends it at once.
+ * (40P01) is run again, after a growing pause with full jitter, for up to 20 s; every other error ends it at once.
  */
 export async function transact<Result>(reader: Reader, work: (tx: Tx) => Promise<Result>): Promise<Result> {
   return await serialized(async () => {
@@ -22,11 +26,12 @@ export async function transact<Result>(reader: Reader, work: (tx: Tx) => Promise
 
 /** Repeats `work`, of which nothing remains when it fails, as `transact` does. */
 export async function serialized<Result>(work: () => Promise<Result>): Promise<Result> {
+  const began = performance.now()
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await work()
     } catch (error) {
-      if (!isSerializationFailure(error) || attempt === ATTEMPTS) throw error
+      if (!isSerializationFailure(error) || performance.now() - began > PATIENCE_MS) throw error
       await pause(Math.random() * Math.min(LONGEST_PAUSE_MS, 2 ** attempt))
     }
   }
