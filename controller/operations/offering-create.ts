@@ -30,6 +30,8 @@ export interface ServiceOfferingRequest extends OfferingHead {
   readonly mhz: number
   readonly memoryMib: number
   readonly hostTags: readonly string[]
+  /** VMs of it start elsewhere when their host is lost. */
+  readonly ha?: boolean
   readonly rootGib?: number
 }
 
@@ -57,6 +59,7 @@ export async function createServiceOffering(by: By, request: ServiceOfferingRequ
       cpuMhz: request.mhz,
       memoryBytes: request.memoryMib * MIB,
       hostTags: [...request.hostTags],
+      ha: request.ha ?? false,
     },
   })
 }

@@ -68,6 +68,7 @@ export async function deployVm(by: By, request: VmRequest): Promise<Submitted> {
         cpus: offering.cpus,
         memoryBytes: offering.memoryBytes,
         userData: request.userData ?? null,
+        ha: offering.ha,
       })
       if (request.disk) await addDisk(by, tx, { request, disk: request.disk, vm: id, name })
       const common = {

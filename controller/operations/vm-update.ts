@@ -13,17 +13,21 @@ export interface VmChange {
   readonly name?: string
   readonly displayName?: string
   readonly userData?: string
+  /** Whether it starts elsewhere when its host is lost. */
+  readonly ha?: boolean
 }
 
 /** Changes how a VM is called, at once. A guest that runs keeps what it was started with. */
 export async function changeVm(by: By, change: VmChange): Promise<void> {
-  const { vm: id, name, displayName, userData } = change
+  const { vm: id, name, displayName, userData, ha } = change
   await by.system.store.transact(async (tx) => {
     const vm = certain(await lockVm(tx, id), 'id')
     const changes = {
       ...(name === undefined ? {} : { name: nameOf(name, id) }),
       ...(displayName === undefined ? {} : { displayName }),
       ...(userData === undefined ? {} : { userData }),
+      ...(ha === undefined ? {} : { ha }),
+      ...(ha === false ? { restartWanted: false } : {}),
     }
     if (Object.keys(changes).length > 0) await updateVm(tx, id, changes)
     await note(tx, by, {

@@ -11,6 +11,7 @@ import {
 } from '@moorage/contract'
 import { CONTRACT_VERSION, FACETS } from './facets.ts'
 import { guard } from './guard.ts'
+import { givenUp } from './lost.ts'
 import type {
   CallLog,
   CallObserver,
@@ -49,13 +50,17 @@ export function createPluginHost(options: PluginHostOptions): PluginHost {
       const plugin = known(hypervisors, registration.plugin)
       return hostOf(registration.id, plugin, { adapter: await plugin.open(endpointOf(registration, owner)), ...told })
     })
+  const openHostNow = async (registration: Registration) => {
+    const open = await openHost(registration)
+    return registration.lost === true ? { ...open, adapter: (log: CallLog) => givenUp(open.adapter(log)) } : open
+  }
   return {
     storage,
     hypervisors,
     openPool,
-    openHost,
+    openHost: openHostNow,
     pool: async (id) => openPool(await load.pool(id)),
-    host: async (id) => openHost(await load.host(id)),
+    host: async (id) => openHostNow(await load.host(id)),
     probePool: async (name, endpoint, call) => {
       const plugin = known(storage, name)
       return poolOf('probe', plugin, { provider: await plugin.open(endpoint), ...told })

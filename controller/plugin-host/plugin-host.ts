@@ -29,7 +29,9 @@ export interface Registration {
   readonly plugin: string
   readonly url: string
   readonly settings: Readonly<Record<string, string>>
-  /** Changes whenever any of the above does. */
+  /** Of a host: it was given up, see `givenUp`. */
+  readonly lost?: boolean
+  /** Changes whenever plug-in, url or settings do. */
   readonly version: string
 }
 

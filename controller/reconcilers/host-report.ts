@@ -1,7 +1,10 @@
 import { asPluginError, type HostReport, PluginError } from '@moorage/contract'
 import { recordEvent } from '../store/events.ts'
 import type { HostRow } from '../store/generated/schema.ts'
-import { allHosts, hostSeen, hostSilent } from '../store/hosts.ts'
+import { loseHost } from '../sagas/host-losing.ts'
+import { setting } from '../store/configurations.ts'
+import { allHosts, hostSeen, hostSilent, hostsToGiveUp } from '../store/hosts.ts'
+import { takeBack } from './host-return.ts'
 import { hostRegistration } from '../store/registrations.ts'
 import type { Tx } from '../store/store.ts'
 import { inParallel } from './in-parallel.ts'
@@ -13,14 +16,28 @@ export const hostReport: Reconciler = {
   everyMs: 30_000,
   async run(deps, turn) {
     const hosts = await allHosts(deps.store.reader)
-    const enabled = hosts.filter(({ resourceState }) => resourceState === 'Enabled')
-    await inParallel(enabled, async (host) => visit(deps, turn, host))
+    const asked = hosts.filter(({ resourceState, lostAt }) => resourceState === 'Enabled' || lostAt !== null)
+    await inParallel(asked, async (host) => visit(deps, turn, host))
+    await giveUp(deps, turn)
   },
+}
+
+/** A host that has been silent for too long is given up. */
+async function giveUp(deps: ReconcilerDeps, turn: Turn): Promise<void> {
+  const after = await setting(deps.store.reader, 'host.lost.after')
+  if (after === 0 || turn.signal.aborted) return
+  for (const { id, name } of await hostsToGiveUp(deps.store.reader, after)) {
+    const because = `it has not answered for ${after} seconds`
+    await deps.store.transact(async (tx) => loseHost(tx, deps.jobs, { host: id, dead: false, because }))
+    deps.jobs.wake()
+    deps.log.error({ host: id, name, seconds: after }, 'a host was given up: its virtual machines are to run elsewhere')
+  }
 }
 
 async function visit(deps: ReconcilerDeps, turn: Turn, host: HostRow): Promise<void> {
   const answer = await reportOf(deps, turn, host)
   if (turn.signal.aborted) return
+  if (host.lostAt !== null) return answer instanceof PluginError ? undefined : takeBack(deps, turn, host)
   if (!(answer instanceof PluginError)) {
     const { version, cpus, memoryBytes } = answer
     await deps.store.transact(async (tx) => {

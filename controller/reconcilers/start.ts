@@ -9,6 +9,7 @@ import { qosObserved } from './qos-observed.ts'
 import type { Reconciler, ReconcilerDeps, Turn } from './reconciler.ts'
 import { unfinished } from './unfinished.ts'
 import { createVmState } from './vm-state.ts'
+import { vmRestart } from './vm-restart.ts'
 import { volumeExpunge } from './volume-expunge.ts'
 
 /** What reconcilers work with, and how often. */
@@ -42,6 +43,7 @@ export function startReconcilers(options: ReconcilerOptions): RunningReconcilers
   const all: readonly Reconciler[] = [
     hostReport,
     createVmState(),
+    vmRestart,
     poolReport,
     volumeExpunge,
     unfinished,

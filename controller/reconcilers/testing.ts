@@ -48,6 +48,7 @@ const ENDED_MS = 30_000
 export const NAMES = [
   'host-report',
   'vm-state',
+  'vm-restart',
   'pool-report',
   'volume-expunge',
   'unfinished',

@@ -1,10 +1,11 @@
 import { snapshotDelete } from '../sagas/snapshot-delete.ts'
 import { vmExpunge } from '../sagas/vm-expunge.ts'
+import { vmLeave } from '../sagas/vm-leave.ts'
 import { vmStop } from '../sagas/vm-stop.ts'
 import { volumeDelete } from '../sagas/volume-delete.ts'
 import { volumeDetach } from '../sagas/volume-detach.ts'
 import { attachmentsToFinish } from '../store/attachments.ts'
-import { vmsWithStaleAccess } from '../store/connections.ts'
+import { accessLeftBehind, vmsWithStaleAccess } from '../store/connections.ts'
 import { snapshotsToFinish } from '../store/snapshots.ts'
 import { vmsToFinish } from '../store/vms.ts'
 import { volumesToFinish } from '../store/volumes.ts'
@@ -26,6 +27,12 @@ export const unfinished: Reconciler = {
       head: vmStop,
       reason,
       wishes: open.map(({ id, accountId: account }) => ({ kind: 'vm', id, account, input: { vm: id, force: true } })),
+    })
+    const left = await accessLeftBehind(reader)
+    await askFor(deps, turn, {
+      head: vmLeave,
+      reason,
+      wishes: left.map(({ id, accountId: account, host }) => ({ kind: 'vm', id, account, input: { vm: id, host } })),
     })
     const vms = await vmsToFinish(reader)
     await askFor(deps, turn, {

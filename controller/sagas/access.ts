@@ -1,6 +1,8 @@
-import type { HostId, VolumeId } from '@moorage/contract'
+import { type HostId, PluginError, type VolumeId } from '@moorage/contract'
 import type { StepContext } from '../jobs/saga.ts'
 import { sealConnection, type VolumeAccess } from '../store/connections.ts'
+import { endsSessions } from '../domain/pool.ts'
+import { hostById } from '../store/hosts.ts'
 import { part, saying } from './calls.ts'
 import type { SagaDeps } from './deps.ts'
 
@@ -27,21 +29,39 @@ export async function giveAccess(
 
 /**
  * Withdraws access, one after the other; complete only when no session of these hosts can write any more. The hosts have let
- * go: each saga unplugs before it withdraws. From a host that does not answer it may be taken only where `endsSessions`.
+ * go: each saga unplugs before it withdraws. From a host that was given up it is taken only where `endsSessions`, or once it was
+ * declared dead, else `IN_USE`; `proof`: the host itself has just let go.
  */
 export async function withdrawAccess(
-  deps: Pick<SagaDeps, 'plugins'>,
+  deps: Pick<SagaDeps, 'store' | 'plugins'>,
   grants: readonly Grant[],
   context: StepContext,
+  proof?: 'let go',
 ): Promise<void> {
   for (const grant of grants) {
     const pool = await deps.plugins.pool(grant.pool)
+    if (!endsSessions(pool.limits) && proof === undefined) await refuseOfLost(deps, grant)
     await saying('The storage system did not withdraw access to the volume', async () =>
       pool
         .provider(context.log)
         .access.withdraw(accessOf(grant), part(context.call, `withdraw/${grant.volume}/${grant.host}`)),
     )
   }
+}
+
+async function refuseOfLost(deps: Pick<SagaDeps, 'store'>, grant: Grant): Promise<void> {
+  const host = await hostById(deps.store.reader, grant.host)
+  if (!host || host.lostAt === null || host.dead) return
+  await saying(
+    'A host that was lost may still write to the volume, and its storage cannot prevent that: it must be declared dead first',
+    async () => {
+      throw new PluginError(
+        'IN_USE',
+        `host ${host.name} is lost, and pool ${grant.pool} cannot end its sessions`,
+        'none',
+      )
+    },
+  )
 }
 
 function accessOf(grant: Grant) {

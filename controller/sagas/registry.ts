@@ -11,6 +11,7 @@ import { snapshotRevertSaga } from './snapshot-revert.ts'
 import { templateDeleteSaga } from './template-delete.ts'
 import { vmCreateSaga } from './vm-create.ts'
 import { vmExpungeSaga } from './vm-expunge.ts'
+import { vmLeaveSaga } from './vm-leave.ts'
 import { vmMigrateSaga } from './vm-migrate.ts'
 import { vmRebootSaga } from './vm-reboot.ts'
 import { vmStartSaga } from './vm-start.ts'
@@ -43,6 +44,7 @@ export function createSagas(deps: SagaDeps): ReadonlyMap<string, SagaDefinition<
     vmStopSaga(deps),
     vmRebootSaga(deps),
     vmMigrateSaga(deps),
+    vmLeaveSaga(deps),
     vmExpungeSaga(deps),
     poolMaintenanceSaga(deps),
     poolMaintenanceCancelSaga(deps),

@@ -76,7 +76,13 @@ export async function beginStart(
   )
   const pools = await servingPools(deps, tx, locations)
   const host = await hostFor(deps, tx, { vm, input, disks: disks.length, pools })
-  await updateVm(tx, vm.id, { state, hostId: host.id, generation: vm.generation + 1, parkedByPoolId: null })
+  await updateVm(tx, vm.id, {
+    state,
+    hostId: host.id,
+    generation: vm.generation + 1,
+    parkedByPoolId: null,
+    restartWanted: false,
+  })
   const plans: VolumePlan[] = []
   const starting: StartingDisk[] = []
   for (const { volume, attachment } of disks) {

@@ -44,6 +44,15 @@ export const SETTINGS = {
     least: 60,
     most: 30 * 86_400,
   },
+  'host.lost.after': {
+    category: 'Advanced',
+    description:
+      'how long a host may be silent before it is given up: its access is withdrawn and its virtual machines stop, or start elsewhere; 0: only when an operator says so',
+    unit: 'seconds',
+    usual: 1800,
+    least: 0,
+    most: 30 * 86_400,
+  },
   'session.timeout': {
     category: 'Advanced',
     description: 'how long a login session may be idle before it ends',

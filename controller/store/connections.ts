@@ -136,6 +136,24 @@ export async function vmsWithStaleAccess(
     .execute()
 }
 
+/** VMs that run while another host than theirs still has, or may have, access to one of their volumes: what a migration left. */
+export async function accessLeftBehind(
+  reader: Reader,
+): Promise<readonly { readonly id: string; readonly accountId: string; readonly host: string }[]> {
+  return reader
+    .selectFrom('vm')
+    .innerJoin('attachment', 'attachment.vmId', 'vm.id')
+    .innerJoin('connection', 'connection.sourceId', 'attachment.volumeId')
+    .select(['vm.id', 'vm.accountId', 'connection.hostId as host'])
+    .distinct()
+    .where('connection.sourceKind', '=', 'volume')
+    .where('connection.state', '=', 'withdrawing')
+    .where('vm.state', '=', 'Running')
+    .where('vm.operationId', 'is', null)
+    .whereRef('connection.hostId', '<>', 'vm.hostId')
+    .execute()
+}
+
 /** Seals a connection, which may hold CHAP secrets, so that it can stand in a row or a journal. Base64. */
 export function sealConnection(store: Store, access: VolumeAccess, connection: Connection): string {
   return store.seal(contextOf(access), JSON.stringify(connection)).toString('base64')

@@ -59,17 +59,17 @@ export async function updateHost(tx: Tx, id: string, changes: Updateable<HostTab
   await tx.updateTable('host').set(changes).where('id', '=', id).execute()
 }
 
-/** The host answered: it is Up. Answers the state it had before, `undefined` when it is not registered any more. */
+/** The host answered: it is Up. Answers the state it had before, `undefined` when it is not registered any more, or given up. */
 export async function hostSeen(
   tx: Tx,
   id: string,
   report: { readonly version: string; readonly cpus: number; readonly memoryBytes: number },
 ): Promise<string | undefined> {
   const before = await lockHost(tx, id)
-  if (!before) return undefined
+  if (!before || before.lostAt !== null) return undefined
   await tx
     .updateTable('host')
-    .set({ ...report, state: 'Up', lastSeenAt: sql<Date>`now()` })
+    .set({ ...report, state: 'Up', silentSince: null, lastSeenAt: sql<Date>`now()` })
     .where('id', '=', id)
     .execute()
   return before.state
@@ -79,13 +79,57 @@ export async function hostSeen(
 export async function hostSilent(tx: Tx, id: string): Promise<boolean> {
   const row = await tx
     .updateTable('host')
-    .set({ state: 'Alert' })
+    .set({ state: 'Alert', silentSince: sql<Date>`now()` })
     .where('id', '=', id)
     .where('removedAt', 'is', null)
-    .where('state', '<>', 'Alert')
+    .where('state', '=', 'Up')
     .returning('id')
     .executeTakeFirst()
   return row !== undefined
+}
+
+/** The host is Down: given up until `hostReturned`. */
+export async function giveHostUp(tx: Tx, id: string, dead: boolean): Promise<void> {
+  await tx
+    .updateTable('host')
+    .set({ state: 'Down', dead, lostAt: sql<Date>`coalesce(lost_at, now())` })
+    .where('id', '=', id)
+    .execute()
+}
+
+/** A host that had been given up is Up. False when it is not one, or registered no more. */
+export async function hostReturned(tx: Tx, id: string): Promise<boolean> {
+  const row = await tx
+    .updateTable('host')
+    .set({ state: 'Up', dead: false, lostAt: null, silentSince: null, lastSeenAt: sql<Date>`now()` })
+    .where('id', '=', id)
+    .where('removedAt', 'is', null)
+    .where('lostAt', 'is not', null)
+    .returning('id')
+    .executeTakeFirst()
+  return row !== undefined
+}
+
+/**
+ * Hosts that have been silent for longer than `seconds` and are not given up yet. None of a zone of which more than half is
+ * silent: then it is more likely us who are cut off.
+ */
+export async function hostsToGiveUp(reader: Reader, seconds: number): Promise<readonly HostRow[]> {
+  const rows = await reader
+    .selectFrom('host')
+    .selectAll()
+    .where('removedAt', 'is', null)
+    .where('lostAt', 'is', null)
+    .execute()
+  const { now } = await reader.selectNoFrom(sql<Date>`now()`.as('now')).executeTakeFirstOrThrow()
+  const silent = rows.filter(({ state }) => state === 'Alert')
+  const inZone = (of: readonly HostRow[], zone: string) => of.filter(({ zoneId }) => zoneId === zone).length
+  return silent.filter(
+    ({ zoneId, silentSince }) =>
+      silentSince !== null &&
+      now.getTime() - silentSince.getTime() >= seconds * 1000 &&
+      inZone(silent, zoneId) * 2 <= inZone(rows, zoneId),
+  )
 }
 
 /** As `hostById`, its row locked until the transaction ends. */

@@ -9,6 +9,7 @@ export interface StoredRegistration {
   readonly plugin: string
   readonly url: string
   readonly settings: Readonly<Record<string, string>>
+  readonly lost?: boolean
   readonly version: string
 }
 
@@ -28,7 +29,7 @@ export function poolRegistration(store: Store, row: PoolRow): StoredRegistration
 
 /** The registration that a host's row holds. Throws when its secrets cannot be opened. */
 export function hostRegistration(store: Store, row: HostRow): StoredRegistration {
-  return registration(store, { ...row, kind: 'host' })
+  return { ...registration(store, { ...row, kind: 'host' }), lost: row.lostAt !== null }
 }
 
 /** Reads registrations by id. Throws `Refusal` `NOT_FOUND` for what is not registered, or no more. */

@@ -114,3 +114,40 @@ export async function vmsToFinish(reader: Reader): Promise<readonly Pick<VmRow, 
     .where('removedAt', 'is', null)
     .execute()
 }
+
+/** VMs that are on the host as far as the database knows, in whatever state. */
+export async function vmsOn(
+  reader: Reader,
+  host: string,
+): Promise<readonly Pick<VmRow, 'id' | 'accountId' | 'generation' | 'ha' | 'state'>[]> {
+  return reader
+    .selectFrom('vm')
+    .select(['id', 'accountId', 'generation', 'ha', 'state'])
+    .where('hostId', '=', host)
+    .where('removedAt', 'is', null)
+    .orderBy('id')
+    .execute()
+}
+
+/** VMs that were stopped because their host was lost, and are to run again. */
+export async function vmsToRestart(reader: Reader): Promise<readonly Pick<VmRow, 'id' | 'accountId'>[]> {
+  return reader
+    .selectFrom('vm')
+    .select(['id', 'accountId'])
+    .where('restartWanted', '=', true)
+    .where('state', '=', 'Stopped')
+    .where('removedAt', 'is', null)
+    .orderBy('id')
+    .execute()
+}
+
+/** Accounts by VM; those that are not known are absent. */
+export async function ownersOf(reader: Reader, vms: readonly string[]): Promise<ReadonlyMap<string, string>> {
+  if (vms.length === 0) return new Map()
+  const rows = await reader
+    .selectFrom('vm')
+    .select(['id', 'accountId'])
+    .where('id', 'in', [...vms])
+    .execute()
+  return new Map(rows.map(({ id, accountId }) => [id, accountId]))
+}

@@ -1,5 +1,6 @@
 import type { System } from '../../operations/context.ts'
 import { addHost } from '../../operations/host-add.ts'
+import { declareHostLost } from '../../operations/host-lost.ts'
 import { removeHost } from '../../operations/host-remove.ts'
 import { changeHost, resourceStateOf } from '../../operations/host-update.ts'
 import { hostViews, listHosts } from '../../store/queries/hosts.ts'
@@ -137,5 +138,26 @@ const list = defineCommand({
   },
 })
 
+const lose = defineCommand({
+  name: 'declareHostLost',
+  kind: 'sync',
+  extension: true,
+  description:
+    'Gives up a host that does not answer: arrays end its access, then its virtual machines are Stopped, and those with high availability start elsewhere.',
+  roles: OPERATORS,
+  params: {
+    id: itself,
+    dead: flag({
+      description:
+        'true: it is known to run nothing any more, so that storage which cannot end its sessions is free, too',
+    }),
+  },
+  response: host,
+  async run({ system, caller, params: { id, dead } }) {
+    await declareHostLost({ system, caller }, { host: id, dead: dead ?? false })
+    return { object: await oneHost(system, id) }
+  },
+})
+
 /** The commands about hypervisor hosts. */
-export const hostCommands = [add, update, remove, list] as const
+export const hostCommands = [add, update, remove, lose, list] as const

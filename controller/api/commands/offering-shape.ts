@@ -96,7 +96,7 @@ export function renderServiceOffering(row: OfferingView): Rendered<typeof servic
     iscustomized: false,
     issystem: false,
     defaultuse: false,
-    offerha: false,
+    offerha: row.ha,
     limitcpuuse: false,
     isvolatile: false,
     ...qosOf(row),

@@ -32,7 +32,7 @@ const create = defineCommand({
     hosttags: texts({ description: 'tags that a host must carry' }),
     storagetype: choice(['shared', 'local'], { description: 'shared; local is accepted, and means the same here' }),
     provisioningtype: choice(['thin', 'sparse', 'fat'], { description: 'provisioning type used to create volumes' }),
-    offerha: flag({ description: 'accepted for the sake of clients' }),
+    offerha: flag({ description: 'true: virtual machines of it are started elsewhere when their host is lost' }),
     limitcpuuse: flag({ description: 'accepted for the sake of clients' }),
     serviceofferingdetails: map({ description: 'settings for storage providers' }),
     ...unkeptByOfferings,
@@ -56,6 +56,7 @@ const create = defineCommand({
         ...given({
           displayText: params.displaytext,
           rootGib: params.rootdisksize,
+          ha: params.offerha,
           provisioning: params.provisioningtype,
           snapshotReservePercent: params.hypervisorsnapshotreserve,
         }),

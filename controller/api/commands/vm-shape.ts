@@ -64,7 +64,7 @@ export function renderVm(view: VmView): RenderedVm {
     domainpath: view.domainPath,
     created: view.createdAt,
     state: view.state,
-    haenable: false,
+    haenable: view.ha,
     zoneid: view.zoneId,
     zonename: view.zoneName,
     hostid: view.hostId,

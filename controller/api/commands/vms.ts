@@ -168,12 +168,21 @@ const update = defineCommand({
     name: text({ description: 'new host name' }),
     displayname: text({ description: 'new name for people' }),
     userdata: text({ secret: true, length: 1_048_576, description: 'data to keep with the virtual machine' }),
+    haenable: flag({ description: 'true: it is started elsewhere when its host is lost' }),
   },
   response: virtualmachine,
-  async run({ system, caller, params: { id, name, displayname, userdata } }) {
+  async run({ system, caller, params: { id, name, displayname, userdata, haenable } }) {
     await changeVm(
       { system, caller },
-      { vm: id, ...given({ name: name || undefined, displayName: displayname || undefined, userData: userdata }) },
+      {
+        vm: id,
+        ...given({
+          name: name || undefined,
+          displayName: displayname || undefined,
+          userData: userdata,
+          ha: haenable,
+        }),
+      },
     )
     return { object: (await oneVm(system, id)) ?? {} }
   },

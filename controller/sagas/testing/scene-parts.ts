@@ -4,8 +4,10 @@ import { connectionsWithdrawing, intendConnection } from '../../store/connection
 import { insertAttachment } from '../../store/attachments.ts'
 import { hostById } from '../../store/hosts.ts'
 import { locationOf } from '../../store/locations.ts'
+import { vmById } from '../../store/vms.ts'
 import { updateVolume } from '../../store/volumes.ts'
 import { snapshotCreate } from '../snapshot-create.ts'
+import { vmMigrate } from '../vm-migrate.ts'
 import { vmStart } from '../vm-start.ts'
 import { vmStop } from '../vm-stop.ts'
 import { volumeAttach } from '../volume-attach.ts'
@@ -68,6 +70,16 @@ export async function kept(world: World): Promise<Pair & { readonly snapshot: st
   const { state } = await world.run(vmStop, { vm: pair.vm, force: true })
   if (state !== 'failed') throw new Error(`the stop of VM ${pair.vm} ended ${state}`)
   return { ...pair, snapshot }
+}
+
+/** A VM that migrated, and the host that it came from, which kept its access: the array refused to withdraw it. */
+export async function leftBehind(world: World): Promise<{ readonly vm: string; readonly host: string }> {
+  const { vm } = await plugged(world)
+  const host = (await vmById(world.store.reader, vm))?.hostId ?? ''
+  await world.simulator.faults.arm({ method: 'array/access/withdraw', kind: 'error-before', code: 'DENIED' })
+  const { state } = await world.run(vmMigrate, { vm })
+  if (state !== 'failed') throw new Error(`the migration of VM ${vm} ended ${state}`)
+  return { vm, host }
 }
 
 /** An unattached volume to which a host still has access, as if a withdrawal had been lost from sight. */

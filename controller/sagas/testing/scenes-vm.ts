@@ -1,12 +1,13 @@
 import { poolMaintenanceCancel } from '../pool-maintenance-cancel.ts'
 import { poolMaintenance } from '../pool-maintenance.ts'
 import { vmExpunge } from '../vm-expunge.ts'
+import { vmLeave } from '../vm-leave.ts'
 import { vmMigrate } from '../vm-migrate.ts'
 import { vmReboot } from '../vm-reboot.ts'
 import { vmStart } from '../vm-start.ts'
 import { vmStop } from '../vm-stop.ts'
 import { asked, type Scene } from './scene.ts'
-import { half, plugged, pluggedTwice } from './scene-parts.ts'
+import { half, leftBehind, plugged, pluggedTwice } from './scene-parts.ts'
 
 /** Scenes of VMs, and of pools that are taken out of service under them. */
 export const VM_SCENES: readonly Scene[] = [
@@ -59,6 +60,12 @@ export const VM_SCENES: readonly Scene[] = [
       // One that arrived although the operation failed goes back where it came from.
       return { ask, again: ask }
     },
+  },
+  {
+    saga: 'vm-leave',
+    of: 'a VM that migrated, to whose volume its first host kept access',
+    calls: { begin: [], stop: ['host/vms/stop'], withdraw: ['array/access/withdraw'] },
+    stage: async (world) => asked(world, vmLeave, await leftBehind(world)),
   },
   {
     saga: 'vm-expunge',

@@ -1,5 +1,11 @@
 import { randomUUID } from 'node:crypto'
-import type { HypervisorInventoryItem, HypervisorPlugin, InventoryItem, StoragePlugin } from '@moorage/contract'
+import type {
+  HypervisorInventoryItem,
+  HypervisorPlugin,
+  InventoryItem,
+  StorageLimits,
+  StoragePlugin,
+} from '@moorage/contract'
 import { simulatorHypervisor } from '@moorage/hypervisor-simulator'
 import { startSimulator, type TestSimulator } from '@moorage/simulator/testing'
 import { simulatorStorage } from '@moorage/storage-simulator'
@@ -75,6 +81,8 @@ export type WorldOptions = Partial<Pick<RunnerOptions<Tx>, 'patienceMs' | 'stepD
   readonly watch?: Watch
   /** A simulator unless told. The end of the world is theirs. */
   readonly parts?: Parts
+  /** Limits that its arrays say they have, beside their own. */
+  readonly limits?: Partial<StorageLimits>
 }
 
 /** Stands beside a runner and does nothing. */
@@ -83,13 +91,13 @@ const UNWATCHED: Watched = { storage: (same) => same, hypervisor: (same) => same
 const QUIET = { info: () => {}, warn: () => {}, error: () => {} }
 
 /** Starts one; takes about a second. `patienceMs` 0, unless told: a step that fails is not tried again. */
-export async function startWorld({ watch, parts: given, ...options }: WorldOptions = {}): Promise<World> {
+export async function startWorld({ watch, parts: given, limits, ...options }: WorldOptions = {}): Promise<World> {
   const beside = watch ? watched(watch) : UNWATCHED
   const [store, parts] = await Promise.all([testStore(), given ?? simulated()])
   const { backEnds: simulator, storage, hypervisor } = parts
   const owner = randomUUID()
   const plugins = createPluginHost({
-    storage: [beside.storage(storage)],
+    storage: [beside.storage(limits ? limited(storage, limits) : storage)],
     hypervisors: [beside.hypervisor(hypervisor)],
     load: registrationLoader(store),
     owner,
@@ -136,6 +144,16 @@ async function underNames<Names extends Readonly<Record<string, string>>>(
   }
   // The same names, each with the id of what was made for it.
   return Object.fromEntries(Object.entries(names).map(([name, thing]) => [name, made.get(thing) ?? ''])) as Names
+}
+
+function limited(plugin: StoragePlugin, limits: Partial<StorageLimits>): StoragePlugin {
+  return {
+    ...plugin,
+    open: (endpoint) => {
+      const provider = plugin.open(endpoint)
+      return { ...provider, limits: { ...provider.limits, ...limits } }
+    },
+  }
 }
 
 async function begin(

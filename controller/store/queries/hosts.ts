@@ -71,7 +71,14 @@ function selectHosts(reader: Reader, ids: readonly string[]) {
     .where('host.id', 'in', ids)
     .select(['host.id', 'host.name', 'host.plugin', 'host.hypervisor', 'host.url', 'host.initiator', 'host.version'])
     .select(['host.state', 'host.resourceState', 'host.tags', 'host.cpus', 'host.memoryBytes', 'host.lastSeenAt'])
-    .select(['host.createdAt', 'host.removedAt', 'host.zoneId', 'zone.name as zoneName'])
+    .select([
+      'host.createdAt',
+      'host.silentSince',
+      'host.lostAt',
+      'host.removedAt',
+      'host.zoneId',
+      'zone.name as zoneName',
+    ])
     .select(['host.podId', 'pod.name as podName', 'host.clusterId', 'cluster.name as clusterName'])
     .select((eb) => [
       running(eb)

@@ -105,6 +105,7 @@ function selectVms(reader: Reader, ids: readonly string[]) {
       'vm.cpus',
       'vm.memoryBytes',
       'vm.createdAt',
+      'vm.ha',
     ])
     .select(['vm.zoneId', 'zone.name as zoneName', 'vm.hostId', 'host.name as hostName', 'host.state as hostState'])
     .select([
