@@ -29,7 +29,6 @@ async function giveUp(deps: ReconcilerDeps, turn: Turn): Promise<void> {
   for (const { id, name } of await hostsToGiveUp(deps.store.reader, after)) {
     const because = `it has not answered for ${after} seconds`
     await deps.store.transact(async (tx) => loseHost(tx, deps.jobs, { host: id, dead: false, because }))
-    deps.jobs.wake()
     deps.log.error({ host: id, name, seconds: after }, 'a host was given up: its virtual machines are to run elsewhere')
   }
 }

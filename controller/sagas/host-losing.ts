@@ -9,8 +9,7 @@ import { vmStop } from './vm-stop.ts'
 
 /**
  * Gives a host up: it is Down, no VM is on it any more as soon as its access is withdrawn at the arrays, and those that ask
- * for it start elsewhere. `dead`: an operator vouches that it runs nothing. Idempotent; false when it is not registered. Call
- * `wake` once the transaction has committed.
+ * for it start elsewhere. `dead`: an operator vouches that it runs nothing. Idempotent; false when it is not registered.
  */
 export async function loseHost(
   tx: Tx,
