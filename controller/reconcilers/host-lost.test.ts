@@ -66,7 +66,7 @@ describe('a host that is lost', () => {
     expect(await hostById(store.reader, here)).toMatchObject({ state: 'Down', dead: false })
     expect(await events(here, 'HOST.%')).toEqual(['HOST.ADD INFO', 'HOST.ALERT WARN', 'HOST.DOWN ERROR'])
     for (const { vm } of [plain, wanted]) await ended(vm, 'vm-stop')
-    for (const at of [plain, wanted]) await expect(write(NAMES[0], at)).rejects.toThrow()
+    for (const at of [plain, wanted]) await expect(write(NAMES[0], at)).rejects.toMatchObject({ code: 'DENIED' })
 
     await turn('vm-restart')
     await ended(wanted.vm, 'vm-start')
@@ -77,7 +77,7 @@ describe('a host that is lost', () => {
     })
     expect(await vmById(store.reader, plain.vm)).toMatchObject({ state: 'Stopped', hostId: null })
     await write(NAMES[1], wanted)
-    await expect(write(NAMES[0], wanted)).rejects.toThrow()
+    await expect(write(NAMES[0], wanted)).rejects.toMatchObject({ code: 'DENIED' })
 
     await scene.simulator.faults.clear()
     await turn('host-report')
