@@ -40,19 +40,7 @@ export function startReconcilers(options: ReconcilerOptions): RunningReconcilers
   const stopped = new AbortController()
   const turns = new Map<string, Promise<void>>()
   const timers = new Map<string, NodeJS.Timeout>()
-  const all: readonly Reconciler[] = [
-    hostReport,
-    createVmState(),
-    vmRestart,
-    poolReport,
-    volumeExpunge,
-    unfinished,
-    qosObserved,
-    operationRetention,
-    censusClock,
-    createAuditSeal(),
-    auditRetention,
-  ]
+  const all = everyReconciler()
   const runOnce = async (reconciler: Reconciler): Promise<void> => {
     const before = turns.get(reconciler.name) ?? Promise.resolve()
     const turn = before
@@ -95,6 +83,22 @@ export function startReconcilers(options: ReconcilerOptions): RunningReconcilers
       await Promise.allSettled(turns.values())
     },
   }
+}
+
+function everyReconciler(): readonly Reconciler[] {
+  return [
+    hostReport,
+    createVmState(),
+    vmRestart,
+    poolReport,
+    volumeExpunge,
+    unfinished,
+    qosObserved,
+    operationRetention,
+    censusClock,
+    createAuditSeal(),
+    auditRetention,
+  ]
 }
 
 function newTurn(signal: AbortSignal): Turn {

@@ -30,17 +30,27 @@ export async function giveAccess(
 /**
  * Withdraws access, one after the other; complete only when no session of these hosts can write any more. The hosts have let
  * go: each saga unplugs before it withdraws. From a host that was given up it is taken only where `endsSessions`, or once it was
- * declared dead, else `IN_USE`; `proof`: the host itself has just let go.
+ * declared dead, else `IN_USE`.
  */
 export async function withdrawAccess(
   deps: Pick<SagaDeps, 'store' | 'plugins'>,
   grants: readonly Grant[],
   context: StepContext,
-  proof?: 'let go',
+): Promise<void> {
+  for (const grant of grants) {
+    if (!endsSessions((await deps.plugins.pool(grant.pool)).limits)) await refuseOfLost(deps, grant)
+  }
+  await withdrawLetGo(deps, grants, context)
+}
+
+/** As `withdrawAccess`, from a host that has itself just said that it has let go, whatever its state. */
+export async function withdrawLetGo(
+  deps: Pick<SagaDeps, 'plugins'>,
+  grants: readonly Grant[],
+  context: StepContext,
 ): Promise<void> {
   for (const grant of grants) {
     const pool = await deps.plugins.pool(grant.pool)
-    if (!endsSessions(pool.limits) && proof === undefined) await refuseOfLost(deps, grant)
     await saying('The storage system did not withdraw access to the volume', async () =>
       pool
         .provider(context.log)

@@ -7,7 +7,7 @@ import { hostById } from '../store/hosts.ts'
 import { hostRegistration } from '../store/registrations.ts'
 import type { Tx } from '../store/store.ts'
 import { lockVm } from '../store/vms.ts'
-import { type Grant, withdrawAccess } from './access.ts'
+import { type Grant, withdrawLetGo } from './access.ts'
 import { part, saying } from './calls.ts'
 import type { SagaDeps } from './deps.ts'
 import { sagaHead } from './head.ts'
@@ -57,7 +57,7 @@ export function vmLeaveSaga(deps: SagaDeps): SagaDefinition<Tx> {
       undo: async () => {},
     })
     .step('withdraw', {
-      run: async ({ begin }, context) => withdrawAccess(deps, begin?.grants ?? [], context, 'let go'),
+      run: async ({ begin }, context) => withdrawLetGo(deps, begin?.grants ?? [], context),
       record: async (tx, { begin }) => forgetGrants(tx, begin?.grants ?? []),
       undo: async () => {},
     })
