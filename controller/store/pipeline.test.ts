@@ -77,14 +77,15 @@ describe('a write that is not waited for', () => {
 
 test('a statement outside of a transaction is repeated until it could be serialized', async () => {
   let tries = 0
-  const line = pipelined(
-    async () => {
+  const line = pipelined({
+    gather: (work) => work(),
+    send: async () => {
       tries += 1
       if (tries < 4) throw Object.assign(new Error('could not serialize'), { code: '40001' })
       return { command: 'SELECT', rowCount: 0, rows: [] }
     },
-    () => {},
-  )
+    broken: () => {},
+  })
   expect(await line('select 1', [])).toMatchObject({ command: 'SELECT' })
   expect(tries).toBe(4)
 })
@@ -92,13 +93,14 @@ test('a statement outside of a transaction is repeated until it could be seriali
 describe('a transaction', () => {
   test('that sent nothing ends without a word to the database', async () => {
     const sent: string[] = []
-    const line = pipelined(
-      async (text) => {
+    const line = pipelined({
+      gather: (work) => work(),
+      send: async (text) => {
         sent.push(text)
         return { command: '', rowCount: 0, rows: [] }
       },
-      () => {},
-    )
+      broken: () => {},
+    })
     await line('begin', [])
     expect(await line('commit', [])).toMatchObject({ command: 'COMMIT' })
     await line('begin', [])
@@ -110,16 +112,17 @@ describe('a transaction', () => {
     for (const first of ['insert into t values (1)', 'select 1']) {
       const sent: string[] = []
       let broken = false
-      const line = pipelined(
-        async (text) => {
+      const line = pipelined({
+        gather: (work) => work(),
+        send: async (text) => {
           sent.push(text)
           if (text === 'begin') throw new Error('refused')
           return { command: '', rowCount: 0, rows: [] }
         },
-        () => {
+        broken: () => {
           broken = true
         },
-      )
+      })
       await line('begin', [])
       await expect(line(first, [])).rejects.toThrow('refused')
       expect(sent.filter((text) => text.startsWith('insert'))).toEqual([])

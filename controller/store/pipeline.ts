@@ -16,9 +16,9 @@ interface Write {
 export const LATER = sql.raw(MARK)
 
 /**
- * Sends a write of a transaction without waiting for its answer, which saves a round trip: statements of a connection are
- * done in the order in which they were sent, so that whatever follows sees it. Its failure, a broken constraint say, is
- * thrown by the next statement that is waited for, at the latest by the commit, which then has not taken place. So not for
+ * Has a write of a transaction go out with the next statement that is waited for, at the latest with the commit, which
+ * saves a round trip: statements of a connection are done in order, so that whatever follows sees it. Its failure, a broken constraint say, is
+ * thrown by that statement; by the commit, which then has not taken place, where there was no other. So not for
  * writes whose failure is to be caught, nor for those of which one must know how many rows they changed.
  */
 export async function later(write: Write): Promise<void> {
@@ -37,28 +37,36 @@ type Send = (text: string, values: readonly unknown[]) => Promise<Answer>
 
 const NOTHING: Answer = { command: '', rowCount: 0, rows: [] }
 
+/** What `pipelined` needs of a connection. */
+export interface Connection {
+  readonly send: Send
+  /** Has what `work` sends, which it does at once, go out together: one message to the server, which wakes up once. */
+  readonly gather: (work: () => void) => void
+  /** A transaction could not begin: the connection must not be used again. */
+  readonly broken: () => void
+}
+
 /**
- * Runs the statements of one connection with fewer round trips: `later` writes are not waited for, and the beginning of a
- * transaction goes out together with its first statement where that only reads (should the beginning be refused, nothing
- * is written outside of the transaction). `broken` is called when a transaction could not begin: the connection must not
- * be used again.
+ * Runs the statements of one connection with fewer round trips: `later` writes go out with the next statement that is
+ * waited for, and the beginning of a transaction with its first statement where that only reads (should the beginning be
+ * refused, nothing is written outside of the transaction).
  */
-export function pipelined(send: Send, broken: () => void): Send {
-  return new Line(send, broken).query
+export function pipelined(connection: Connection): Send {
+  return new Line(connection).query
 }
 
 class Line {
-  readonly #send: Send
-  readonly #broken: () => void
+  readonly #connection: Connection
   /** The statement that begins the transaction, until it is sent. */
   #beginning: string | undefined
   #inside = false
+  /** `later` writes that are not sent yet. */
+  #held: (readonly [text: string, values: readonly unknown[]])[] = []
   /** Why a `later` write of the transaction failed: what is sent after it fails for that reason only. */
   #failure: { readonly error: unknown } | undefined
 
-  constructor(send: Send, broken: () => void) {
-    this.#send = send
-    this.#broken = broken
+  constructor(connection: Connection) {
+    this.#connection = connection
   }
 
   readonly query: Send = async (text, values) => {
@@ -69,23 +77,35 @@ class Line {
     }
     if (text === 'commit' || text === 'rollback') return await this.#end(text)
     // Alone it is a transaction of its own, of which nothing remains when it could not be serialized.
-    if (!this.#inside) return await serialized(() => this.#send(text, values))
-    const begun = this.#begin()
-    if (!/^\s*select\b/i.test(text)) await begun
-    const answer = this.#send(text, values)
-    answer.catch(() => {})
-    await begun
+    if (!this.#inside) return await serialized(() => this.#connection.send(text, values))
+    if (!/^\s*select\b/i.test(text)) await this.#begin()
     if (text.endsWith(MARK)) {
-      answer.catch((error: unknown) => {
-        this.#failure ??= { error }
-      })
+      this.#held.push([text, values])
       return NOTHING
     }
     try {
-      return await answer
+      return await this.#sendAll(text, values)
     } catch (error) {
       throw this.#failure ? this.#failure.error : error
     }
+  }
+
+  /** Sends the beginning where it is due, what was held, and the statement. */
+  async #sendAll(text: string, values: readonly unknown[]): Promise<Answer> {
+    const sent: { begun?: Promise<void>; answer?: Promise<Answer> } = {}
+    this.#connection.gather(() => {
+      sent.begun = this.#begin()
+      for (const write of this.#held.splice(0)) {
+        this.#connection.send(...write).catch((error: unknown) => {
+          this.#failure ??= { error }
+        })
+      }
+      sent.answer = this.#connection.send(text, values)
+      // Where the beginning is refused nobody looks at it.
+      sent.answer.catch(() => {})
+    })
+    await sent.begun
+    return (await sent.answer) ?? NOTHING
   }
 
   async #begin(): Promise<void> {
@@ -93,17 +113,18 @@ class Line {
     if (text === undefined) return
     this.#beginning = undefined
     try {
-      await this.#send(text, [])
+      await this.#connection.send(text, [])
     } catch (error) {
-      this.#broken()
+      this.#connection.broken()
       throw error
     }
   }
 
   async #end(text: 'commit' | 'rollback'): Promise<Answer> {
-    const sent = this.#beginning === undefined
+    const begun = this.#beginning === undefined
     this.#beginning = undefined
-    const answer = sent ? await this.#send(text, []) : { ...NOTHING, command: text.toUpperCase() }
+    if (text === 'rollback') this.#held = []
+    const answer = begun ? await this.#sendAll(text, []) : { ...NOTHING, command: text.toUpperCase() }
     const failure = this.#failure
     this.#failure = undefined
     this.#inside = false

@@ -1,5 +1,6 @@
+import type { Writable } from 'node:stream'
 import type { PostgresPool, PostgresPoolClient } from 'kysely'
-import type { Pool } from 'pg'
+import type { Pool, PoolClient } from 'pg'
 import { pipelined } from './pipeline.ts'
 
 /** How often a text is sent before it is prepared: what is built for one request is not worth keeping. */
@@ -27,23 +28,38 @@ export function preparing(pool: Pool): PostgresPool {
     async connect() {
       const client = await pool.connect()
       let broken = false
-      const query = pipelined(
-        async (text, values) => {
+      const query = pipelined({
+        send: async (text, values) => {
           const name = values.length === 0 ? undefined : nameOf(text)
           return await client.query(
             name === undefined ? { text, values: [...values] } : { name, text, values: [...values] },
           )
         },
-        () => {
+        gather: gathering(client),
+        broken: () => {
           broken = true
         },
-      )
+      })
       return {
         // Kysely calls the other overload only for cursors, which are not configured; its results are those of `pg`.
         query: query as unknown as PostgresPoolClient['query'],
         release: (destroy) => client.release(broken || destroy),
       }
     },
+  }
+}
+
+/** Each statement is a write to the socket of its own otherwise, and wakes the server up. */
+function gathering(client: PoolClient): (work: () => void) => void {
+  // Not in its types; where another release of `pg` hides it, statements go out one by one.
+  const { stream } = (client as { connection?: { stream?: Partial<Writable> } }).connection ?? {}
+  return (work) => {
+    stream?.cork?.()
+    try {
+      work()
+    } finally {
+      stream?.uncork?.()
+    }
   }
 }
 

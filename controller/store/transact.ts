@@ -8,12 +8,16 @@ import type { Reader, Tx } from './store.ts'
 const PATIENCE_MS = 20_000
 const LONGEST_PAUSE_MS = 500
 
+/** After so many attempts that could not be serialized a transaction is repeated with none of its kind beside it. */
+const TOGETHER = 3
+
 /**
  * Runs `work` in one transaction and commits. What the database could not serialize (40001) or broke a deadlock of
- * (40P01) is run again, after a growing pause with full jitter, for up to 20 s; every other error ends it at once.
+ * (40P01) is run again, after a growing pause with full jitter, for up to 20 s; every other error ends it at once. Those
+ * that failed several times are repeated one after the other, so that they cannot keep each other from it for ever.
  */
 export async function transact<Result>(reader: Reader, work: (tx: Tx) => Promise<Result>): Promise<Result> {
-  return await serialized(async () => {
+  const once = async () => {
     const then: (() => void)[] = []
     const result = await reader.transaction().execute((tx) => {
       FOLLOWING.set(tx, then)
@@ -21,15 +25,25 @@ export async function transact<Result>(reader: Reader, work: (tx: Tx) => Promise
     })
     for (const what of then) what()
     return result
-  })
+  }
+  return await serialized((attempt) => (attempt <= TOGETHER ? once() : inTurn(once)))
 }
 
-/** Repeats `work`, of which nothing remains when it fails, as `transact` does. */
-export async function serialized<Result>(work: () => Promise<Result>): Promise<Result> {
+let turn: Promise<unknown> = Promise.resolve()
+
+/** Runs what is asked for one after the other. */
+function inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
+  const mine = turn.then(work)
+  turn = mine.catch(() => {})
+  return mine
+}
+
+/** Repeats `work`, of which nothing remains when it fails, as `transact` does; it gets the number of its attempt, from 1. */
+export async function serialized<Result>(work: (attempt: number) => Promise<Result>): Promise<Result> {
   const began = performance.now()
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await work()
+      return await work(attempt)
     } catch (error) {
       if (!isSerializationFailure(error) || performance.now() - began > PATIENCE_MS) throw error
       await pause(Math.random() * Math.min(LONGEST_PAUSE_MS, 2 ** attempt))

@@ -28,18 +28,20 @@ export async function severalControllers(options: {
     MOORAGE_MASTER_KEY_FILE: join(first.dir, 'master.key'),
   }
   const all: ControllerProcess[] = []
-  for (let at = 1; at <= count; at += 1) all.push(await controllerProcess({ parent, name: `controller-${at}`, env }))
-  return {
-    home: first.dir,
-    all,
-    async stop() {
-      await Promise.all(all.map((one) => one.stop()))
-      // It ends the database, which it adopts.
-      await first.start()
-      await first.stop()
-      await stopDaemon(join(first.dir, 'simulator'), 10_000)
-    },
+  const stop = async () => {
+    await Promise.all(all.map((one) => one.stop()))
+    // It ends the database, which it adopts.
+    await first.start()
+    await first.stop()
+    await stopDaemon(join(first.dir, 'simulator'), 10_000)
   }
+  try {
+    for (let at = 1; at <= count; at += 1) all.push(await controllerProcess({ parent, name: `controller-${at}`, env }))
+  } catch (error) {
+    await stop()
+    throw error
+  }
+  return { home: first.dir, all, stop }
 }
 
 /** A client that goes to the next of several controllers when one does not answer, beginning with the one `at`. */
