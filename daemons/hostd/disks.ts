@@ -14,12 +14,20 @@ const ASK_AGAIN_MS = 1000
 /** Nodes are in use for a moment after their device is gone. */
 const IN_USE_PAUSE_MS = 5
 
+/** Where a device sits: its PCI slot, or its place on the SCSI controller. */
+export type Place =
+  | { readonly addr: string }
+  | { readonly channel: number; readonly 'scsi-id': number; readonly lun: number }
+
+/** A disk, and where its device is to sit; absent: wherever there is room. */
+export type PlacedDisk = DiskSpec & { readonly place?: Place }
+
 /**
  * Opens the source and plugs the device, with its limits. The machine must not have the volume in any form. When the source
  * cannot be opened, nothing of it stays: effect `none`, `DENIED` for a wrong CHAP secret, `UNAVAILABLE` for a portal, a
  * target or a file that is not there, `IN_USE` for a file that another machine writes.
  */
-export async function plug(machine: Machine, disk: DiskSpec, call: Call): Promise<void> {
+export async function plug(machine: Machine, disk: PlacedDisk, call: Call): Promise<void> {
   const names = namesOf(disk)
   const plan = openPlan(names, disk.connection, disk.mode)
   const limits = throttleArguments(disk.throttle)
@@ -29,6 +37,7 @@ export async function plug(machine: Machine, disk: DiskSpec, call: Call): Promis
     // Zeroes come as plain writes. As WRITE SAME, tgtd (1.0.85) would write them a sector at a time: 32 MiB of inode
     // tables become 65,536 operations, which a volume of 200 IOPS takes five minutes for.
     ...(machine.bare ? { driver: 'scsi-hd' } : { driver: 'virtio-blk-pci', 'write-zeroes': false }),
+    ...disk.place,
     id: names.device,
     drive: names.format,
     serial: disk.serial,

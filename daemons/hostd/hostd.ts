@@ -115,7 +115,15 @@ export class Hostd {
   /** Watches a QEMU that was just started or found; `connect` is the caller's. */
   watch(record: Pick<VmRecord, 'id' | 'image'>, process: ProcessRef): Machine {
     const files = machineFiles(this.records.folder(record.id))
-    const machine = new Machine({ id: record.id, bare: record.image === undefined, process, files, listener: this })
+    const isAway = () => this.records.get(record.id)?.phase === 'arriving'
+    const machine = new Machine({
+      id: record.id,
+      bare: record.image === undefined,
+      process,
+      files,
+      listener: this,
+      isAway,
+    })
     this.#machines.set(record.id, machine)
     return machine
   }
@@ -155,7 +163,8 @@ export class Hostd {
     const { log } = this.options
     const vm = record.id
     if (!process) return this.quiescer.forget(vm)
-    if (record.phase !== 'running') {
+    const waits = record.phase === 'arriving' && record.arriving !== undefined
+    if (record.phase !== 'running' && !waits) {
       log.warn({ vm, pid: process.pid, phase: record.phase }, 'ending a machine that was half started or half stopped')
       await kill(process)
       return

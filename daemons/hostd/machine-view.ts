@@ -46,8 +46,14 @@ interface NodeInfo {
   readonly 'node-name': string
 }
 
-/** Asks QEMU for everything at once. `bare`: the machine has no guest, and counts as running though its processor stands. */
-export async function viewMachine(qmp: QmpClient, options: { bare: boolean; timeoutMs: number }): Promise<MachineView> {
+/** States of a machine without a guest that is as it should be: just started, or come from another host. */
+const STANDING = new Set(['prelaunch', 'paused'])
+
+/** Asks QEMU for everything at once. `bare`: the machine has no guest, and counts as running though its processor stands; `away`: it has not arrived. */
+export async function viewMachine(
+  qmp: QmpClient,
+  options: { bare: boolean; away: boolean; timeoutMs: number },
+): Promise<MachineView> {
   const timeout = { timeoutMs: options.timeoutMs }
   const [status, blocks, nodes, objects] = await Promise.all([
     qmp.execute<Status>('query-status', undefined, timeout),
@@ -60,7 +66,7 @@ export async function viewMachine(qmp: QmpClient, options: { bare: boolean; time
   const names = [...nodes.map((node) => node['node-name']), ...objects.map((object) => object.name)]
   const leftovers = names.flatMap((name) => remainsKeyOf(name) ?? []).filter((key) => !used.has(key))
   return {
-    state: status.running || (options.bare && status.status === 'prelaunch') ? 'running' : 'paused',
+    state: !options.away && (status.running || (options.bare && STANDING.has(status.status))) ? 'running' : 'paused',
     ioError: status.status === 'io-error',
     disks,
     leftovers: [...new Set(leftovers)],

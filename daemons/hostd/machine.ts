@@ -26,6 +26,7 @@ export class Machine {
   /** Devices that a guest was asked to let go of and has not; device names are never used twice while one is there. */
   readonly unplugging = new Set<string>()
   readonly #listener: MachineListener
+  readonly #isAway: () => boolean
   #session: QmpClient | undefined
   #closing = false
 
@@ -35,12 +36,15 @@ export class Machine {
     readonly process: ProcessRef
     readonly files: MachineFiles
     readonly listener: MachineListener
+    /** Whether it has not arrived yet. */
+    readonly isAway: () => boolean
   }) {
     this.id = options.id
     this.bare = options.bare
     this.process = options.process
     this.files = options.files
     this.#listener = options.listener
+    this.#isAway = options.isAway
   }
 
   /** Opens the session. Throws `QmpLineError`. From then on a lost session is opened again for as long as QEMU lives. */
@@ -79,7 +83,7 @@ export class Machine {
   async view(timeoutMs: number): Promise<MachineView> {
     const { qmp } = this
     try {
-      return await viewMachine(qmp, { bare: this.bare, timeoutMs })
+      return await viewMachine(qmp, { bare: this.bare, away: this.#isAway(), timeoutMs })
     } catch (error) {
       const failure = qmpFailure(error)
       throw new PluginError(failure.code, failure.message, 'none', error)

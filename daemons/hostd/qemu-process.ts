@@ -47,12 +47,17 @@ const KERNEL_ARGUMENTS =
  * QEMU's arguments. Always emulated: /dev/kvm may exist, open and still be unusable under another hypervisor, which shows
  * only as a guest that never comes up.
  */
-export function qemuArguments(id: string, files: MachineFiles, shape: MachineShape): readonly string[] {
+export function qemuArguments(
+  id: string,
+  files: MachineFiles,
+  shape: MachineShape & { readonly incoming?: boolean },
+): readonly string[] {
   const common = ['-nodefaults', '-no-user-config', '-display', 'none', '-name', id, '-uuid', id, '-M', 'pc']
   // Nothing that a guest might make QEMU do needs another process or another user.
   const confined = ['-sandbox', 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny']
   const control = ['-S', '-qmp', `unix:${escaped(files.qmp)},server=on,wait=off`]
-  const machine = [...common, ...confined, ...control]
+  const incoming = shape.incoming === true ? ['-incoming', 'defer'] : []
+  const machine = [...common, ...confined, ...control, ...incoming]
   if (shape.kind === 'bare')
     return [...machine, '-accel', 'tcg,tb-size=1', '-m', '16', '-device', 'virtio-scsi-pci,id=scsi']
   const mib = Math.max(LEAST_GUEST_MIB, Math.ceil(shape.memoryBytes / MIB))

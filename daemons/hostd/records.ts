@@ -45,9 +45,15 @@ export interface VmRecord {
   readonly image?: string
   /**
    * `running` from when a start was complete until a stop was accepted. A QEMU found in any other phase is half of a start
-   * or of a stop: it is ended.
+   * or of a stop: it is ended. `arriving`: prepared for a machine that comes from another host, until it has arrived.
    */
-  readonly phase: 'starting' | 'running' | 'stopped'
+  readonly phase: 'starting' | 'arriving' | 'running' | 'stopped'
+  /** Where QEMU waits for the machine that comes; there once it does. */
+  readonly arriving?: string
+  /** Where the machine is being sent, or was. */
+  readonly sending?: string
+  /** It has arrived or was taken back, and QEMU has not been told yet. */
+  readonly activate?: true
   /** The highest fence seen for the machine. */
   readonly fence: number
   readonly disks: Readonly<Record<VolumeId, DiskRecord>>

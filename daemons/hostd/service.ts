@@ -23,6 +23,7 @@ import {
 import { qmpFailure, timeLeft } from './deadline.ts'
 import { type Hostd, lockOfRemains } from './hostd.ts'
 import type { Machine } from './machine.ts'
+import { abandonVm, arriveVm, describeVm, prepareVm, resumeVm, sendVm } from './migration.ts'
 import { bytes, diskSpec, fields, flag, generation, integer, qos, text, vmId, vmSpec, volumeId } from './parse.ts'
 import { getVm, rebootVm, startVm, stopAll, stopVm } from './vms.ts'
 
@@ -46,7 +47,7 @@ function vmRef(args: unknown): VmRef & { readonly from: ReturnType<typeof fields
  * script in a guest, `host/shutdown` stops every machine of the host.
  */
 export function hostdMethods(hostd: Hostd): Readonly<Record<string, Method>> {
-  return { ...machineMethods(hostd), ...diskMethods(hostd), ...quiesceMethods(hostd) }
+  return { ...machineMethods(hostd), ...diskMethods(hostd), ...quiesceMethods(hostd), ...migrationMethods(hostd) }
 }
 
 function machineMethods(hostd: Hostd): Readonly<Record<string, Method>> {
@@ -132,6 +133,23 @@ function quiesceMethods(hostd: Hostd): Readonly<Record<string, Method>> {
       const timeoutMs = integer(ref.from, 'timeoutMs', { min: 1, max: LONGEST_SCRIPT_MS })
       return guestExec(hostd, { machine: machineOf(ref), script: text(ref.from, 'script'), timeoutMs }, call)
     },
+  }
+}
+
+function migrationMethods(hostd: Hostd): Readonly<Record<string, Method>> {
+  return {
+    'migration/describe': (args: unknown, call: Call) => describeVm(hostd, vmRef(args), call),
+    'migration/prepare': (args: unknown, call: Call) => {
+      const { from, owner } = request(args)
+      return prepareVm(hostd, { spec: vmSpec(from['spec']), owner, description: from['description'] }, call)
+    },
+    'migration/send': (args: unknown, call: Call) => {
+      const { from, vm, owner } = vmRef(args)
+      return sendVm(hostd, { vm, owner, ticket: from['ticket'] }, call)
+    },
+    'migration/arrive': (args: unknown, call: Call) => arriveVm(hostd, vmRef(args), call),
+    'migration/abandon': (args: unknown, call: Call) => abandonVm(hostd, vmRef(args), call),
+    'migration/resume': (args: unknown, call: Call) => resumeVm(hostd, vmRef(args), call),
   }
 }
 

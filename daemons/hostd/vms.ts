@@ -38,6 +38,8 @@ export async function startVm(hostd: Hostd, request: { spec: VmSpec; owner: stri
     const before = hostd.record(spec.id, owner)
     if (before) admitMachineCall(before, call.fence)
     const machine = hostd.machine(spec.id)
+    if (machine && before?.phase === 'arriving')
+      throw new PluginError('CONFLICT', `VM ${spec.id} is on its way to this host`, 'none')
     if (machine && before?.phase === 'running') {
       refuseOtherShape(before, spec)
       await hostd.records.update(spec.id, (record) => admitMachineCall(record ?? before, call.fence))
@@ -63,7 +65,7 @@ export async function stopVm(
     const machine = hostd.machine(id)
     if (machine && !force && !machine.bare) await askGuestToStop(hostd, machine, call)
     // From here on a QEMU that is found is one to end.
-    await hostd.records.update(id, (current) => ({ ...(current ?? record), phase: 'stopped' }))
+    await hostd.records.update(id, (current) => resting(current ?? record))
     if (machine) await end(hostd, machine)
     await hostd.quiescer.forget(id)
   })
@@ -106,7 +108,7 @@ export async function stopAll(hostd: Hostd, call: Call): Promise<{ readonly stop
     machines.map((machine) =>
       hostd.locks.run(machine.id, call, async () => {
         const record = hostd.records.get(machine.id)
-        if (record) await hostd.records.update(machine.id, (current) => ({ ...(current ?? record), phase: 'stopped' }))
+        if (record) await hostd.records.update(machine.id, (current) => resting(current ?? record))
         await end(hostd, machine)
         await hostd.quiescer.forget(machine.id)
       }),
@@ -115,7 +117,12 @@ export async function stopAll(hostd: Hostd, call: Call): Promise<{ readonly stop
   return { stopped: machines.length }
 }
 
-function startingRecord(record: VmRecord | undefined, request: { spec: VmSpec; owner: string }, call: Call): VmRecord {
+/** The record of a machine that is about to be made. */
+export function startingRecord(
+  record: VmRecord | undefined,
+  request: { spec: VmSpec; owner: string },
+  call: Call,
+): VmRecord {
   const { id, name, cpus, memoryBytes, image, disks } = request.spec
   const base = { id, owner: request.owner, name, cpus, memoryBytes, phase: 'starting' } as const
   const seen = { fence: record?.fence ?? 0, disks: record?.disks ?? {} }
@@ -138,13 +145,45 @@ async function shapeOf(hostd: Hostd, spec: VmSpec): Promise<MachineShape> {
   return { kind: 'guest', image, cpus: spec.cpus, memoryBytes: spec.memoryBytes }
 }
 
-function refuseOtherShape(record: VmRecord, spec: VmSpec): void {
+/** Throws `CONFLICT` when the VM is there in another size or with another image. */
+export function refuseOtherShape(record: VmRecord, spec: VmSpec): void {
   const same = record.cpus === spec.cpus && record.memoryBytes === spec.memoryBytes && record.image === spec.image
   if (!same) throw new PluginError('CONFLICT', `VM ${spec.id} runs with other cpus, memory or image`, 'none')
 }
 
 async function launch(hostd: Hostd, what: { spec: VmSpec; shape: MachineShape }, call: Call): Promise<BackendVm> {
   const { spec, shape } = what
+  const machine = await begun(hostd, what, call)
+  try {
+    for (const disk of spec.disks) await plug(machine, disk, call)
+    if (shape.kind === 'guest') await command(machine, 'cont', call)
+    const view = await machine.view(timeLeft(call))
+    await setPhase(hostd, spec.id, 'running')
+    return backendVm(spec.id, view)
+  } catch (error) {
+    await discard(hostd, machine)
+    // QEMU is gone, and with it whatever it had opened.
+    const failure = qmpFailure(error)
+    throw new PluginError(failure.code, failure.message, 'none', error)
+  }
+}
+
+/** A QEMU without disks that is to take over a machine from another host. The record is the caller's. */
+export async function launchIncoming(hostd: Hostd, spec: VmSpec, call: Call): Promise<Machine> {
+  return begun(hostd, { spec, shape: { ...(await shapeOf(hostd, spec)), incoming: true } }, call)
+}
+
+/** Ends a machine that did not come about. */
+export async function discard(hostd: Hostd, machine: Machine): Promise<void> {
+  await end(hostd, machine)
+  await setPhase(hostd, machine.id, 'stopped')
+}
+
+type Shape = MachineShape & { readonly incoming?: boolean }
+
+/** Starts QEMU and opens its session. When it does not come up nothing of it stays: effect `none`. */
+async function begun(hostd: Hostd, what: { spec: VmSpec; shape: Shape }, call: Call): Promise<Machine> {
+  const { spec } = what
   const files = machineFiles(hostd.records.folder(spec.id))
   // Two machines on one disk would ruin it: a QEMU of this VM that could not be ended before must end now.
   const stray = hostd.runningQemus().get(spec.id)
@@ -156,25 +195,15 @@ async function launch(hostd: Hostd, what: { spec: VmSpec; shape: MachineShape },
   const machine = hostd.watch(spec, process)
   try {
     await firstSession(machine, process, call)
-    for (const disk of spec.disks) await plug(machine, disk, call)
-    if (shape.kind === 'guest') await command(machine, 'cont', call)
-    const view = await machine.view(timeLeft(call))
-    await setPhase(hostd, spec.id, 'running')
-    return backendVm(spec.id, view)
+    return machine
   } catch (error) {
-    await end(hostd, machine)
-    await setPhase(hostd, spec.id, 'stopped')
-    // QEMU is gone, and with it whatever it had opened.
+    await discard(hostd, machine)
     const failure = qmpFailure(error)
     throw new PluginError(failure.code, failure.message, 'none', error)
   }
 }
 
-async function started(
-  hostd: Hostd,
-  what: { spec: VmSpec; shape: MachineShape },
-  files: MachineFiles,
-): Promise<ProcessRef> {
+async function started(hostd: Hostd, what: { spec: VmSpec; shape: Shape }, files: MachineFiles): Promise<ProcessRef> {
   try {
     return await startQemu(qemuArguments(what.spec.id, files, what.shape), files)
   } catch (error) {
@@ -185,9 +214,14 @@ async function started(
 
 async function setPhase(hostd: Hostd, id: VmId, phase: VmRecord['phase']): Promise<void> {
   await hostd.records.update(id, (record) => {
-    if (record) return { ...record, phase }
+    if (record) return phase === 'stopped' ? resting(record) : { ...record, phase }
     throw new PluginError('INTERNAL', `VM ${id} lost its record`, 'possible')
   })
+}
+
+/** Nothing of a migration outlives the machine. */
+function resting({ arriving: _ticket, sending: _address, activate: _due, ...record }: VmRecord): VmRecord {
+  return { ...record, phase: 'stopped' }
 }
 
 /** A QEMU that ends at once says why in its log; waiting for its socket would only hide that. */

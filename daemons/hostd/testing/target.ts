@@ -48,6 +48,12 @@ export class TestTarget {
     return { via: 'iscsi', portal: this.#portal, iqn: iqnOf(volume), lun: 1, initiator: this.#initiator, chap: CHAP }
   }
 
+  /** Admits another initiator to a volume, and says how it reaches it. */
+  async admit(volume: number, initiator: string): Promise<Extract<Connection, { via: 'iscsi' }>> {
+    await this.#tgtadm(`--mode target --op bind --tid ${volume} -Q ${initiator}`)
+    return { ...this.connection(volume), initiator }
+  }
+
   /** Initiator names of the sessions that tgtd has now, with one volume or with all. */
   async sessions(volume?: number): Promise<readonly string[]> {
     const targets = volume === undefined ? this.#volumes : [volume]

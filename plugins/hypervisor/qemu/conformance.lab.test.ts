@@ -6,15 +6,16 @@ import { startHostd, startTarget, type TestHostd, type TestTarget } from '@moora
 import { qemuHypervisor } from './index.ts'
 
 let hostd: TestHostd
+let other: TestHostd
 let target: TestTarget
 
 beforeAll(async () => {
-  hostd = await startHostd()
+  ;[hostd, other] = await Promise.all([startHostd(), startHostd()])
   target = await startTarget({ initiator: hostd.initiator, bytes: [] })
 })
 
 afterAll(async () => {
-  await hostd.stop()
+  await Promise.all([hostd.stop(), other.stop()])
   await target.stop()
 })
 
@@ -24,11 +25,10 @@ describe('a QEMU host', () => {
     subject: {
       lacks: {
         guest: 'machines of the kit have no image; daemons/hostd tries I/O inside a real guest',
-        migration: 'the host daemon does not migrate',
-        peer: 'there is nothing to migrate to',
       },
       make: async () => ({
         adapter: qemuHypervisor.open(hostd.endpoint),
+        peer: { adapter: qemuHypervisor.open(other.endpoint) },
         stranger: qemuHypervisor.open({ ...hostd.endpoint, owner: 'another-installation' }),
         plugin: { plugin: qemuHypervisor, endpoint: hostd.endpoint },
         disk: async (bytes) => {
@@ -37,7 +37,11 @@ describe('a QEMU host', () => {
             volume: randomUUID() as VolumeId, // Ids are UUIDs.
             connection: target.connection(number),
             bytes,
-            sessions: async () => (await target.sessions(number)).length,
+            sessions: () => sessionsOf(number, hostd.initiator),
+            atPeer: async () => ({
+              connection: await target.admit(number, other.initiator),
+              sessions: () => sessionsOf(number, other.initiator),
+            }),
             grow: (wanted) => target.grow(number, wanted),
           }
         },
@@ -47,3 +51,7 @@ describe('a QEMU host', () => {
     },
   })
 })
+
+async function sessionsOf(volume: number, initiator: string): Promise<number> {
+  return (await target.sessions(volume)).filter((name) => name === initiator).length
+}

@@ -57,7 +57,7 @@ function open(endpoint: Endpoint): HypervisorAdapter {
     remote,
     accepts: ['iscsi', 'file', 'nbd'],
     limits: LIMITS,
-    can: ['resize', 'throttle', 'stats', 'quiesce'],
+    can: ['resize', 'throttle', 'stats', 'quiesce', 'migration'],
     context: { owner },
   })
 }
