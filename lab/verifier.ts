@@ -20,6 +20,8 @@ export interface Verifier {
   fileDigest(volume: string, path: string): Promise<string>
   /** The first bytes of the volume. */
   head(volume: string, bytes: number): Promise<Buffer>
+  /** What the target says to a log-in under that name with the right secret; throws when it lets it in. */
+  refusal(volume: string, initiator: string): Promise<string>
   /** Logs in with a wrong secret, and under a name that is not admitted; answers what the target said to each. */
   refusals(volume: string): Promise<{ readonly wrongSecret: string; readonly foreignInitiator: string }>
 }
@@ -57,6 +59,7 @@ export function verifier(options: VerifierOptions): Verifier {
       withAccess(volume, (target) => withCopy(target, (copy) => digestOfExt4File(copy, path))),
     head: (volume, bytes) =>
       withAccess(volume, (target) => withCopy(target, async (copy) => (await readFile(copy)).subarray(0, bytes))),
+    refusal: (volume, initiator) => withAccess(volume, (target) => refusal(target, initiator)),
     refusals: (volume) =>
       withAccess(volume, async (target) => ({
         wrongSecret: await refusal({ ...target, chap: { ...target.chap, secret: 'wrongsecret12' } }, VERIFIER),

@@ -13,7 +13,7 @@ import type { Reconciler, ReconcilerDeps, Turn } from './reconciler.ts'
 /** The recorded state of every enabled host is whether it answers; what it says of itself is recorded. */
 export const hostReport: Reconciler = {
   name: 'host-report',
-  everyMs: 30_000,
+  everyMs: 10_000,
   async run(deps, turn) {
     const hosts = await allHosts(deps.store.reader)
     const asked = hosts.filter(({ resourceState, lostAt }) => resourceState === 'Enabled' || lostAt !== null)

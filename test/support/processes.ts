@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 
 /** Ids of living processes whose program is `program` and whose command line or environment names `dir`. */
 export function processesOf(program: string, dir: string): readonly number[] {
@@ -25,6 +25,27 @@ export function mountsIn(dir: string): readonly string[] {
   return readFileSync('/proc/mounts', 'utf8')
     .split('\n')
     .filter((line) => line.includes(dir))
+}
+
+/** TCP connections (IPv4) of a process to a port, each by the inode of its socket: another connection has another. */
+export function connectionsOf(pid: number, port: number): readonly string[] {
+  const sockets = new Set(
+    readdirSync(`/proc/${pid}/fd`).map((fd) => /^socket:\[(\d+)\]$/.exec(link(`/proc/${pid}/fd/${fd}`))?.[1] ?? ''),
+  )
+  // Column 3 is `address:port` of the other side in hexadecimal digits, column 10 the inode.
+  const rows = read(pid, 'net/tcp').split('\n').slice(1)
+  const columns = rows.map((row) => row.trim().split(/\s+/))
+  return columns.flatMap(([, , remote = '', , , , , , , inode = '']) =>
+    Number.parseInt(remote.split(':')[1] ?? '', 16) === port && sockets.has(inode) ? [inode] : [],
+  )
+}
+
+function link(path: string): string {
+  try {
+    return readlinkSync(path)
+  } catch {
+    return ''
+  }
 }
 
 function read(pid: number, file: string): string {
