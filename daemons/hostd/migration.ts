@@ -255,7 +255,7 @@ function placesIn(spec: VmSpec, description: unknown): ReadonlyMap<string, Place
   const places = new Map(
     listed.map((each: unknown) => {
       const disk = fields(each, 'description.disks')
-      return [volumeId(disk, 'volume') as string, readPlace(fields(disk['place'], 'description.disks.place'))] as const // A key by text.
+      return [volumeId(disk, 'volume'), readPlace(fields(disk['place'], 'description.disks.place'))] as const // A key by text.
     }),
   )
   const missing = spec.disks.find(({ volume }) => !places.has(volume))
