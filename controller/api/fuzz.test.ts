@@ -141,4 +141,5 @@ test('whatever is asked, the answer is one envelope with a code of CloudStack, w
   })
   await fc.assert(ask, { numRuns: REQUESTS })
   expect(internal).toEqual([])
-})
+  // Each request may submit operations, which run beside the others.
+}, 300_000)

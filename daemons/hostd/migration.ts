@@ -85,13 +85,16 @@ export async function sendVm(
   call: Call,
 ): Promise<MigrationProgress> {
   const address = text(fields(request.ticket, 'ticket'), 'address')
-  return turn(hostd, request, call, async (machine, record) => {
+  return turn(hostd, { ...request, call }, async (machine, record) => {
     if (record.sending !== address) {
       // On disk before QEMU is asked: after a crash it is known to which ticket what QEMU says belongs.
       await change(hostd, machine.id, (current) => ({ ...current, sending: address }))
-      await execute(machine, call, 'migrate-set-parameters', { 'max-bandwidth': BYTES_PER_SECOND })
-      await execute(machine, call, 'migrate-set-capabilities', { capabilities: [on('auto-converge')] })
-      await execute(machine, call, 'migrate', { uri: address })
+      await execute(machine, call, { command: 'migrate-set-parameters', args: { 'max-bandwidth': BYTES_PER_SECOND } })
+      await execute(machine, call, {
+        command: 'migrate-set-capabilities',
+        args: { capabilities: [on('auto-converge')] },
+      })
+      await execute(machine, call, { command: 'migrate', args: { uri: address } })
     }
     const { status, ram, ...more } = await migration(machine, call)
     if (status === 'completed') return { state: 'sent' }
@@ -106,7 +109,7 @@ export async function sendVm(
 
 /** As `MigrationFacet.arrive`. The record is first: once it says so, the machine has arrived, whatever dies before QEMU goes on. */
 export async function arriveVm(hostd: Hostd, request: VmRef, call: Call): Promise<BackendVm> {
-  return turn(hostd, request, call, async (machine, record) => {
+  return turn(hostd, { ...request, call }, async (machine, record) => {
     if (record.phase === 'arriving') {
       const { status } = await migration(machine, call)
       if (status !== 'completed')
@@ -144,7 +147,7 @@ export async function abandonVm(
 
 /** As `MigrationFacet.resume`. */
 export async function resumeVm(hostd: Hostd, request: VmRef, call: Call): Promise<BackendVm> {
-  return turn(hostd, request, call, async (machine, record) => {
+  return turn(hostd, { ...request, call }, async (machine, record) => {
     if (record.phase !== 'running') throw new PluginError('NOT_FOUND', `VM ${machine.id} does not run here`, 'none')
     const settled = await cancelled(machine, call)
     await change(hostd, machine.id, ({ sending: _address, ...current }) =>
@@ -158,16 +161,15 @@ export async function resumeVm(hostd: Hostd, request: VmRef, call: Call): Promis
 /** Lets a machine go on that has arrived, or was taken back; nothing when it has been done. Its disks are its own again. */
 export async function activate(hostd: Hostd, machine: Machine, call: Pick<Call, 'deadline'>): Promise<void> {
   if (hostd.records.get(machine.id)?.activate !== true) return
-  await execute(machine, call, 'cont')
+  await execute(machine, call, { command: 'cont' })
   // A machine without a guest has nothing to run; that it began to takes its disks back from the other host.
-  if (machine.bare) await execute(machine, call, 'stop')
+  if (machine.bare) await execute(machine, call, { command: 'stop' })
   await change(hostd, machine.id, ({ activate: _done, ...current }) => current)
 }
 
 async function turn<Result>(
   hostd: Hostd,
-  { vm, owner }: VmRef,
-  call: Call,
+  { vm, owner, call }: VmRef & { readonly call: Call },
   work: (machine: Machine, record: VmRecord) => Promise<Result>,
 ): Promise<Result> {
   return hostd.locks.run(vm, call, async () => {
@@ -193,15 +195,18 @@ async function cancelled(machine: Machine, call: Call): Promise<string | undefin
     const { status } = await migration(machine, call)
     if (status === undefined || status === 'none' || status === 'completed' || OVER.has(status)) return status
     if (Date.now() >= giveUpAt(call)) throw new PluginError('BUSY', `VM ${machine.id} is still being sent`, 'possible')
-    if (status !== 'cancelling') await execute(machine, call, 'migrate_cancel')
+    if (status !== 'cancelling') await execute(machine, call, { command: 'migrate_cancel' })
     await pause(LOOK_AGAIN_MS)
   }
 }
 
 async function listen(machine: Machine, call: Call): Promise<string> {
   // The disks are the source's until the machine arrives.
-  await execute(machine, call, 'migrate-set-capabilities', { capabilities: [on('late-block-activate')] })
-  await execute(machine, call, 'migrate-incoming', { uri: 'tcp:127.0.0.1:0' })
+  await execute(machine, call, {
+    command: 'migrate-set-capabilities',
+    args: { capabilities: [on('late-block-activate')] },
+  })
+  await execute(machine, call, { command: 'migrate-incoming', args: { uri: 'tcp:127.0.0.1:0' } })
   const { 'socket-address': addresses } = await migration(machine, call)
   const [address] = addresses ?? []
   if (address?.host === undefined || address.port === undefined)
@@ -214,17 +219,16 @@ function on(capability: string) {
 }
 
 function migration(machine: Machine, call: Pick<Call, 'deadline'>): Promise<Migration> {
-  return execute<Migration>(machine, call, 'query-migrate')
+  return execute<Migration>(machine, call, { command: 'query-migrate' })
 }
 
 async function execute<Result>(
   machine: Machine,
   call: Pick<Call, 'deadline'>,
-  command: string,
-  args?: object,
+  what: { readonly command: string; readonly args?: object },
 ): Promise<Result> {
   try {
-    return await machine.qmp.execute<Result>(command, args, { timeoutMs: timeLeft(call) })
+    return await machine.qmp.execute<Result>(what.command, what.args, { timeoutMs: timeLeft(call) })
   } catch (error) {
     throw qmpFailure(error)
   }
