@@ -159,7 +159,7 @@ export async function resumeVm(hostd: Hostd, request: VmRef, call: Call): Promis
 }
 
 /** Lets a machine go on that has arrived, or was taken back; nothing when it has been done. Its disks are its own again. */
-export async function activate(hostd: Hostd, machine: Machine, call: Pick<Call, 'deadline'>): Promise<void> {
+async function activate(hostd: Hostd, machine: Machine, call: Pick<Call, 'deadline'>): Promise<void> {
   if (hostd.records.get(machine.id)?.activate !== true) return
   await execute(machine, call, { command: 'cont' })
   // A machine without a guest has nothing to run; that it began to takes its disks back from the other host.

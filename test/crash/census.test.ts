@@ -56,7 +56,7 @@ describe('a census of the real SAN and host', () => {
     await hostd('vms/start', { spec: machine(vm), owner })
     const found = await findings(lab.api)
     expect(found.map(({ kind, object }) => `${String(kind)} ${String(object)}`).toSorted()).toEqual(
-      [`orphan structure:${iqn}`, `orphan vm:${vm}`, `orphan volume:${volume}`].toSorted(),
+      [`stale structure:${iqn}`, `orphan vm:${vm}`, `orphan volume:${volume}`].toSorted(),
     )
     expect(existsSync(file)).toBe(true)
     expect(await tgtadm('--mode', 'target', '--op', 'show')).toContain(iqn)
