@@ -43,8 +43,14 @@ function shownParam({ params }: Pick<Command, 'params'>, name: string, value: st
   if (param === undefined) return [UNKNOWN, HIDDEN]
   const isKey = /\]\.key$/i.test(name)
   if (param.secret === true || (base === 'details' && !isKey)) return [cut(name), HIDDEN]
-  return [cut(name), cut(value.toWellFormed().replaceAll(/(\w+:\/\/)[^/@\s]*@/g, `$1${HIDDEN}@`))]
+  return [cut(name), cut(value.toWellFormed().replaceAll(CREDENTIALS, `${HIDDEN}@`))]
 }
+
+/**
+ * What stands between `://` and the last `@` before the path. Anybody may send megabytes here, so it takes time in
+ * proportion to the length: it begins nowhere but after a `://`, and goes no further than the next slash.
+ */
+const CREDENTIALS = /(?<=:\/\/)[^/\s]*@/g
 
 function cut(text: string): string {
   return text.length <= LONGEST ? text : `${text.slice(0, LONGEST)}... (${text.length})`

@@ -29,7 +29,9 @@ afterAll(async () => {
 })
 
 /** Requests of an administrator, so that nothing is refused for want of rights before it is read. */
-const REQUESTS = 2500
+const REQUESTS = Number(process.env['MOORAGE_FUZZ_REQUESTS'] ?? 1500)
+/** Requests at one time, in the mean. */
+const BESIDE = 8
 const NASTY = [
   '',
   ' ',
@@ -99,6 +101,11 @@ function leaks(text: string, command: Command): boolean {
   )
 }
 
+interface Asked {
+  readonly name: string
+  readonly pairs: Pairs
+  readonly manner: (typeof MANNERS)[number]
+}
 type Pairs = readonly (readonly [name: string, value: string])[]
 /** Nobody's; with sound values for what is required before or after the others, of which the first ones hold. */
 const MANNERS = ['nobody', 'sound first', 'sound first', 'sound last'] as const
@@ -122,7 +129,7 @@ test('whatever is asked, the answer is one envelope with a code of CloudStack, w
     .chain((command) =>
       fc.record({ name: fc.constant(command.name), pairs: requestOf(command), manner: fc.constantFrom(...MANNERS) }),
     )
-  const ask = fc.asyncProperty(request, async ({ name, pairs, manner }) => {
+  const ask = async ({ name, pairs, manner }: Asked) => {
     const command = COMMANDS.find((one) => one.name === name) ?? expect.fail(name)
     const base = manner === 'nobody' ? server.url : server.integrationUrl
     const response = await fetch(`${base}/client/api`, {
@@ -138,8 +145,11 @@ test('whatever is asked, the answer is one envelope with a code of CloudStack, w
     if (!CODES.has(response.status) || leaks(body + (response.headers.get('x-description') ?? ''), command))
       expect.fail(JSON.stringify(seen))
     if (response.status !== 200) expect(envelope[0]?.[1]).toMatchObject({ errorcode: response.status })
+  }
+  const asking = fc.asyncProperty(fc.array(request, { minLength: 1, maxLength: 2 * BESIDE }), async (some) => {
+    await Promise.all(some.map(ask))
   })
-  await fc.assert(ask, { numRuns: REQUESTS })
+  await fc.assert(asking, { numRuns: Math.ceil(REQUESTS / BESIDE) })
   expect(internal).toEqual([])
   // Each request may submit operations, which run beside the others.
 }, 300_000)
