@@ -5,29 +5,33 @@ import { FAILURES, PluginError } from '@moorage/contract'
 export interface Audit {
   /** Breaches of rules that hold for every call; sentences. */
   readonly breaches: readonly string[]
-  /** A text that no error may contain from now on. */
+  /** A text that no error may contain from now on, and no result but a connection. */
   keepSecret(text: string): void
+  /** Looks at an error that did not come out of a watched call. */
+  look(name: string, error: unknown): void
   /** The plug-in, watched. */
   watch<Plugin extends object>(plugin: Plugin): Plugin
 }
 
 /**
  * Watches every call through a provider or adapter: only `PluginError` may be thrown, its code and effect must be those of
- * the contract, results must be plain data, and no secret that the plug-in handed out may occur in an error, its causes
- * included.
+ * the contract (`FENCED` has changed nothing), results must be plain data, and no secret that the plug-in was given or
+ * handed out may occur in an error, its causes included, nor in a result other than a connection.
  */
 export function newAudit(): Audit {
   const breaches: string[] = []
   const secrets = new Set<string>()
   const keepSecret = (text: string) => void (text.length > 0 && secrets.add(text))
+  const look = (name: string, error: unknown) => void breaches.push(...breachesOfError(name, error, secrets))
   const ended = (name: string, outcome: { readonly result: unknown } | { readonly error: unknown }) => {
-    if ('error' in outcome) breaches.push(...breachesOfError(name, outcome.error, secrets))
+    if ('error' in outcome) look(name, outcome.error)
     else {
-      collectSecrets(outcome.result, keepSecret)
+      if (isConnection(outcome.result)) collectSecrets(outcome.result, keepSecret)
+      else if (shows(outcome.result, secrets)) breaches.push(`${name} showed a secret in its answer`)
       if (!isPlain(outcome.result)) breaches.push(`${name} answered something that is not plain data`)
     }
   }
-  return { breaches, keepSecret, watch: (plugin) => watched(plugin, '', ended) }
+  return { breaches, keepSecret, look, watch: (plugin) => watched(plugin, '', ended) }
 }
 
 type Ended = (name: string, outcome: { readonly result: unknown } | { readonly error: unknown }) => void
@@ -66,9 +70,28 @@ function breachesOfError(name: string, error: unknown, secrets: ReadonlySet<stri
   const breaches: string[] = []
   if (!Object.hasOwn(FAILURES, error.code)) breaches.push(`${name} threw a code that is not in the registry`)
   if (error.effect !== 'none' && error.effect !== 'possible') breaches.push(`${name} threw an error without an effect`)
-  const shown = inspect(error, { depth: 8 })
-  if ([...secrets].some((secret) => shown.includes(secret))) breaches.push(`${name} showed a secret in an error`)
+  if (error.code === 'FENCED' && error.effect !== 'none')
+    breaches.push(`${name} refused a fence and left open whether it had an effect`)
+  if (error.message === '') breaches.push(`${name} threw an error without a message`)
+  if (shows(error, secrets)) breaches.push(`${name} showed a secret in an error`)
   return breaches
+}
+
+/** True when a secret occurs anywhere in it, as it is or as it travels in urls and headers. */
+function shows(value: unknown, secrets: ReadonlySet<string>): boolean {
+  if (secrets.size === 0 || value === undefined) return false
+  const shown = inspect(value, { depth: 8, showHidden: true, maxArrayLength: null, maxStringLength: null })
+  const forms = [...secrets].flatMap((secret) => [
+    secret,
+    encodeURIComponent(secret),
+    Buffer.from(secret).toString('base64'),
+    Buffer.from(secret).toString('hex'),
+  ])
+  return forms.some((form) => shown.includes(form))
+}
+
+function isConnection(value: unknown): boolean {
+  return isObject(value) && 'via' in value
 }
 
 function collectSecrets(value: unknown, keep: (text: string) => void): void {
@@ -79,11 +102,14 @@ function collectSecrets(value: unknown, keep: (text: string) => void): void {
   }
 }
 
+/** What survives JSON. A member that is `undefined` is as good as absent; an item of a list would become `null`. */
 function isPlain(value: unknown): boolean {
   if (value === undefined || value === null || typeof value === 'string' || typeof value === 'boolean') return true
   if (typeof value === 'number') return Number.isFinite(value)
-  if (Array.isArray(value)) return value.every(isPlain)
-  return isObject(value) && Object.getPrototypeOf(value) === Object.prototype && Object.values(value).every(isPlain)
+  // `Array.from` shows the holes of a sparse list as `undefined`.
+  if (Array.isArray(value)) return Array.from(value).every((item) => item !== undefined && isPlain(item))
+  if (!isObject(value) || Object.getPrototypeOf(value) !== Object.prototype) return false
+  return Object.getOwnPropertySymbols(value).length === 0 && Object.values(value).every(isPlain)
 }
 
 function isObject(value: unknown): value is object {

@@ -3,6 +3,8 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import { type Effect, type FailureCode, type Id, type Page, PluginError } from '@moorage/contract'
 
+const DAY_MS = 24 * 3_600_000
+
 /** A fresh id of any kind. */
 export function newId<Kind extends string>(): Id<Kind> {
   return randomUUID() as Id<Kind> // A random UUID is a valid id of whatever kind it is used for.
@@ -59,6 +61,16 @@ export async function allPages<Item>(
   return items
 }
 
+/** Reads a refusal that nobody asked about as what it is: the plug-in did not do what it must. */
+export async function notRefused(run: Promise<void>): Promise<void> {
+  try {
+    await run
+  } catch (error) {
+    if (!(error instanceof PluginError)) throw error
+    throw new assert.AssertionError({ message: `refused, which it must not be: ${error.code}: ${error.message}` })
+  }
+}
+
 /** Waits until the condition holds, at most `withinMs`; fails with `what` otherwise. */
 export async function eventually(what: string, withinMs: number, condition: () => Promise<boolean>): Promise<void> {
   const until = Date.now() + withinMs
@@ -66,6 +78,26 @@ export async function eventually(what: string, withinMs: number, condition: () =
     assert.ok(Date.now() < until, `${what}: not within ${withinMs} ms`)
     await pause(10)
   }
+}
+
+/** Fails with `what` unless the condition holds, again and again, for `forMs`. */
+export async function stays(what: string, forMs: number, condition: () => Promise<boolean>): Promise<void> {
+  const until = Date.now() + forMs
+  do {
+    assert.ok(await condition(), what)
+    await pause(25)
+  } while (Date.now() < until)
+}
+
+/** Fails unless the number is a time in epoch milliseconds, give or take a clock that is a day off. */
+export function isRecent(at: number | undefined, what: string): void {
+  if (at === undefined) return
+  assert.ok(Number.isSafeInteger(at) && Math.abs(at - Date.now()) < DAY_MS, `${what} is ${at}, now is ${Date.now()}`)
+}
+
+/** Fails unless the number is a count of bytes or operations. */
+export function isCount(n: number, what: string): void {
+  assert.ok(Number.isSafeInteger(n) && n >= 0, `${what} is ${n}`)
 }
 
 /** Bytes that follow from a seed and look like nothing else: the same seed gives the same bytes (xorshift32). */

@@ -1,6 +1,6 @@
 export type { Cheat, HypervisorCheat, StorageCheat } from './cheats/cheat.ts'
-export * from './cheats/hypervisor.ts'
-export * from './cheats/storage.ts'
+export * from './cheats/hypervisor/all.ts'
+export * from './cheats/storage/all.ts'
 export * from './hypervisor/cases.ts'
 export type { HypervisorCase, HypervisorContext } from './hypervisor/context.ts'
 export * from './hypervisor/run.ts'

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { type AddressInfo, connect, createServer } from 'node:net'
 import type { Call, Endpoint, SettingSpec } from '@moorage/contract'
 import type { Audit } from './audit.ts'
 import { refused } from './check.ts'
@@ -34,7 +36,7 @@ export function checkSettings(settings: readonly SettingSpec[]): void {
 }
 
 /** Fails unless `open` refuses to do without any of its required settings, and names the one that is missing. */
-export async function checkRequiredSettings({ plugin, endpoint }: Opened<object>): Promise<void> {
+export async function checkRequiredSettings({ plugin, endpoint }: Opened<object>, audit: Audit): Promise<void> {
   const required = plugin.settings.filter((setting) => setting.required)
   if (required.length === 0) throw new NotApplicable('the plug-in requires no setting')
   for (const { name } of required) {
@@ -43,17 +45,44 @@ export async function checkRequiredSettings({ plugin, endpoint }: Opened<object>
       attempt(() => plugin.open({ ...endpoint, settings })),
       'INVALID',
     )
+    audit.look('open', error)
     assert.ok(error.message.includes(name), `"${error.message}" does not name ${name}`)
   }
 }
 
 /** Fails unless `open` refuses urls that are none of its own. */
-export async function checkUrls({ plugin, endpoint }: Opened<object>): Promise<void> {
+export async function checkUrls({ plugin, endpoint }: Opened<object>, audit: Audit): Promise<void> {
   for (const url of ['', 'nonsense', 'nonsense://127.0.0.1:1/pool']) {
-    await refused(
+    const error = await refused(
       attempt(() => plugin.open({ ...endpoint, url })),
       'INVALID',
     )
+    audit.look('open', error)
+  }
+}
+
+/** Fails when `open` speaks to its back end: it is called where nobody may wait. */
+export async function checkNoIo({ plugin, endpoint }: Opened<object>): Promise<void> {
+  const peers: (number | undefined)[] = []
+  const listener = createServer((socket) => {
+    peers.push(socket.remotePort)
+    socket.destroy()
+  })
+  listener.listen(0, '127.0.0.1')
+  await once(listener, 'listening')
+  try {
+    const { port } = listener.address() as AddressInfo // It listens on TCP.
+    await plugin.open({ ...endpoint, url: withAuthority(endpoint.url, `127.0.0.1:${port}`) })
+    await new Promise(setImmediate)
+    // Connections are accepted in the order in which they came: after this one, none of `open` can be on its way.
+    const last = connect(port, '127.0.0.1')
+    await once(last, 'connect')
+    const own = last.localPort
+    while (!peers.includes(own)) await new Promise(setImmediate)
+    assert.deepEqual(peers, [own], 'connections that open made')
+    last.destroy()
+  } finally {
+    listener.close()
   }
 }
 
@@ -75,18 +104,18 @@ export async function checkUnreachable<Bound extends object>(
   { plugin, endpoint }: Opened<Bound>,
   options: { readonly call: () => Call; readonly report: (bound: Bound, call: Call) => Promise<unknown> },
 ): Promise<void> {
-  const url = withDeadPort(endpoint.url)
+  // Port 1 of the loopback address: reserved (tcpmux), and served by nobody.
+  const url = withAuthority(endpoint.url, '127.0.0.1:1')
   const bound = await plugin.open({ ...endpoint, url })
   const began = Date.now()
   await refused(options.report(bound, options.call()), ['UNAVAILABLE', 'TIMEOUT'])
   assert.ok(Date.now() - began < 10_000, 'it took more than 10 s to say so')
 }
 
-/** Port 1 of the loopback address: reserved (tcpmux), and served by nobody. */
-function withDeadPort(url: string): string {
+function withAuthority(url: string, authority: string): string {
   const at = /^([a-z][a-z0-9+.-]*:\/\/)[^/]+(.*)$/i.exec(url)
   if (!at) throw new NotApplicable('the url names no host')
-  return `${at[1] ?? ''}127.0.0.1:1${at[2] ?? ''}`
+  return `${at[1] ?? ''}${authority}${at[2] ?? ''}`
 }
 
 async function attempt(open: () => object | Promise<object>): Promise<object> {

@@ -247,6 +247,7 @@ export interface GroupSnapshotFacet {
   ): Promise<void>
   /** Takes all at one instant or none. Idempotent on `group`. */
   commit(group: string, call: Call): Promise<readonly BackendSnapshot[]>
+  /** Succeeds for a group that was never prepared; after a commit it takes nothing back. */
   abort(group: string, call: Call): Promise<void>
 }
 
@@ -258,7 +259,10 @@ export interface CloneFacet {
 
 /** Optional facet: growth. */
 export interface ResizeFacet {
-  /** Idempotent; never shrinks (`INVALID`). Consumers see the new size after their own refresh. */
+  /**
+   * Idempotent; never shrinks (`INVALID`). Consumers see the new size after their own refresh; where hosts must detach
+   * (`limits.withdrawal`) it may be `IN_USE` while exposed.
+   */
   grow(id: VolumeId, bytes: number, call: Call): Promise<BackendVolume>
 }
 

@@ -1,20 +1,28 @@
 import { type RegisterTest, registerCases } from '../runner.ts'
+import { callCases } from './calls.ts'
 import type { HypervisorCase } from './context.ts'
 import { diskCases } from './disks.ts'
 import { facetCases } from './facets.ts'
+import { fenceCases } from './fences.ts'
 import { hostCases } from './hosts.ts'
 import { migrationCases } from './migration.ts'
 import { runHypervisorCase } from './run.ts'
+import { strangerCases } from './strangers.ts'
 import type { HypervisorSubject } from './subject.ts'
+import { throttleCases } from './throttle.ts'
 import { vmCases } from './vms.ts'
 
 /** Everything that the contract asks of a hypervisor adapter. Names are unique. */
 export const hypervisorCases: readonly HypervisorCase[] = [
   ...hostCases,
   ...vmCases,
+  ...callCases,
+  ...fenceCases,
   ...diskCases,
+  ...throttleCases,
   ...facetCases,
   ...migrationCases,
+  ...strangerCases,
 ]
 
 /**

@@ -127,3 +127,10 @@ export async function sessionsOf(disk: TestDisk): Promise<number> {
   assert.ok(disk.sessions, 'the bench cannot count sessions')
   return disk.sessions()
 }
+
+/** A machine that runs with one disk. */
+export async function attached(c: HypervisorContext) {
+  const [vm, disk] = [await c.vm(), await c.disk()]
+  await c.adapter.disks.attach(vm.id, c.attachment(disk), c.call())
+  return { vm: vm.id, volume: disk.volume, disk }
+}

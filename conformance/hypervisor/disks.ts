@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
-import type { Connection, Protocol } from '@moorage/contract'
+import { type Connection, type Protocol, serialOf } from '@moorage/contract'
 import { failureOf, ioRefused, newId, pattern, refused, sameBytes } from '../check.ts'
+import { wrongVectors } from '../qos.ts'
 import { NotApplicable } from '../runner.ts'
 import { type HypervisorCase, type HypervisorContext, sessionsOf } from './context.ts'
 
@@ -42,48 +43,6 @@ export const diskCases: readonly HypervisorCase[] = [
       assert.equal(new Set(answers.map((answer) => answer.device)).size, 1)
       assert.equal((await c.ourDisks()).length, 1)
       assert.equal(await sessionsOf(disk), 1)
-    },
-  },
-  {
-    name: 'two disks attached at the same time by two operations do not fence each other',
-    needs: [],
-    async run(c) {
-      const [vm, one, two] = [await c.vm(), await c.disk(), await c.disk()]
-      await c.adapter.disks.attach(vm.id, c.attachment(one), c.call({ fence: 2007 }))
-      await c.adapter.disks.attach(vm.id, c.attachment(two, { deviceId: 2 }), c.call({ fence: 2005 }))
-      assert.equal((await c.ourDisks()).length, 2)
-    },
-  },
-  {
-    name: 'an attach of a stale generation is refused as FENCED, and the disk that is there stays',
-    needs: [],
-    async run(c) {
-      const [vm, disk] = [await c.vm(), await c.disk()]
-      const held = await c.adapter.disks.attach(vm.id, c.attachment(disk, { generation: 5 }), c.call())
-      await refused(c.adapter.disks.attach(vm.id, c.attachment(disk, { generation: 4 }), c.call()), 'FENCED')
-      assert.deepEqual((await c.adapter.vms.get(vm.id, c.call()))?.disks, [held])
-    },
-  },
-  {
-    name: 'an attach of a stale generation is refused after the detach of a newer one, and brings nothing back',
-    needs: ['sessions'],
-    async run(c) {
-      const [vm, disk] = [await c.vm(), await c.disk()]
-      await c.adapter.disks.attach(vm.id, c.attachment(disk, { generation: 5 }), c.call())
-      await c.adapter.disks.detach(vm.id, { volume: disk.volume, generation: 5 }, c.call())
-      await refused(c.adapter.disks.attach(vm.id, c.attachment(disk, { generation: 4 }), c.call()), 'FENCED')
-      assert.deepEqual(await c.ourDisks(), [])
-      assert.equal(await sessionsOf(disk), 0)
-    },
-  },
-  {
-    name: 'a detach of a stale generation is refused as FENCED, and the disk that is there stays',
-    needs: [],
-    async run(c) {
-      const [vm, disk] = [await c.vm(), await c.disk()]
-      await c.adapter.disks.attach(vm.id, c.attachment(disk, { generation: 5 }), c.call())
-      await refused(c.adapter.disks.detach(vm.id, { volume: disk.volume, generation: 4 }, c.call()), 'FENCED')
-      assert.deepEqual(await c.ourDisks(), [`${vm.id} ${disk.volume} 5`])
     },
   },
   {
@@ -161,18 +120,6 @@ export const diskCases: readonly HypervisorCase[] = [
     },
   },
   {
-    name: 'a late attach below the fence of a stop is refused when the machine runs again',
-    needs: ['sessions'],
-    async run(c) {
-      const [spec, disk] = [c.spec(), await c.disk()]
-      await c.adapter.vms.start(spec, c.call({ fence: 2001 }))
-      await c.adapter.vms.stop(spec.id, { force: true }, c.call({ fence: 2007 }))
-      await c.adapter.vms.start(spec, c.call({ fence: 2008 }))
-      await refused(c.adapter.disks.attach(spec.id, c.attachment(disk), c.call({ fence: 2005 })), 'FENCED')
-      assert.equal(await sessionsOf(disk), 0)
-    },
-  },
-  {
     name: 'a machine takes as many disks as the limit says, and one more is refused as LIMIT',
     needs: [],
     async run(c) {
@@ -185,6 +132,75 @@ export const diskCases: readonly HypervisorCase[] = [
       const more = c.attachment(await c.disk(), { deviceId: most })
       await refused(c.adapter.disks.attach(vm.id, more, c.call()), 'LIMIT')
       assert.equal((await c.ourDisks()).length, most)
+    },
+  },
+  {
+    name: 'a place that a detach has freed is given again',
+    needs: [],
+    async run(c) {
+      const most = c.adapter.limits.maxDisksPerVm
+      if (most > 32) throw new NotApplicable(`the limit is ${most}`)
+      const disks = []
+      for (let deviceId = 0; deviceId < most; deviceId++) disks.push(c.attachment(await c.disk(), { deviceId }))
+      const vm = await c.vm(disks)
+      const [, second] = disks
+      if (!second) throw new NotApplicable('the limit is one')
+      await c.adapter.disks.detach(vm.id, second, c.call())
+      await c.adapter.disks.attach(vm.id, { ...second, generation: 2 }, c.call())
+      assert.equal((await c.ourDisks()).length, most)
+    },
+  },
+  {
+    name: 'detaching one disk leaves the session of another alone',
+    needs: ['sessions'],
+    async run(c) {
+      const [one, two] = [await c.disk(), await c.disk()]
+      const vm = await c.vm([c.attachment(one), c.attachment(two, { deviceId: 2 })])
+      await c.adapter.disks.detach(vm.id, c.attachment(one), c.call())
+      assert.deepEqual([await sessionsOf(one), await sessionsOf(two)], [0, 1])
+      assert.deepEqual(await c.ourDisks(), [`${vm.id} ${two.volume} 1`])
+    },
+  },
+  {
+    name: 'an attach with a throttle that contradicts itself is refused, and nothing is attached',
+    needs: ['throttle', 'sessions'],
+    async run(c) {
+      const { qos: keeps } = c.adapter.limits
+      assert.ok(keeps, 'limits.qos is absent although there is a facet throttle')
+      const [vm, disk] = [await c.vm(), await c.disk()]
+      for (const { qos, wrong } of wrongVectors(keeps)) {
+        const error = await failureOf(c.adapter.disks.attach(vm.id, c.attachment(disk, { throttle: qos }), c.call()))
+        assert.ok(error, `attached with ${wrong}`)
+        assert.ok(['INVALID', 'UNSUPPORTED'].includes(error.code), `${wrong}: ${error.code}`)
+        assert.equal(await sessionsOf(disk), 0, `sessions after ${wrong}`)
+      }
+      assert.deepEqual(await c.ourDisks(), [])
+    },
+  },
+  {
+    name: 'a guest sees the serial that was asked for, and every disk its own',
+    needs: ['guest'],
+    async run(c) {
+      const [one, two] = [await c.disk(), await c.disk()]
+      const vm = await c.vm([c.attachment(one), c.attachment(two, { deviceId: 2 })])
+      for (const { volume } of [one, two]) {
+        assert.equal(await c.guest.serial({ vm: vm.id, volume }), serialOf(volume))
+      }
+    },
+  },
+  {
+    name: 'writes of a guest reach the disk that they were meant for',
+    needs: ['guest'],
+    async run(c) {
+      const [one, two] = [await c.disk(), await c.disk()]
+      const vm = await c.vm([c.attachment(one), c.attachment(two, { deviceId: 2 })])
+      await c.guest.write({ vm: vm.id, volume: one.volume, offset: 0 }, pattern(1, 4096))
+      await c.adapter.disks.detach(vm.id, c.attachment(one), c.call())
+      await c.adapter.disks.detach(vm.id, c.attachment(two), c.call())
+      const other = await c.vm([c.attachment(one), c.attachment(two, { deviceId: 2 })])
+      const read = (volume: typeof one.volume) => c.guest.read({ vm: other.id, volume, offset: 0 }, 4096)
+      sameBytes(await read(one.volume), pattern(1, 4096), 'the disk that was written')
+      sameBytes(await read(two.volume), new Uint8Array(4096), 'the disk beside it')
     },
   },
   {

@@ -1,95 +1,13 @@
 import assert from 'node:assert/strict'
 import { setTimeout as pause } from 'node:timers/promises'
-import {
-  type AppliedQos,
-  differingAxes,
-  FAILURES,
-  PluginError,
-  type Qos,
-  type QosCapability,
-  sameQos,
-  type VmId,
-} from '@moorage/contract'
-import { eventually, failureOf, newId, pattern, refused } from '../check.ts'
-import { axisOf, everyPart, maximum, vector, wrongVectors } from '../qos.ts'
-import { NotApplicable } from '../runner.ts'
-import type { HypervisorCase, HypervisorContext } from './context.ts'
+import { FAILURES, PluginError, type VmId } from '@moorage/contract'
+import { eventually, isCount, isRecent, newId, pattern, refused, sameBytes, stays } from '../check.ts'
+import { attached, type HypervisorCase, type HypervisorContext } from './context.ts'
 
 const BOOT_MS = 60_000
 
-/** Promises of `throttle`, `resize`, `stats` and `quiesce`. */
+/** Promises of `resize`, `stats` and `quiesce`. */
 export const facetCases: readonly HypervisorCase[] = [
-  {
-    name: 'a throttle given at attach is in force, and read back as reported',
-    needs: ['throttle'],
-    async run(c) {
-      const [vm, disk] = [await c.vm(), await c.disk()]
-      const throttle = maximum(capability(c), 1)
-      const held = await c.adapter.disks.attach(vm.id, c.attachment(disk, { throttle }), c.call())
-      same(held.throttle, throttle, 'reported by attach')
-      same(await c.facet('throttle').read(vm.id, disk.volume, c.call()), throttle, 'read back')
-    },
-  },
-  {
-    name: 'a throttle is changed and lifted on a running machine, and what apply answers is what read shows',
-    needs: ['throttle'],
-    async run(c) {
-      const { vm, volume } = await attached(c)
-      for (const qos of [maximum(capability(c), 1), everyPart(capability(c)), maximum(capability(c), 2), {}]) {
-        const answer = await c.facet('throttle').apply(vm, { volume, qos }, c.call())
-        honest(answer, qos)
-        same(await c.facet('throttle').read(vm, volume, c.call()), answer.applied, 'read back')
-      }
-      same(await c.facet('throttle').read(vm, volume, c.call()), {}, 'after the last')
-    },
-  },
-  {
-    name: 'a throttle outside the range is clamped and reported, or refused as LIMIT; never silently different',
-    needs: ['throttle'],
-    async run(c) {
-      const range = capability(c).iops
-      if (!range) throw new NotApplicable('the limits name no range')
-      const { vm, volume } = await attached(c)
-      const axis = axisOf(capability(c))
-      const qos = vector(axis, { max: range.max * 2 })
-      const outcome: { answer?: AppliedQos } = {}
-      const apply = c.facet('throttle').apply(vm, { volume, qos }, c.call())
-      const error = await failureOf(apply.then((answer) => (outcome.answer = answer)))
-      const now = await c.facet('throttle').read(vm, volume, c.call())
-      if (error) {
-        assert.deepEqual([error.code, error.effect], ['LIMIT', 'none'])
-        same(now, {}, 'read after LIMIT')
-      } else {
-        assert.deepEqual(outcome.answer?.clamped, [axis])
-        same(now, outcome.answer?.applied ?? {}, 'read back')
-      }
-    },
-  },
-  {
-    name: 'a throttle that contradicts itself or asks for what is not kept is refused, and the old one stays',
-    needs: ['throttle'],
-    async run(c) {
-      const { vm, volume } = await attached(c)
-      const before = maximum(capability(c), 1)
-      await c.facet('throttle').apply(vm, { volume, qos: before }, c.call())
-      for (const { qos, wrong } of wrongVectors(capability(c))) {
-        const error = await failureOf(c.facet('throttle').apply(vm, { volume, qos }, c.call()))
-        assert.ok(error, `accepted ${wrong}`)
-        assert.ok(['INVALID', 'UNSUPPORTED'].includes(error.code), `${wrong}: ${error.code}`)
-        assert.equal(error.effect, 'none')
-        same(await c.facet('throttle').read(vm, volume, c.call()), before, `read after ${wrong}`)
-      }
-    },
-  },
-  {
-    name: 'a throttle of a disk that is not there is refused as NOT_FOUND',
-    needs: ['throttle'],
-    async run(c) {
-      const vm = await c.vm()
-      await refused(c.facet('throttle').apply(vm.id, { volume: newId(), qos: {} }, c.call()), 'NOT_FOUND')
-      await refused(c.facet('throttle').read(vm.id, newId(), c.call()), 'NOT_FOUND')
-    },
-  },
   {
     name: 'a disk that has grown at the array is shown larger to the machine once it is told, as often as it is told',
     needs: ['resize', 'grow'],
@@ -103,6 +21,19 @@ export const facetCases: readonly HypervisorCase[] = [
         assert.equal(seen.bytes, bytes)
       }
       assert.equal((await c.adapter.vms.get(vm.id, c.call()))?.disks[0]?.bytes, bytes)
+    },
+  },
+  {
+    name: 'a guest reaches what its disk has grown by once the machine is told',
+    needs: ['resize', 'grow', 'guest'],
+    async run(c) {
+      const { vm, volume, disk } = await attached(c)
+      const bytes = disk.bytes * 2
+      await disk.grow?.(bytes)
+      await c.facet('resize').refresh(vm, { volume, bytes }, c.call())
+      const at = { vm, volume, offset: bytes - 4096 }
+      await c.guest.write(at, pattern(1, 4096))
+      sameBytes(await c.guest.read(at, 4096), pattern(1, 4096), 'the new end')
     },
   },
   {
@@ -129,6 +60,35 @@ export const facetCases: readonly HypervisorCase[] = [
     },
   },
   {
+    name: 'counters of one disk do not count another’s',
+    needs: ['stats', 'guest'],
+    async run(c) {
+      const [busy, idle] = [await c.disk(), await c.disk()]
+      const vm = (await c.vm([c.attachment(busy), c.attachment(idle, { deviceId: 2 })])).id
+      const before = await c.facet('stats').read(vm, idle.volume, c.call())
+      await c.guest.write({ vm, volume: busy.volume, offset: 0 }, pattern(1, 65_536))
+      const after = await c.facet('stats').read(vm, idle.volume, c.call())
+      assert.equal(after.writeBytes, before.writeBytes)
+    },
+  },
+  {
+    name: 'what a guest writes counts as written, once, and not as read',
+    needs: ['stats', 'guest'],
+    async run(c) {
+      const { vm, volume } = await attached(c)
+      const read = () => c.facet('stats').read(vm, volume, c.call())
+      const before = await read()
+      isRecent(before.at, 'the time of the reading')
+      for (let times = 0; times < 4; times++) await c.guest.write({ vm, volume, offset: 0 }, pattern(times, 262_144))
+      await eventually('the counters', 10_000, async () => {
+        return (await read()).writeBytes >= before.writeBytes + 4 * 262_144
+      })
+      const after = await read()
+      assert.ok(after.writeBytes < before.writeBytes + 2 * 4 * 262_144, 'writes count more than once')
+      assert.ok(after.readBytes < before.readBytes + 262_144, 'writes count as reads')
+    },
+  },
+  {
     name: 'counters of a disk that is not there are refused as NOT_FOUND',
     needs: ['stats'],
     async run(c) {
@@ -141,10 +101,59 @@ export const facetCases: readonly HypervisorCase[] = [
     async run(c) {
       const vm = (await c.guestVm()).id
       const frozen = await freeze(c, vm, 20_000)
-      assert.ok(frozen.filesystems >= 0)
+      isCount(frozen.filesystems, 'filesystems')
+      const began = Date.now()
+      await eventually('a while in the freeze', 5000, async () => Date.now() > began + 100)
       const thawed = await c.facet('quiesce').thaw(vm, c.call())
       assert.equal(thawed.held, true)
-      assert.ok(thawed.frozenMs >= 0 && thawed.frozenMs <= 20_000)
+      // Clocks of hosts are not ours, but a tenth of a second is no hour on any.
+      assert.ok(thawed.frozenMs >= 50 && thawed.frozenMs <= 20_000, `frozen for ${thawed.frozenMs} ms`)
+    },
+  },
+  {
+    name: 'a second thaw does not say that anything was held',
+    needs: ['quiesce'],
+    async run(c) {
+      const vm = (await c.guestVm()).id
+      await freeze(c, vm, 20_000)
+      await c.facet('quiesce').thaw(vm, c.call())
+      assert.equal((await c.facet('quiesce').thaw(vm, c.call())).held, false)
+    },
+  },
+  {
+    name: 'no write of a guest passes while it is frozen, and writes pass after the thaw',
+    needs: ['quiesce', 'guest'],
+    async run(c) {
+      const disk = await c.disk()
+      const vm = (await c.guestVm([c.attachment(disk)])).id
+      const at = { vm, volume: disk.volume, offset: 0 }
+      await freeze(c, vm, 20_000)
+      let passed = false
+      const write = c.guest.write(at, pattern(1, 4096)).then(
+        () => (passed = true),
+        () => undefined,
+      )
+      await stays('a write passed while the guest was frozen', 300, async () => !passed)
+      await c.facet('quiesce').thaw(vm, c.call())
+      await write
+      await c.guest.write(at, pattern(2, 4096))
+      sameBytes(await c.guest.read(at, 4096), pattern(2, 4096), 'written after the thaw')
+    },
+  },
+  {
+    name: 'a guest that nobody thaws writes again once the bound of its freeze is over',
+    needs: ['quiesce', 'guest'],
+    async run(c) {
+      const disk = await c.disk()
+      const vm = (await c.guestVm([c.attachment(disk)])).id
+      const at = { vm, volume: disk.volume, offset: 0 }
+      await freeze(c, vm, 300)
+      await eventually('the end of the freeze', 5000, async () => {
+        return c.guest.write(at, pattern(1, 4096)).then(
+          () => true,
+          () => false,
+        )
+      })
     },
   },
   {
@@ -168,12 +177,6 @@ export const facetCases: readonly HypervisorCase[] = [
   },
 ]
 
-async function attached(c: HypervisorContext) {
-  const [vm, disk] = [await c.vm(), await c.disk()]
-  await c.adapter.disks.attach(vm.id, c.attachment(disk), c.call())
-  return { vm: vm.id, volume: disk.volume }
-}
-
 /** Freezes a guest, which may have to boot first. */
 async function freeze(c: HypervisorContext, vm: VmId, withinMs: number): Promise<{ readonly filesystems: number }> {
   const until = Date.now() + BOOT_MS
@@ -186,22 +189,4 @@ async function freeze(c: HypervisorContext, vm: VmId, withinMs: number): Promise
     }
     await pause(200)
   }
-}
-
-function capability(c: HypervisorContext): QosCapability {
-  const { qos } = c.adapter.limits
-  assert.ok(qos, 'limits.qos is absent although there is a facet throttle')
-  return qos
-}
-
-function honest(answer: AppliedQos, asked: Qos): void {
-  assert.deepEqual(
-    answer.clamped.toSorted(),
-    differingAxes(asked, answer.applied).toSorted(),
-    'axes reported as clamped',
-  )
-}
-
-function same(actual: Qos, expected: Qos, what: string): void {
-  assert.ok(sameQos(actual, expected), `${what}: ${JSON.stringify(actual)} instead of ${JSON.stringify(expected)}`)
 }

@@ -1,5 +1,12 @@
 import assert from 'node:assert/strict'
-import { checkNames, checkRequiredSettings, checkUnreachable, checkUrls, checkWrongSecret } from '../plugin.ts'
+import {
+  checkNames,
+  checkNoIo,
+  checkRequiredSettings,
+  checkUnreachable,
+  checkUrls,
+  checkWrongSecret,
+} from '../plugin.ts'
 import type { HypervisorCase, HypervisorContext } from './context.ts'
 
 /** Promises of `HypervisorPlugin.open`, `hosts` and `limits`. */
@@ -13,6 +20,14 @@ export const hostCases: readonly HypervisorCase[] = [
       assert.equal(two.identity, one.identity)
       assert.ok(one.cpus > 0 && one.memoryBytes > 0)
       assert.match(one.initiator, /^(iqn|eui|naa)\./, 'an iSCSI name (RFC 3720 §3.2.6.3)')
+    },
+  },
+  {
+    name: 'a host has one identity, whoever asks',
+    needs: ['stranger'],
+    async run(c) {
+      const [ours, theirs] = [await c.adapter.hosts.report(c.call()), await c.stranger.hosts.report(c.call())]
+      assert.equal(ours.identity, theirs.identity)
     },
   },
   {
@@ -37,12 +52,17 @@ export const hostCases: readonly HypervisorCase[] = [
   {
     name: 'opening a host without a required setting is refused as INVALID, which names the setting',
     needs: ['plugin'],
-    run: (c) => checkRequiredSettings(opened(c)),
+    run: (c) => checkRequiredSettings(opened(c), c.audit),
   },
   {
     name: 'opening a host under a url that it does not understand is refused as INVALID',
     needs: ['plugin'],
-    run: (c) => checkUrls(opened(c)),
+    run: (c) => checkUrls(opened(c), c.audit),
+  },
+  {
+    name: 'opening a host speaks to nobody',
+    needs: ['plugin'],
+    run: (c) => checkNoIo(opened(c)),
   },
   {
     name: 'a wrong secret of a host is refused as DENIED, and the secret is not shown',

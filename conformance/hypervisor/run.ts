@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { HYPERVISOR_CAPABILITIES, type HypervisorInventoryItem } from '@moorage/contract'
 import { newAudit } from '../audit.ts'
 import { everyStep } from '../calls.ts'
+import { notRefused } from '../check.ts'
 import { type HypervisorCase, HypervisorContext } from './context.ts'
 import type { HypervisorBench, HypervisorSubject } from './subject.ts'
 
@@ -18,7 +19,7 @@ export async function runHypervisorCase(each: HypervisorCase, subject: Hyperviso
     const context = new HypervisorContext(bench, { audit, subject })
     const before = new Set((await context.ours()).map(keyOf))
     await everyStep([
-      () => each.run(context),
+      () => notRefused(each.run(context)),
       () => context.cleanUp(),
       async () => {
         const left = (await context.ours()).filter((item) => !before.has(keyOf(item)) && !isStopped(item))

@@ -43,6 +43,8 @@ export interface GuestIo {
     at: { readonly vm: VmId; readonly volume: VolumeId; readonly offset: number },
     length: number,
   ): Promise<Uint8Array>
+  /** The serial that the guest sees on the disk. */
+  serial(at: { readonly vm: VmId; readonly volume: VolumeId }): Promise<string>
 }
 
 /**

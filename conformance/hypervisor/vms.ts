@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { allPages, failureOf, newId, refused } from '../check.ts'
+import type { BackendVm } from '@moorage/contract'
+import { failureOf, newId, refused } from '../check.ts'
 import type { HypervisorCase, HypervisorContext } from './context.ts'
 import { sessionsOf } from './context.ts'
 
@@ -65,7 +66,8 @@ export const vmCases: readonly HypervisorCase[] = [
     async run(c) {
       await c.adapter.vms.stop(newId(), { force: true }, c.call())
       const vm = await c.vm()
-      for (let times = 0; times < 2; times++) await c.adapter.vms.stop(vm.id, { force: true }, c.call())
+      const call = c.call()
+      for (let times = 0; times < 2; times++) await c.adapter.vms.stop(vm.id, { force: true }, call)
       await stopped(c, vm.id)
     },
   },
@@ -121,14 +123,84 @@ export const vmCases: readonly HypervisorCase[] = [
     },
   },
   {
+    name: 'stopping one machine leaves another and its disk alone',
+    needs: ['sessions'],
+    async run(c) {
+      const [one, two] = [await c.disk(), await c.disk()]
+      const [leaving, staying] = [await c.vm([c.attachment(one)]), await c.vm([c.attachment(two)])]
+      await c.adapter.vms.stop(leaving.id, { force: true }, c.call())
+      assert.equal((await c.adapter.vms.get(staying.id, c.call()))?.state, 'running')
+      assert.deepEqual([await sessionsOf(one), await sessionsOf(two)], [0, 1])
+      assert.deepEqual(await c.ourDisks(), [`${staying.id} ${two.volume} 1`])
+    },
+  },
+  {
+    name: 'asking a guest to stop ends with no machine, or with an error and a machine that runs on',
+    needs: [],
+    async run(c) {
+      const vm = await c.vm()
+      const error = await failureOf(c.adapter.vms.stop(vm.id, { force: false }, c.call({ withinMs: 5000 })))
+      if (!error) {
+        await stopped(c, vm.id)
+        return
+      }
+      assert.ok(['BUSY', 'TIMEOUT'].includes(error.code), error.code)
+      assert.equal((await c.adapter.vms.get(vm.id, c.call()))?.state, 'running')
+    },
+  },
+  {
+    name: 'a machine starts with all of its disks, each with a device of its own',
+    needs: [],
+    async run(c) {
+      const disks = [await c.disk(), await c.disk(), await c.disk()]
+      const vm = await c.vm(disks.map((disk, deviceId) => c.attachment(disk, { deviceId, generation: deviceId + 1 })))
+      const facts = (held: BackendVm | undefined) =>
+        held?.disks
+          .map(({ volume, generation, device, bytes }) => `${volume} ${generation} ${device} ${bytes}`)
+          .toSorted()
+      assert.deepEqual(
+        vm.disks.map(({ volume, generation }) => `${volume} ${generation}`).toSorted(),
+        disks.map(({ volume }, index) => `${volume} ${index + 1}`).toSorted(),
+      )
+      assert.equal(new Set(vm.disks.map(({ device }) => device)).size, disks.length)
+      assert.deepEqual(facts(await c.adapter.vms.get(vm.id, c.call())), facts(vm))
+    },
+  },
+  {
+    name: 'a name of a machine may have any letters, and changes nothing else',
+    needs: [],
+    async run(c) {
+      const name = `conformance, with=commas,"quotes", \u00fcml\u00e4uts ${'and more '.repeat(6)}`
+      const spec = { ...c.spec(), name }
+      assert.equal((await c.adapter.vms.start(spec, c.call())).state, 'running')
+      assert.equal(await machines(c), 1)
+    },
+  },
+  {
+    name: 'the inventory lists each machine and each disk exactly once, however many pages it takes',
+    needs: [],
+    async run(c) {
+      const vms = []
+      for (let number = 0; number < 3; number++) {
+        vms.push(await c.vm([c.attachment(await c.disk()), c.attachment(await c.disk(), { deviceId: 2 })]))
+      }
+      const items = await c.ours()
+      const listed = items.flatMap((item) => (item.kind === 'vm' && item.state === 'running' ? [item.id] : []))
+      assert.deepEqual(listed.toSorted(), vms.map(({ id }) => id).toSorted())
+      const disks = vms.flatMap(({ id, disks }) => disks.map(({ volume }) => `${id} ${volume} 1`))
+      assert.deepEqual((await c.ourDisks()).toSorted(), disks.toSorted())
+    },
+  },
+  {
     name: 'a reboot keeps the machine and its disks',
     needs: ['sessions'],
     async run(c) {
       const disk = await c.disk()
       const vm = await c.vm([c.attachment(disk)])
       const rebooted = await c.adapter.vms.reboot(vm.id, c.call())
-      assert.deepEqual([rebooted.id, rebooted.state, rebooted.disks.length], [vm.id, 'running', 1])
+      assert.deepEqual([rebooted.id, rebooted.state, rebooted.disks], [vm.id, 'running', vm.disks])
       assert.equal(await sessionsOf(disk), 1)
+      assert.deepEqual(await c.ourDisks(), [`${vm.id} ${disk.volume} 1`])
     },
   },
   {
@@ -136,68 +208,6 @@ export const vmCases: readonly HypervisorCase[] = [
     needs: [],
     async run(c) {
       await refused(c.adapter.vms.reboot(newId(), c.call()), 'NOT_FOUND')
-    },
-  },
-  {
-    name: 'a late start is refused after a stop with a higher fence, and starts nothing',
-    needs: [],
-    async run(c) {
-      const spec = c.spec()
-      await c.adapter.vms.start(spec, c.call({ fence: 5 }))
-      await c.adapter.vms.stop(spec.id, { force: true }, c.call({ fence: 7 }))
-      await refused(c.adapter.vms.start(spec, c.call({ fence: 5 })), 'FENCED')
-      await stopped(c, spec.id)
-    },
-  },
-  {
-    name: 'a late stop below the fence of a newer start is refused, and the machine runs on',
-    needs: [],
-    async run(c) {
-      const spec = c.spec()
-      await c.adapter.vms.start(spec, c.call({ fence: 7 }))
-      await refused(c.adapter.vms.stop(spec.id, { force: true }, c.call({ fence: 5 })), 'FENCED')
-      assert.equal((await c.adapter.vms.get(spec.id, c.call()))?.state, 'running')
-    },
-  },
-  {
-    name: 'a start whose time is up ends in TIMEOUT, and effect none means that nothing runs',
-    needs: [],
-    async run(c) {
-      const spec = c.spec()
-      const error = await failureOf(c.adapter.vms.start(spec, c.call({ withinMs: 0 })))
-      assert.equal(error?.code, 'TIMEOUT')
-      if (error.effect === 'none') await stopped(c, spec.id)
-    },
-  },
-  {
-    name: 'a start that its caller gives up halfway is settled by asking again',
-    needs: [],
-    async run(c) {
-      const spec = c.spec()
-      const giveUp = new AbortController()
-      const answer = failureOf(c.adapter.vms.start(spec, c.call({ signal: giveUp.signal })))
-      setImmediate(() => giveUp.abort())
-      const error = await answer
-      if (error) assert.equal(error.code, 'TIMEOUT')
-      assert.equal((await c.adapter.vms.start(spec, c.call())).state, 'running')
-      assert.equal(await machines(c), 1)
-    },
-  },
-  {
-    name: 'machines of another installation are foreign: listed, not found, not stopped',
-    needs: ['stranger'],
-    async run(c) {
-      const vm = await c.vm()
-      const seen = await allPages((cursor) => c.stranger.inventory.list(cursor, c.call()))
-      assert.ok(
-        seen.some((item) => item.kind === 'vm' && item.owner === 'foreign'),
-        'not listed as foreign',
-      )
-      assert.ok(!JSON.stringify(seen.filter((item) => item.owner === 'ours')).includes(vm.id), 'ours shown as theirs')
-      assert.equal(await c.stranger.vms.get(vm.id, c.call()), undefined)
-      const error = await failureOf(c.stranger.vms.stop(vm.id, { force: true }, c.call()))
-      if (error) assert.equal(error.effect, 'none')
-      assert.equal((await c.adapter.vms.get(vm.id, c.call()))?.state, 'running')
     },
   },
 ]

@@ -69,32 +69,24 @@ export const accessCases: readonly StorageCase[] = [
     needs: [],
     async run(c) {
       const source = await newSource(c)
-      const access = await c.exposed(source)
-      await refused(c.provider.volumes.delete(source.id, c.call()), 'IN_USE')
-      assert.ok(await c.provider.volumes.get(source.id, c.call()))
-      await c.provider.access.withdraw(access, c.call())
+      for (const mode of ['rw', 'ro'] as const) {
+        const access = await c.exposed(source, { mode })
+        await refused(c.provider.volumes.delete(source.id, c.call()), 'IN_USE')
+        assert.ok(await c.has(source.id))
+        await c.provider.access.withdraw(access, c.call())
+      }
       await c.provider.volumes.delete(source.id, c.call())
     },
   },
   {
-    name: 'a late expose is refused after a withdraw with a higher fence, and gives nothing back',
-    needs: [],
+    name: 'a delete that is refused as IN_USE takes no access away',
+    needs: ['connect'],
     async run(c) {
-      const exposure = c.exposure(await newSource(c))
-      await c.provider.access.expose(exposure, c.call({ fence: 2005 }))
-      await c.provider.access.withdraw(exposure, c.call({ fence: 2007 }))
-      await refused(c.provider.access.expose(exposure, c.call({ fence: 2005 })), 'FENCED')
-      assert.equal((await exposures(c)).length, 0)
-    },
-  },
-  {
-    name: 'a late withdraw below the fence of a newer expose is refused and takes nothing away',
-    needs: [],
-    async run(c) {
-      const exposure = c.exposure(await newSource(c))
-      await c.provider.access.expose(exposure, c.call({ fence: 2007 }))
-      await refused(c.provider.access.withdraw(exposure, c.call({ fence: 2005 })), 'FENCED')
-      assert.equal((await exposures(c)).length, 1)
+      const source = await newSource(c)
+      const disk = await c.connect((await c.exposed(source)).connection)
+      await refused(c.provider.volumes.delete(source.id, c.call()), 'IN_USE')
+      await disk.write(0, pattern(1, 4096))
+      sameBytes(await disk.read(0, 4096), pattern(1, 4096), 'the open session')
     },
   },
   {
@@ -128,15 +120,6 @@ export const accessCases: readonly StorageCase[] = [
     },
   },
   {
-    name: 'bytes outlive a withdrawn access',
-    needs: ['connect'],
-    async run(c) {
-      const source = await newSource(c)
-      await c.withDisk(source, (disk) => disk.write(0, pattern(3, 16_384)))
-      sameBytes(await c.withDisk(source, (disk) => disk.read(0, 16_384)), pattern(3, 16_384), 'a second session')
-    },
-  },
-  {
     name: 'after a withdraw the open session of the consumer is dead, and no new one is let in',
     needs: ['connect'],
     async run(c) {
@@ -156,19 +139,6 @@ export const accessCases: readonly StorageCase[] = [
       await lateWrite(disk, access.connection)
       sameBytes(await next.read(0, 4096), pattern(3, 4096), 'what the next consumer wrote')
       sameBytes(await next.read(4096, 4096), pattern(1, 8192).subarray(4096), 'what it did not write')
-    },
-  },
-  {
-    name: 'withdrawing from one consumer leaves the session of another alone',
-    needs: ['connect'],
-    async run(c) {
-      const source = await newSource(c)
-      const mode = c.provider.limits.maxWriters === 1 ? 'ro' : 'rw'
-      const [leaving, staying] = [await c.exposed(source, { mode }), await c.exposed(source)]
-      const disk = await c.connect(staying.connection)
-      await c.provider.access.withdraw(leaving, c.call())
-      await disk.write(0, pattern(1, 4096))
-      sameBytes(await disk.read(0, 4096), pattern(1, 4096), 'the session that stays')
     },
   },
   {
@@ -202,6 +172,37 @@ export const accessCases: readonly StorageCase[] = [
     },
   },
   {
+    name: 'exposures of one account share its credentials',
+    needs: [],
+    async run(c) {
+      const one = iscsi(c, (await c.exposed(await newSource(c), { account: 'first' })).connection)
+      const two = iscsi(c, (await c.exposed(await newSource(c), { account: 'first' })).connection)
+      assert.deepEqual(two.chap, one.chap)
+    },
+  },
+  {
+    name: 'long names of accounts and initiators are kept apart and let in',
+    needs: ['connect'],
+    async run(c) {
+      c.needTwoWriters()
+      const [long, source] = ['account '.repeat(25), await newSource(c)]
+      const id = newId<'host'>()
+      // RFC 7143 §4.2.7.1: an iSCSI name has at most 223 bytes.
+      const initiator = `iqn.2025-01.io.moorage.conformance:${id}.`.padEnd(223, 'x')
+      const consumers = [initiator, `${initiator.slice(0, -1)}y`].map((name) => {
+        return { kind: 'host', id: newId<'host'>(), initiator: name } as const
+      })
+      for (const [index, consumer] of consumers.entries()) {
+        const access = await c.exposed(source, { consumer, account: `${long}${index}` })
+        if (access.connection.via === 'iscsi') assert.equal(access.connection.initiator, consumer.initiator)
+        if (access.connection.via === 'iscsi') assert.equal(access.connection.initiator, consumer.initiator)
+        const disk = await c.connect(access.connection)
+        await disk.write(index * 4096, pattern(index + 1, 4096))
+      }
+      sameBytes(await c.bytesOf(source, { offset: 4096, length: 4096 }), pattern(2, 4096), 'written by the second')
+    },
+  },
+  {
     name: 'a read-only exposure serves reads and refuses writes',
     needs: ['connect'],
     async run(c) {
@@ -223,8 +224,8 @@ export const accessCases: readonly StorageCase[] = [
         { ...access, source: { kind: 'volume', id: newId() } },
       ]
       for (const exposure of tries) {
-        const error = await failureOf(c.provider.access.expose(exposure, c.call()))
-        assert.ok(error, 'an exposure that must be refused')
+        // What it says is looked at as everywhere; that it refuses is another case's business.
+        await failureOf(c.provider.access.expose(exposure, c.call()))
       }
     },
   },

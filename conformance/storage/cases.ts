@@ -4,6 +4,7 @@ import { callCases } from './calls.ts'
 import { changeListCases } from './change-list.ts'
 import { cloneCases } from './clones.ts'
 import type { StorageCase } from './context.ts'
+import { fenceCases } from './fences.ts'
 import { groupCases } from './groups.ts'
 import { inventoryCases } from './inventory.ts'
 import { poolCases } from './pools.ts'
@@ -11,8 +12,10 @@ import { qosCases } from './qos.ts'
 import { resizeCases } from './resize.ts'
 import { revertCases } from './revert.ts'
 import { runStorageCase } from './run.ts'
+import { sharingCases } from './sharing.ts'
 import { snapshotCases } from './snapshots.ts'
 import { statsCases } from './stats.ts'
+import { strangerCases } from './strangers.ts'
 import type { StorageSubject } from './subject.ts'
 import { volumeCases } from './volumes.ts'
 import { withdrawalCases } from './withdrawal.ts'
@@ -22,9 +25,12 @@ export const storageCases: readonly StorageCase[] = [
   ...poolCases,
   ...volumeCases,
   ...callCases,
+  ...fenceCases,
   ...accessCases,
   ...withdrawalCases,
+  ...sharingCases,
   ...inventoryCases,
+  ...strangerCases,
   ...snapshotCases,
   ...cloneCases,
   ...resizeCases,

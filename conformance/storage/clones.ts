@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict'
-import type { BackendVolume, Source } from '@moorage/contract'
+import { type BackendVolume, sameQos, type Source } from '@moorage/contract'
 import { newId, pattern, refused, sameBytes } from '../check.ts'
+import { maximum } from '../qos.ts'
 import type { StorageCase, StorageContext } from './context.ts'
+
+const BLOCK = { offset: 0, length: 4096 }
 
 /** Promises of `clones`. */
 export const cloneCases: readonly StorageCase[] = [
@@ -48,6 +51,63 @@ export const cloneCases: readonly StorageCase[] = [
     },
   },
   {
+    name: 'cloning again keeps what was written to the clone',
+    needs: ['clones', 'connect'],
+    async run(c) {
+      const source = { kind: 'volume', id: (await c.volume()).id } as const
+      const copy = await clone(c, source)
+      await c.withDisk({ kind: 'volume', id: copy.id }, (disk) => disk.write(0, pattern(1, 4096)))
+      await c.facet('clones').clone(source, c.spec(copy.id), c.call())
+      sameBytes(await c.bytesOf({ kind: 'volume', id: copy.id }, BLOCK), pattern(1, 4096), 'the clone')
+    },
+  },
+  {
+    name: 'ten simultaneous clones of one id are one volume',
+    needs: ['clones'],
+    async run(c) {
+      const source = { kind: 'volume', id: (await c.volume()).id } as const
+      const [spec, call] = [c.spec(c.volumeId()), c.call()]
+      const answers = await Promise.all(Array.from({ length: 10 }, () => c.facet('clones').clone(source, spec, call)))
+      assert.equal(new Set(answers.map(({ name }) => name)).size, 1)
+      assert.equal((await c.ours()).filter((item) => item.kind === 'volume').length, 2)
+    },
+  },
+  {
+    name: 'QoS asked for a clone is enforced, and its source keeps its own',
+    needs: ['clones', 'qos'],
+    async run(c) {
+      const keeps = c.provider.limits.qos
+      assert.ok(keeps, 'limits.qos is absent although there is a facet qos')
+      const source = await c.volume({ qos: maximum(keeps, 1) })
+      const spec = { ...c.spec(c.volumeId()), qos: maximum(keeps, 2) }
+      const copy = await c.facet('clones').clone({ kind: 'volume', id: source.id }, spec, c.call())
+      assert.deepEqual(copy.qos, { applied: maximum(keeps, 2), clamped: [] })
+      assert.ok(sameQos(await c.facet('qos').read(copy.id, c.call()), maximum(keeps, 2)), 'QoS of the clone')
+      assert.ok(sameQos(await c.facet('qos').read(source.id, c.call()), maximum(keeps, 1)), 'QoS of the source')
+    },
+  },
+  {
+    name: 'a plain volume is not made into a clone: CONFLICT, and it keeps its bytes',
+    needs: ['clones', 'connect'],
+    async run(c) {
+      const [source, plain] = [await c.volume(), await c.volume()]
+      await c.withDisk({ kind: 'volume', id: plain.id }, (disk) => disk.write(0, pattern(1, 4096)))
+      await refused(c.facet('clones').clone({ kind: 'volume', id: source.id }, c.spec(plain.id), c.call()), 'CONFLICT')
+      sameBytes(await c.bytesOf({ kind: 'volume', id: plain.id }, BLOCK), pattern(1, 4096), 'the plain volume')
+    },
+  },
+  {
+    name: 'a clone above the largest size is refused as LIMIT, and nothing is made',
+    needs: ['clones'],
+    async run(c) {
+      const { maxVolumeBytes, granularityBytes } = c.provider.limits
+      const source = { kind: 'volume', id: (await c.volume()).id } as const
+      const spec = c.spec(c.volumeId(), maxVolumeBytes + granularityBytes)
+      await refused(c.facet('clones').clone(source, spec, c.call()), 'LIMIT')
+      assert.equal(await c.has(spec.id), false)
+    },
+  },
+  {
     name: 'the id of a clone asked from another source, or as a plain volume, is refused as CONFLICT',
     needs: ['clones'],
     async run(c) {
@@ -62,8 +122,9 @@ export const cloneCases: readonly StorageCase[] = [
     name: 'a clone of what is not there is refused as NOT_FOUND, and nothing is made',
     needs: ['clones'],
     async run(c) {
-      const spec = { id: c.volumeId(), bytes: c.bytes, qos: {}, settings: {} }
+      const spec = c.spec(c.volumeId())
       await refused(c.facet('clones').clone({ kind: 'volume', id: newId() }, spec, c.call()), 'NOT_FOUND')
+      await refused(c.facet('clones').clone({ kind: 'snapshot', id: newId() }, spec, c.call()), 'NOT_FOUND')
       assert.equal(await c.provider.volumes.get(spec.id, c.call()), undefined)
     },
   },
@@ -88,6 +149,44 @@ export const cloneCases: readonly StorageCase[] = [
       const seen = await c.withDisk({ kind: 'volume', id: copy.id }, (disk) => disk.read(c.bytes - 4096, 8192))
       sameBytes(seen.subarray(0, 4096), pattern(1, 4096), 'the end of the source')
       sameBytes(seen.subarray(4096), new Uint8Array(4096), 'beyond the end of the source')
+    },
+  },
+  {
+    name: 'deleting a clone leaves its source as it was',
+    needs: ['clones', 'connect'],
+    async run(c) {
+      const source = { kind: 'volume', id: (await c.volume()).id } as const
+      await c.withDisk(source, (disk) => disk.write(0, pattern(1, 4096)))
+      const copy = await clone(c, source)
+      await c.provider.volumes.delete(copy.id, c.call())
+      sameBytes(await c.bytesOf(source, BLOCK), pattern(1, 4096), 'the source')
+    },
+  },
+  {
+    name: 'a snapshot can be deleted before its clone exactly when the limits say so, and the clone keeps its bytes',
+    needs: ['clones', 'snapshots', 'connect'],
+    async run(c) {
+      const source = { kind: 'volume', id: (await c.volume()).id } as const
+      await c.withDisk(source, (disk) => disk.write(0, pattern(1, 4096)))
+      const taken = await c.snapshot(source.id)
+      const copy = await clone(c, { kind: 'snapshot', id: taken.id })
+      const deleted = c.facet('snapshots').delete(taken.id, c.call())
+      if (c.provider.limits.cloneDependsOnParent) await refused(deleted, 'IN_USE')
+      else await deleted
+      sameBytes(await c.bytesOf({ kind: 'volume', id: copy.id }, BLOCK), pattern(1, 4096), 'the clone')
+    },
+  },
+  {
+    name: 'a clone of a clone keeps its bytes, whichever of its ancestors is written',
+    needs: ['clones', 'connect'],
+    async run(c) {
+      const source = { kind: 'volume', id: (await c.volume()).id } as const
+      await c.withDisk(source, (disk) => disk.write(0, pattern(1, 4096)))
+      const middle = { kind: 'volume', id: (await clone(c, source)).id } as const
+      const last = { kind: 'volume', id: (await clone(c, middle)).id } as const
+      await c.withDisk(source, (disk) => disk.write(0, pattern(2, 4096)))
+      await c.withDisk(middle, (disk) => disk.write(0, pattern(3, 4096)))
+      sameBytes(await c.bytesOf(last, BLOCK), pattern(1, 4096), 'the clone of the clone')
     },
   },
   {

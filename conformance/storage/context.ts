@@ -13,15 +13,23 @@ import type {
   StorageCapability,
   StorageProvider,
   VolumeId,
+  VolumeSpec,
 } from '@moorage/contract'
 import type { Audit } from '../audit.ts'
 import { CaseCalls } from '../calls.ts'
 import { allPages, newId } from '../check.ts'
-import type { ConformanceCase } from '../runner.ts'
+import { type ConformanceCase, NotApplicable } from '../runner.ts'
 import type { OpenDisk, StorageAbility, StorageBench } from './subject.ts'
 
 /** One promise of a storage provider. */
 export type StorageCase = ConformanceCase<StorageAbility, StorageContext>
+
+/** How a case wants an exposure other than usual: for a new host, for writing unless it is a snapshot's. */
+export interface ExposureOptions {
+  readonly mode?: AccessMode
+  readonly account?: string
+  readonly consumer?: Consumer
+}
 
 /** The host of an id: every consumer of the kit logs in under a name that follows from its id. */
 export function consumerOf(id: Consumer['id']): Consumer {
@@ -46,6 +54,49 @@ export class StorageContext extends CaseCalls {
     for (const setting of bench.plugin?.plugin.settings ?? []) {
       if (setting.type === 'secret') audit.keepSecret(bench.plugin?.endpoint.settings[setting.name] ?? '')
     }
+  }
+
+  /** The plug-in with its endpoint; only for cases that need `plugin`. */
+  get opened(): NonNullable<StorageBench['plugin']> {
+    assert.ok(this.bench.plugin, 'the bench has no plug-in')
+    return this.bench.plugin
+  }
+
+  /** What a case asks for with an id: no QoS, no settings. */
+  spec(id: VolumeId, bytes: number = this.bytes): VolumeSpec {
+    return { id, bytes, qos: {}, settings: {} }
+  }
+
+  /** Fails as not applicable where two sessions cannot write to one source at a time. */
+  needTwoWriters(): void {
+    const { maxWriters, withdrawal } = this.provider.limits
+    if (maxWriters === 1) throw new NotApplicable('a source has one writer')
+    if (withdrawal === 'host-must-detach') throw new NotApplicable('hosts see to it that one of them writes')
+  }
+
+  /** Whether the volume is there. */
+  async has(id: VolumeId): Promise<boolean> {
+    return (await this.provider.volumes.get(id, this.call())) !== undefined
+  }
+
+  /** Exposures of ours that the inventory lists, as `kind id consumer`. */
+  async exposures(): Promise<readonly string[]> {
+    const items = await this.ours()
+    return items.flatMap((item) =>
+      item.kind === 'exposure' ? [`${item.source.kind} ${item.source.id} ${item.consumer}`] : [],
+    )
+  }
+
+  /** Ids of our snapshots that the inventory lists. */
+  async snapshotIds(): Promise<readonly SnapshotId[]> {
+    return (await this.ours()).flatMap((item) => (item.kind === 'snapshot' ? [item.id] : []))
+  }
+
+  /** Bytes of a source, through an exposure of its own. */
+  async bytesOf(source: Source, at: { readonly offset: number; readonly length: number }): Promise<Uint8Array> {
+    // A second writer may be one too many for the array.
+    const mode = source.kind === 'volume' && this.provider.limits.maxWriters === undefined ? 'rw' : 'ro'
+    return this.withDisk(source, (disk) => readAll(disk, at), mode)
   }
 
   /** A small size that the provider accepts as it is: a multiple of its granularity, 2 MiB or a little more. */
@@ -98,8 +149,8 @@ export class StorageContext extends CaseCalls {
   }
 
   /** An exposure that is withdrawn after the case, whether or not it comes into being. */
-  exposure(source: Source, options: { readonly mode?: AccessMode; readonly account?: string } = {}): Exposure {
-    const consumer = this.consumer()
+  exposure(source: Source, options: ExposureOptions = {}): Exposure {
+    const { consumer = this.consumer() } = options
     const { mode = source.kind === 'snapshot' ? 'ro' : 'rw', account = 'conformance' } = options
     this.defer(() => this.provider.access.withdraw({ source, consumer }, this.call()))
     return { source, consumer, mode, account }
@@ -108,7 +159,7 @@ export class StorageContext extends CaseCalls {
   /** A source exposed to a new consumer. */
   async exposed(
     source: Source,
-    options: { readonly mode?: AccessMode; readonly account?: string } = {},
+    options: ExposureOptions = {},
   ): Promise<Exposure & { readonly connection: Connection }> {
     const exposure = this.exposure(source, options)
     return { ...exposure, connection: await this.provider.access.expose(exposure, this.call()) }
@@ -123,8 +174,12 @@ export class StorageContext extends CaseCalls {
   }
 
   /** Exposes a source, runs `work` on its bytes, and withdraws again. */
-  async withDisk<Result>(source: Source, work: (disk: OpenDisk) => Promise<Result>): Promise<Result> {
-    const access = await this.exposed(source)
+  async withDisk<Result>(
+    source: Source,
+    work: (disk: OpenDisk) => Promise<Result>,
+    mode: AccessMode = source.kind === 'snapshot' ? 'ro' : 'rw',
+  ): Promise<Result> {
+    const access = await this.exposed(source, { mode })
     const disk = await this.connect(access.connection)
     const result = await work(disk)
     await disk.close()
@@ -137,4 +192,15 @@ export class StorageContext extends CaseCalls {
     const items = await allPages((cursor) => this.provider.inventory.list(cursor, this.call()))
     return items.filter((item) => item.owner === 'ours')
   }
+}
+
+const READ_BYTES = 256 * 1024
+
+/** Reads as much as is asked for, in pieces that every initiator takes. */
+async function readAll(disk: OpenDisk, at: { readonly offset: number; readonly length: number }): Promise<Uint8Array> {
+  const result = new Uint8Array(at.length)
+  for (let done = 0; done < at.length; done += READ_BYTES) {
+    result.set(await disk.read(at.offset + done, Math.min(READ_BYTES, at.length - done)), done)
+  }
+  return result
 }

@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict'
 import {
   checkNames,
+  checkNoIo,
   checkRequiredSettings,
   checkSettings,
   checkUnreachable,
   checkUrls,
   checkWrongSecret,
 } from '../plugin.ts'
-import type { StorageCase, StorageContext } from './context.ts'
+import type { StorageCase } from './context.ts'
 
 /** Promises of `StoragePlugin.open`, `pools` and `limits`. */
 export const poolCases: readonly StorageCase[] = [
@@ -21,6 +22,14 @@ export const poolCases: readonly StorageCase[] = [
       assert.ok(Number.isSafeInteger(one.totalBytes) && one.totalBytes > 0, `totalBytes ${one.totalBytes}`)
       assert.ok(one.usedBytes >= 0 && one.usedBytes <= one.totalBytes, `usedBytes ${one.usedBytes}`)
       assert.ok(one.iops === undefined || one.iops > 0, `iops ${one.iops}`)
+    },
+  },
+  {
+    name: 'a pool has one identity, whoever asks',
+    needs: ['stranger'],
+    async run(c) {
+      const [ours, theirs] = [await c.provider.pools.report(c.call()), await c.stranger.pools.report(c.call())]
+      assert.equal(ours.identity, theirs.identity)
     },
   },
   {
@@ -41,8 +50,8 @@ export const poolCases: readonly StorageCase[] = [
     name: 'a plug-in names itself, its schemes, its protocols and its settings',
     needs: ['plugin'],
     async run(c) {
-      const { plugin } = opened(c)
-      checkNames(opened(c))
+      const { plugin } = c.opened
+      checkNames(c.opened)
       checkSettings(plugin.offeringSettings)
       assert.equal(plugin.kind, 'storage')
       assert.ok(plugin.protocols.length > 0)
@@ -51,30 +60,30 @@ export const poolCases: readonly StorageCase[] = [
   {
     name: 'opening without a required setting is refused as INVALID, which names the setting',
     needs: ['plugin'],
-    run: (c) => checkRequiredSettings(opened(c)),
+    run: (c) => checkRequiredSettings(c.opened, c.audit),
   },
   {
     name: 'opening a url that it does not understand is refused as INVALID',
     needs: ['plugin'],
-    run: (c) => checkUrls(opened(c)),
+    run: (c) => checkUrls(c.opened, c.audit),
+  },
+  {
+    name: 'opening speaks to nobody',
+    needs: ['plugin'],
+    run: (c) => checkNoIo(c.opened),
   },
   {
     name: 'a wrong secret is refused as DENIED, and the secret is not shown',
     needs: ['plugin'],
-    run: (c) => checkWrongSecret(opened(c), { audit: c.audit, report: (pool) => pool.pools.report(c.call()) }),
+    run: (c) => checkWrongSecret(c.opened, { audit: c.audit, report: (pool) => pool.pools.report(c.call()) }),
   },
   {
     name: 'an array that is not there is reported as UNAVAILABLE or TIMEOUT, with effect none',
     needs: ['plugin'],
     run: (c) =>
-      checkUnreachable(opened(c), {
+      checkUnreachable(c.opened, {
         call: () => c.call({ withinMs: 5000 }),
         report: (pool, call) => pool.pools.report(call),
       }),
   },
 ]
-
-function opened(c: StorageContext) {
-  assert.ok(c.bench.plugin, 'the bench has no plug-in')
-  return c.bench.plugin
-}

@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
-import { newId, pattern, refused, sameBytes } from '../check.ts'
+import { sameQos } from '@moorage/contract'
+import { failureOf, newId, pattern, refused, sameBytes } from '../check.ts'
+import { maximum } from '../qos.ts'
+import { NotApplicable } from '../runner.ts'
 import type { StorageCase } from './context.ts'
 
 /** Promises of `resize`. */
@@ -9,13 +12,17 @@ export const resizeCases: readonly StorageCase[] = [
     needs: ['resize', 'connect'],
     async run(c) {
       const source = { kind: 'volume', id: (await c.volume()).id } as const
-      await c.withDisk(source, (disk) => disk.write(c.bytes - 8192, pattern(1, 8192)))
+      await c.withDisk(source, async (disk) => {
+        await disk.write(0, pattern(3, 8192))
+        await disk.write(c.bytes - 8192, pattern(1, 8192))
+      })
       const grown = await c.facet('resize').grow(source.id, c.bytes * 2, c.call())
       assert.equal(grown.bytes, c.bytes * 2)
       await c.withDisk(source, async (disk) => {
         const seen = await disk.read(c.bytes - 8192, 16_384)
         sameBytes(seen.subarray(0, 8192), pattern(1, 8192), 'what was there')
         sameBytes(seen.subarray(8192), new Uint8Array(8192), 'what is new')
+        sameBytes(await disk.read(0, 8192), pattern(3, 8192), 'the beginning')
         await disk.write(c.bytes * 2 - 4096, pattern(2, 4096))
         sameBytes(await disk.read(c.bytes * 2 - 4096, 4096), pattern(2, 4096), 'the new end')
       })
@@ -34,6 +41,63 @@ export const resizeCases: readonly StorageCase[] = [
         (await c.ours()).flatMap((item) => (item.kind === 'volume' ? [item.bytes] : [])),
         [c.bytes * 2],
       )
+    },
+  },
+  {
+    name: 'a volume grows under an open session, which goes on',
+    needs: ['resize', 'connect'],
+    async run(c) {
+      const source = { kind: 'volume', id: (await c.volume()).id } as const
+      const disk = await c.connect((await c.exposed(source)).connection)
+      await disk.write(0, pattern(1, 4096))
+      const error = await failureOf(c.facet('resize').grow(source.id, c.bytes * 2, c.call()))
+      // Where hosts own what they have open, they may have to let go first.
+      if (error)
+        assert.deepEqual(
+          [error.code, error.effect, c.provider.limits.withdrawal],
+          ['IN_USE', 'none', 'host-must-detach'],
+        )
+      await disk.write(4096, pattern(2, 4096))
+      sameBytes(await disk.read(0, 4096), pattern(1, 4096), 'written before the growth')
+      await disk.close()
+      const seen = await c.bytesOf(source, { offset: 0, length: 8192 })
+      sameBytes(seen.subarray(4096), pattern(2, 4096), 'written after the growth, seen by another')
+    },
+  },
+  {
+    name: 'growth is rounded up to the granularity',
+    needs: ['resize'],
+    async run(c) {
+      const { granularityBytes } = c.provider.limits
+      if (granularityBytes === 1) throw new NotApplicable('any size is kept as it is')
+      const volume = await c.volume()
+      const grown = await c.facet('resize').grow(volume.id, c.bytes + 1, c.call())
+      assert.equal(grown.bytes, c.bytes + granularityBytes)
+    },
+  },
+  {
+    name: 'a volume that grows keeps its QoS',
+    needs: ['resize', 'qos'],
+    async run(c) {
+      const keeps = c.provider.limits.qos
+      assert.ok(keeps, 'limits.qos is absent although there is a facet qos')
+      const volume = await c.volume({ qos: maximum(keeps, 1) })
+      const grown = await c.facet('resize').grow(volume.id, c.bytes * 2, c.call())
+      assert.ok(sameQos(grown.qos?.applied ?? {}, maximum(keeps, 1)), 'QoS as grow reports it')
+      assert.ok(sameQos(await c.facet('qos').read(volume.id, c.call()), maximum(keeps, 1)), 'QoS as it is enforced')
+    },
+  },
+  {
+    name: 'growing beyond the pool is refused as NO_SPACE and changes nothing',
+    needs: ['resize'],
+    async run(c) {
+      const { granularityBytes, maxVolumeBytes } = c.provider.limits
+      const { totalBytes } = await c.provider.pools.report(c.call())
+      const bytes = (Math.floor(totalBytes / granularityBytes) + 1) * granularityBytes
+      if (bytes > maxVolumeBytes) throw new NotApplicable('no volume may be as large as the pool')
+      const volume = await c.volume()
+      await refused(c.facet('resize').grow(volume.id, bytes, c.call()), 'NO_SPACE')
+      assert.equal((await c.provider.volumes.get(volume.id, c.call()))?.bytes, volume.bytes)
     },
   },
   {

@@ -1,4 +1,7 @@
+import assert from 'node:assert/strict'
+import { sameQos } from '@moorage/contract'
 import { newId, pattern, refused, sameBytes } from '../check.ts'
+import { maximum } from '../qos.ts'
 import type { StorageCase, StorageContext } from './context.ts'
 
 const BYTES = 131_072
@@ -21,12 +24,16 @@ export const revertCases: readonly StorageCase[] = [
     needs: ['revert', 'snapshots', 'connect'],
     async run(c) {
       const { volume, snapshot } = await written(c)
-      for (const seed of [5, 6]) {
+      for (const offset of [4096, 65_536]) {
         await c.facet('revert').revert(volume.id, snapshot, c.call())
-        await c.withDisk(volume, (disk) => disk.write(4096, pattern(seed, 4096)))
-        const seen = await c.withDisk(volume, (disk) => disk.read(0, 12_288))
-        sameBytes(seen.subarray(4096, 8192), pattern(seed, 4096), 'written after the revert')
-        sameBytes(seen.subarray(8192), pattern(1, BYTES).subarray(8192, 12_288), 'beside it')
+        await c.withDisk(volume, (disk) => disk.write(offset, pattern(5, 4096)))
+        const expected = pattern(1, BYTES)
+        expected.set(pattern(5, 4096), offset)
+        sameBytes(
+          await c.bytesOf(volume, { offset: 0, length: BYTES }),
+          expected,
+          'what is written, and what is beside it',
+        )
       }
     },
   },
@@ -47,10 +54,43 @@ export const revertCases: readonly StorageCase[] = [
     needs: ['revert', 'snapshots', 'connect'],
     async run(c) {
       const { volume, snapshot } = await written(c)
-      const access = await c.exposed(volume)
-      await refused(c.facet('revert').revert(volume.id, snapshot, c.call()), 'IN_USE')
-      const disk = await c.connect(access.connection)
-      sameBytes(await disk.read(0, BYTES), pattern(2, BYTES), 'the volume')
+      for (const mode of ['rw', 'ro'] as const) {
+        const access = await c.exposed(volume, { mode })
+        await refused(c.facet('revert').revert(volume.id, snapshot, c.call()), 'IN_USE')
+        const disk = await c.connect(access.connection)
+        sameBytes(await disk.read(0, BYTES), pattern(2, BYTES), 'the volume')
+        await disk.close()
+        await c.provider.access.withdraw(access, c.call())
+      }
+    },
+  },
+  {
+    name: 'a volume that has grown since the snapshot keeps its size in a revert, with zeros at its end',
+    needs: ['revert', 'snapshots', 'resize', 'connect'],
+    async run(c) {
+      const { volume, snapshot } = await written(c)
+      await c.facet('resize').grow(volume.id, c.bytes * 2, c.call())
+      await c.withDisk(volume, (disk) => disk.write(c.bytes, pattern(5, 4096)))
+      const reverted = await c.facet('revert').revert(volume.id, snapshot, c.call())
+      assert.equal(reverted.bytes, c.bytes * 2)
+      assert.equal((await c.provider.volumes.get(volume.id, c.call()))?.bytes, c.bytes * 2)
+      sameBytes(await c.bytesOf(volume, { offset: c.bytes, length: 4096 }), new Uint8Array(4096), 'what had grown')
+      const end = await c.bytesOf(volume, { offset: c.bytes * 2 - 4096, length: 4096 })
+      sameBytes(end, new Uint8Array(4096), 'the end')
+    },
+  },
+  {
+    name: 'a volume that is reverted keeps its QoS',
+    needs: ['revert', 'snapshots', 'qos'],
+    async run(c) {
+      const keeps = c.provider.limits.qos
+      assert.ok(keeps, 'limits.qos is absent although there is a facet qos')
+      const volume = await c.volume({ qos: maximum(keeps, 1) })
+      const taken = await c.snapshot(volume.id)
+      await c.facet('qos').apply(volume.id, maximum(keeps, 2), c.call())
+      const reverted = await c.facet('revert').revert(volume.id, taken.id, c.call())
+      assert.ok(sameQos(reverted.qos?.applied ?? {}, maximum(keeps, 2)), 'QoS as revert reports it')
+      assert.ok(sameQos(await c.facet('qos').read(volume.id, c.call()), maximum(keeps, 2)), 'QoS as it is enforced')
     },
   },
   {

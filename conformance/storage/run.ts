@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { type InventoryItem, STORAGE_CAPABILITIES } from '@moorage/contract'
 import { newAudit } from '../audit.ts'
 import { everyStep } from '../calls.ts'
+import { notRefused } from '../check.ts'
 import { consumerOf, type StorageCase, StorageContext } from './context.ts'
 import type { StorageBench, StorageSubject } from './subject.ts'
 
@@ -18,7 +19,7 @@ export async function runStorageCase(each: StorageCase, subject: StorageSubject)
     const context = new StorageContext(bench, audit)
     const before = new Set((await context.ours()).map(keyOf))
     await everyStep([
-      () => each.run(context),
+      () => notRefused(each.run(context)),
       () => context.cleanUp(),
       async () => {
         const left = (await context.ours()).filter((item) => !before.has(keyOf(item)))
@@ -40,6 +41,9 @@ function refuseUndeclared(bench: StorageBench, subject: StorageSubject): void {
       lacked,
       `facet ${name} is ${there ? 'there' : 'absent'}, and the subject declares the opposite`,
     )
+  }
+  for (const name of ['console', 'paced'] as const) {
+    assert.ok(!bench[name] || subject.lacks[name] === undefined, `the bench has ${name}, and is said to lack it`)
   }
   for (const name of ['connect', 'stranger', 'plugin'] as const) {
     const [there, lacked] = [bench[name] !== undefined, subject.lacks[name] !== undefined]

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { failureOf, ioRefused, newId, pattern, refused, sameBytes } from '../check.ts'
+import { failureOf, ioRefused, isCount, isRecent, newId, pattern, refused, sameBytes } from '../check.ts'
 import { NotApplicable } from '../runner.ts'
 import type { StorageCase } from './context.ts'
 
@@ -13,7 +13,12 @@ export const snapshotCases: readonly StorageCase[] = [
       const taken = await c.snapshot(volume.id)
       assert.deepEqual([taken.volume, taken.bytes], [volume.id, volume.bytes])
       const found = await c.facet('snapshots').get(taken.id, c.call())
-      assert.deepEqual([found?.id, found?.name, found?.takenAt], [taken.id, taken.name, taken.takenAt])
+      assert.deepEqual(
+        [found?.id, found?.volume, found?.bytes, found?.name, found?.takenAt],
+        [taken.id, volume.id, volume.bytes, taken.name, taken.takenAt],
+      )
+      isCount(taken.usedBytes, 'usedBytes')
+      isRecent(taken.takenAt, 'takenAt')
       const listed = (await c.ours()).flatMap((item) => (item.kind === 'snapshot' ? [[item.id, item.volume]] : []))
       assert.deepEqual(listed, [[taken.id, volume.id]])
     },
@@ -69,23 +74,12 @@ export const snapshotCases: readonly StorageCase[] = [
     async run(c) {
       const facet = c.facet('snapshots')
       const taken = await c.snapshot((await c.volume()).id)
-      await facet.delete(taken.id, c.call())
+      const call = c.call()
+      await facet.delete(taken.id, call)
       assert.equal(await facet.get(taken.id, c.call()), undefined)
       assert.equal((await c.ours()).filter((item) => item.kind === 'snapshot').length, 0)
-      await facet.delete(taken.id, c.call())
+      await facet.delete(taken.id, call)
       await facet.delete(newId(), c.call())
-    },
-  },
-  {
-    name: 'a late snapshot is refused after a delete with a higher fence, and brings nothing back',
-    needs: ['snapshots'],
-    async run(c) {
-      const facet = c.facet('snapshots')
-      const spec = { id: c.snapshotId(), volume: (await c.volume()).id }
-      await facet.create(spec, c.call({ fence: 5 }))
-      await facet.delete(spec.id, c.call({ fence: 7 }))
-      await refused(facet.create(spec, c.call({ fence: 5 })), 'FENCED')
-      assert.equal(await facet.get(spec.id, c.call()), undefined)
     },
   },
   {
@@ -103,6 +97,70 @@ export const snapshotCases: readonly StorageCase[] = [
       sameBytes(seen.subarray(0, 131_072), pattern(1, 131_072), 'the snapshot where the volume was written over')
       sameBytes(seen.subarray(131_072), new Uint8Array(131_072), 'the snapshot where the volume was written anew')
       sameBytes(await disk.read(0, 65_536), pattern(2, 65_536), 'the volume')
+    },
+  },
+  {
+    name: 'a snapshot shows the same bytes however often it is read and whatever is written meanwhile',
+    needs: ['snapshots', 'connect'],
+    async run(c) {
+      const source = { kind: 'volume', id: (await c.volume()).id } as const
+      const disk = await c.connect((await c.exposed(source)).connection)
+      const spots = [0, c.bytes / 2, c.bytes - 4096]
+      const fill = async (seed: number) => {
+        for (const spot of spots) await disk.write(spot, pattern(seed, 4096))
+      }
+      await fill(1)
+      const taken = await c.snapshot(source.id)
+      for (let round = 2; round < 6; round++) {
+        await fill(round)
+        await c.withDisk({ kind: 'snapshot', id: taken.id }, async (view) => {
+          for (const spot of spots) sameBytes(await view.read(spot, 4096), pattern(1, 4096), `round ${round}`)
+        })
+        assert.equal((await c.facet('snapshots').get(taken.id, c.call()))?.takenAt, taken.takenAt, `round ${round}`)
+      }
+    },
+  },
+  {
+    name: 'an exposed snapshot does not change while its volume is written',
+    needs: ['snapshots', 'connect'],
+    async run(c) {
+      const source = { kind: 'volume', id: (await c.volume()).id } as const
+      const disk = await c.connect((await c.exposed(source)).connection)
+      await disk.write(0, pattern(1, 8192))
+      const taken = await c.snapshot(source.id)
+      const view = await c.connect((await c.exposed({ kind: 'snapshot', id: taken.id })).connection)
+      sameBytes(await view.read(0, 4096), pattern(1, 8192).subarray(0, 4096), 'before the write')
+      await disk.write(0, pattern(2, 8192))
+      sameBytes(await view.read(4096, 4096), pattern(1, 8192).subarray(4096), 'after the write')
+    },
+  },
+  {
+    name: 'a snapshot keeps its size when its volume grows',
+    needs: ['snapshots', 'resize'],
+    async run(c) {
+      const volume = await c.volume()
+      const taken = await c.snapshot(volume.id)
+      await c.facet('resize').grow(volume.id, c.bytes * 2, c.call())
+      assert.equal((await c.facet('snapshots').get(taken.id, c.call()))?.bytes, c.bytes)
+      assert.equal((await c.facet('snapshots').create({ id: taken.id, volume: volume.id }, c.call())).bytes, c.bytes)
+    },
+  },
+  {
+    name: 'exposing a snapshot that is not there is refused as NOT_FOUND',
+    needs: ['snapshots'],
+    async run(c) {
+      await refused(c.provider.access.expose(c.exposure({ kind: 'snapshot', id: newId() }), c.call()), 'NOT_FOUND')
+    },
+  },
+  {
+    name: 'the inventory lists the exposure of a snapshot as one of a snapshot until it is withdrawn',
+    needs: ['snapshots'],
+    async run(c) {
+      const source = { kind: 'snapshot', id: (await c.snapshot((await c.volume()).id)).id } as const
+      const access = await c.exposed(source)
+      assert.deepEqual(await c.exposures(), [`snapshot ${source.id} ${access.consumer.id}`])
+      await c.provider.access.withdraw(access, c.call())
+      assert.deepEqual(await c.exposures(), [])
     },
   },
   {
@@ -177,6 +235,20 @@ export const snapshotCases: readonly StorageCase[] = [
       const spec = { id: c.snapshotId(), volume: volume.id }
       await refused(c.facet('snapshots').create(spec, c.call()), 'LIMIT')
       assert.equal(await c.facet('snapshots').get(spec.id, c.call()), undefined)
+    },
+  },
+  {
+    name: 'a deleted snapshot no longer counts against the limit of its volume, and one of another volume never did',
+    needs: ['snapshots'],
+    async run(c) {
+      const most = c.provider.limits.maxSnapshotsPerVolume
+      if (most === undefined || most > 64) throw new NotApplicable(`the limit is ${most ?? 'absent'}`)
+      const [one, two] = [await c.volume(), await c.volume()]
+      for (let taken = 1; taken < most; taken++) await c.snapshot(one.id)
+      const last = await c.snapshot(one.id)
+      await c.snapshot(two.id)
+      await c.facet('snapshots').delete(last.id, c.call())
+      await c.snapshot(one.id)
     },
   },
 ]

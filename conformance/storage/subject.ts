@@ -1,4 +1,13 @@
-import type { Connection, Endpoint, Loaded, StorageCapability, StoragePlugin, StorageProvider } from '@moorage/contract'
+import type {
+  Connection,
+  Endpoint,
+  Loaded,
+  Qos,
+  StorageCapability,
+  StoragePlugin,
+  StorageProvider,
+  VolumeId,
+} from '@moorage/contract'
 
 /**
  * A session of an initiator, or whatever reaches the bytes behind a connection. Offsets and lengths are multiples of 4096.
@@ -16,8 +25,10 @@ export interface OpenDisk {
 /**
  * What the kit can use beside the provider. `connect`: bytes can be reached without going through the provider.
  * `stranger`: a second provider on the same pool under another ownership mark. `plugin`: the plug-in itself.
+ * `console`: QoS can be changed at the array without going through the provider. `paced`: whoever connects feels the
+ * limits of a volume.
  */
-export type StorageAbility = StorageCapability | 'connect' | 'stranger' | 'plugin'
+export type StorageAbility = StorageCapability | 'connect' | 'stranger' | 'plugin' | 'console' | 'paced'
 
 /** One back end, ready to be tried. */
 export interface StorageBench {
@@ -31,6 +42,10 @@ export interface StorageBench {
   readonly connect?: (connection: Connection) => Promise<OpenDisk>
   /** The plug-in, and the endpoint under which `provider` was opened. */
   readonly plugin?: { readonly plugin: Loaded<StoragePlugin>; readonly endpoint: Endpoint }
+  /** What somebody does at the array's own console: the provider is not told. */
+  readonly console?: { setQos(volume: VolumeId, qos: Qos): Promise<void> }
+  /** True when I/O through `connect` is held to the limits of the volume. */
+  readonly paced?: true
   /** Called after each case, failed or not. */
   dispose(): Promise<void>
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { type BackendVolume, type Call, PluginError } from '@moorage/contract'
-import { newId, pattern, refused, sameBytes } from '../check.ts'
+import { failureOf, isCount, newId, pattern, refused, sameBytes } from '../check.ts'
+import { wrongVectors } from '../qos.ts'
 import { NotApplicable } from '../runner.ts'
 import type { StorageCase, StorageContext } from './context.ts'
 
@@ -13,6 +14,7 @@ export const volumeCases: readonly StorageCase[] = [
       const made = await c.volume()
       assert.equal(made.bytes, c.bytes)
       assert.ok(made.name.length > 0)
+      isCount(made.usedBytes, 'usedBytes')
       const found = await c.provider.volumes.get(made.id, c.call())
       assert.deepEqual([found?.id, found?.name, found?.bytes], [made.id, made.name, made.bytes])
     },
@@ -21,7 +23,7 @@ export const volumeCases: readonly StorageCase[] = [
     name: 'creating a volume again gives the same volume, with the same key and with another',
     needs: [],
     async run(c) {
-      const spec = { id: c.volumeId(), bytes: c.bytes, qos: {}, settings: {} }
+      const spec = c.spec(c.volumeId())
       const call = c.call()
       const answers = [
         await c.provider.volumes.create(spec, call),
@@ -37,7 +39,7 @@ export const volumeCases: readonly StorageCase[] = [
     needs: [],
     async run(c) {
       const made = await c.volume()
-      const spec = { id: made.id, bytes: c.bytes * 2, qos: {}, settings: {} }
+      const spec = c.spec(made.id, c.bytes * 2)
       await refused(c.provider.volumes.create(spec, c.call()), 'CONFLICT')
       assert.equal((await c.provider.volumes.get(made.id, c.call()))?.bytes, made.bytes)
       await oneVolume(c, made.id)
@@ -49,10 +51,28 @@ export const volumeCases: readonly StorageCase[] = [
     async run(c) {
       const { granularityBytes } = c.provider.limits
       if (granularityBytes === 1) throw new NotApplicable('any size is kept as it is')
-      const spec = { id: c.volumeId(), bytes: c.bytes + 1, qos: {}, settings: {} }
+      const spec = c.spec(c.volumeId(), c.bytes + 1)
       const made = await c.provider.volumes.create(spec, c.call())
       assert.equal(made.bytes, c.bytes + granularityBytes)
       assert.deepEqual(facts(await c.provider.volumes.create(spec, c.call())), facts(made))
+    },
+  },
+  {
+    name: 'a volume of the smallest size is made',
+    needs: [],
+    async run(c) {
+      const { minVolumeBytes, granularityBytes } = c.provider.limits
+      const bytes = Math.ceil(minVolumeBytes / granularityBytes) * granularityBytes
+      assert.equal((await c.volume({ bytes })).bytes, bytes)
+    },
+  },
+  {
+    name: 'a volume of exactly the largest size is not refused as LIMIT',
+    needs: [],
+    async run(c) {
+      const spec = c.spec(c.volumeId(), c.provider.limits.maxVolumeBytes)
+      const error = await failureOf(c.provider.volumes.create(spec, c.call()))
+      if (error) assert.deepEqual([error.code, error.effect], ['NO_SPACE', 'none'])
     },
   },
   {
@@ -74,9 +94,58 @@ export const volumeCases: readonly StorageCase[] = [
       const { totalBytes } = await c.provider.pools.report(c.call())
       const bytes = (Math.floor(totalBytes / granularityBytes) + 1) * granularityBytes
       if (bytes > maxVolumeBytes) throw new NotApplicable('no volume may be as large as the pool')
-      const spec = { id: c.volumeId(), bytes, qos: {}, settings: {} }
+      const spec = c.spec(c.volumeId(), bytes)
       await refused(c.provider.volumes.create(spec, c.call()), 'NO_SPACE')
       assert.equal(await c.provider.volumes.get(spec.id, c.call()), undefined)
+    },
+  },
+  {
+    name: 'a pool takes as many volumes as the limit says, and one more is refused as LIMIT',
+    needs: [],
+    async run(c) {
+      const most = c.provider.limits.maxVolumes
+      if (most === undefined || most > 64) throw new NotApplicable(`the limit is ${most ?? 'absent'}`)
+      for (let made = (await c.ours()).filter(({ kind }) => kind === 'volume').length; made < most; made++) {
+        await c.volume()
+      }
+      const spec = c.spec(c.volumeId())
+      await refused(c.provider.volumes.create(spec, c.call()), 'LIMIT')
+      assert.equal(await c.has(spec.id), false)
+    },
+  },
+  {
+    name: 'a volume that is to be made with a contradictory QoS is refused, and nothing is made',
+    needs: ['qos'],
+    async run(c) {
+      const { qos: keeps } = c.provider.limits
+      assert.ok(keeps, 'limits.qos is absent although there is a facet qos')
+      for (const { qos, wrong } of wrongVectors(keeps)) {
+        const spec = { ...c.spec(c.volumeId()), qos }
+        const error = await failureOf(c.provider.volumes.create(spec, c.call()))
+        assert.ok(error, `made a volume with ${wrong}`)
+        assert.ok(['INVALID', 'UNSUPPORTED'].includes(error.code), `${wrong}: ${error.code}`)
+        assert.equal(await c.has(spec.id), false, `refused ${wrong}, and made a volume`)
+      }
+    },
+  },
+  {
+    name: 'the name of a volume follows from its id: made anew, it has the same',
+    needs: [],
+    async run(c) {
+      const first = await c.volume()
+      await c.provider.volumes.delete(first.id, c.call())
+      const again = await c.provider.volumes.create(c.spec(first.id), c.call())
+      assert.equal(again.name, first.name)
+    },
+  },
+  {
+    name: 'creating a volume again keeps what was written to it',
+    needs: ['connect'],
+    async run(c) {
+      const source = { kind: 'volume', id: (await c.volume()).id } as const
+      await c.withDisk(source, (disk) => disk.write(0, pattern(1, 8192)))
+      await c.provider.volumes.create(c.spec(source.id), c.call())
+      sameBytes(await c.bytesOf(source, { offset: 0, length: 8192 }), pattern(1, 8192), 'the volume')
     },
   },
   {
@@ -87,29 +156,22 @@ export const volumeCases: readonly StorageCase[] = [
     },
   },
   {
-    name: 'deleting a volume that is not there succeeds',
-    needs: [],
-    run: (c) => c.provider.volumes.delete(newId(), c.call()),
-  },
-  {
-    name: 'a deleted volume is gone, and deleting it again succeeds',
+    name: 'a deleted volume is gone, and deleting it again, or what was never there, succeeds',
     needs: [],
     async run(c) {
       const made = await c.volume()
-      await c.provider.volumes.delete(made.id, c.call())
-      assert.equal(await c.provider.volumes.get(made.id, c.call()), undefined)
-      assert.deepEqual(
-        (await c.ours()).filter((item) => item.name === made.name),
-        [],
-      )
-      await c.provider.volumes.delete(made.id, c.call())
+      const call = c.call()
+      await c.provider.volumes.delete(made.id, call)
+      assert.equal(await c.has(made.id), false)
+      await c.provider.volumes.delete(made.id, call)
+      await c.provider.volumes.delete(newId(), c.call())
     },
   },
   {
     name: 'twenty simultaneous creates of one id make one volume',
     needs: [],
     async run(c) {
-      const spec = { id: c.volumeId(), bytes: c.bytes, qos: {}, settings: {} }
+      const spec = c.spec(c.volumeId())
       const call = c.call()
       const answers = await Promise.all(Array.from({ length: 20 }, () => c.provider.volumes.create(spec, call)))
       assert.equal(new Set(answers.map((answer) => answer.name)).size, 1)
@@ -133,54 +195,20 @@ export const volumeCases: readonly StorageCase[] = [
     },
   },
   {
-    name: 'a late create is refused after a delete with a higher fence, and brings nothing back',
+    name: 'a create and a delete at the same time end in one or the other, for get and inventory alike',
     needs: [],
     async run(c) {
-      const spec = { id: c.volumeId(), bytes: c.bytes, qos: {}, settings: {} }
-      await c.provider.volumes.create(spec, c.call({ fence: 5 }))
-      await c.provider.volumes.delete(spec.id, c.call({ fence: 7 }))
-      await refused(c.provider.volumes.create(spec, c.call({ fence: 5 })), 'FENCED')
-      assert.equal(await c.provider.volumes.get(spec.id, c.call()), undefined)
-    },
-  },
-  {
-    name: 'a create that arrives after the delete that undid it is refused although nothing was ever made',
-    needs: [],
-    async run(c) {
-      const spec = { id: c.volumeId(), bytes: c.bytes, qos: {}, settings: {} }
-      await c.provider.volumes.delete(spec.id, c.call({ fence: 7 }))
-      await refused(c.provider.volumes.create(spec, c.call({ fence: 5 })), 'FENCED')
-      assert.equal(await c.provider.volumes.get(spec.id, c.call()), undefined)
-    },
-  },
-  {
-    name: 'a late delete below the fence of a newer call is refused and deletes nothing',
-    needs: [],
-    async run(c) {
-      const spec = { id: c.volumeId(), bytes: c.bytes, qos: {}, settings: {} }
-      await c.provider.volumes.create(spec, c.call({ fence: 7 }))
-      await refused(c.provider.volumes.delete(spec.id, c.call({ fence: 5 })), 'FENCED')
-      assert.ok(await c.provider.volumes.get(spec.id, c.call()))
-    },
-  },
-  {
-    name: 'calls with the same fence follow each other',
-    needs: [],
-    async run(c) {
-      const spec = { id: c.volumeId(), bytes: c.bytes, qos: {}, settings: {} }
-      await c.provider.volumes.create(spec, c.call({ fence: 7 }))
-      await c.provider.volumes.create(spec, c.call({ fence: 7 }))
-      await c.provider.volumes.delete(spec.id, c.call({ fence: 7 }))
-      assert.equal(await c.provider.volumes.get(spec.id, c.call()), undefined)
-    },
-  },
-  {
-    name: 'a fence of one volume does not bind another',
-    needs: [],
-    async run(c) {
-      await c.provider.volumes.delete(newId(), c.call({ fence: 1_000_000 }))
-      const spec = { id: c.volumeId(), bytes: c.bytes, qos: {}, settings: {} }
-      await c.provider.volumes.create(spec, c.call({ fence: 5 }))
+      const { volumes } = c.provider
+      for (let round = 0; round < 3; round++) {
+        const spec = c.spec(c.volumeId())
+        const call = c.call()
+        const both = [volumes.create(spec, call), volumes.delete(spec.id, call)]
+        await Promise.all(both.map(failureOf))
+        const listed = (await c.ours()).filter((item) => item.kind === 'volume' && item.id === spec.id)
+        assert.equal(listed.length, (await c.has(spec.id)) ? 1 : 0, 'times that the inventory lists it')
+        await volumes.delete(spec.id, c.call())
+        assert.equal(await c.has(spec.id), false, 'there after a delete that came last')
+      }
     },
   },
   {
@@ -221,7 +249,7 @@ async function oneVolume(c: StorageContext, id: BackendVolume['id']): Promise<vo
 }
 
 async function limited(c: StorageContext, bytes: number): Promise<void> {
-  const spec = { id: c.volumeId(), bytes, qos: {}, settings: {} }
+  const spec = c.spec(c.volumeId(), bytes)
   // No bytes at all is below every limit, and may be called no size at all.
   await refused(c.provider.volumes.create(spec, c.call()), bytes === 0 ? ['LIMIT', 'INVALID'] : 'LIMIT')
   assert.equal(await c.provider.volumes.get(spec.id, c.call()), undefined)

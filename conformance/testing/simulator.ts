@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { setTimeout as pause } from 'node:timers/promises'
 import type {
   Call,
   Connection,
@@ -35,6 +36,8 @@ export function simulatorStorageSubject(
         stranger: await plugin().open(simulator().storageEndpoint(array, 'another-installation')),
         connect: (connection) => openDisk(simulator(), connection),
         plugin: { plugin: plugin(), endpoint },
+        console: { setQos: (volume, qos) => simulator().send('console/set-qos', { array, volume, qos }) },
+        paced: true,
         dispose: async () => undefined,
       }
     },
@@ -45,8 +48,12 @@ export function simulatorStorageSubject(
 async function openDisk(simulator: TestSimulator, connection: Connection): Promise<OpenDisk> {
   const { session } = await simulator.send<{ session: string }>('io/session', { connection })
   return {
-    write: (offset, bytes) =>
-      simulator.send('io/session-write', { session, offset, data: Buffer.from(bytes).toString('base64') }),
+    async write(offset, bytes) {
+      const data = Buffer.from(bytes).toString('base64')
+      const { heldMs } = await simulator.send<{ heldMs: number }>('io/session-write', { session, offset, data })
+      // The limits of the array, felt.
+      for (const until = Date.now() + heldMs; Date.now() < until;) await pause(until - Date.now())
+    },
     async read(offset, length) {
       const answer = await simulator.send<{ data: string }>('io/session-read', { session, offset, length })
       return Buffer.from(answer.data, 'base64')
@@ -94,6 +101,7 @@ function guestIo(simulator: TestSimulator, host: string): GuestIo {
       const { data } = await simulator.send<{ data: string }>('io/read', { ...at, host, length })
       return Buffer.from(data, 'base64')
     },
+    serial: async (at) => (await simulator.send<{ serial: string }>('io/serial', { ...at, host })).serial,
   }
 }
 

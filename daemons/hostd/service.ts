@@ -196,6 +196,17 @@ async function inventory(hostd: Hostd, owner: string, call: Call): Promise<Page<
   return { items: [...lists.flat(), ...strangers] }
 }
 
+/** Foreign disks are only counted: a foreign machine that does not answer is no reason to fail the listing of ours. */
+async function foreignDisks(machine: Machine, call: Call): Promise<readonly HypervisorInventoryItem[]> {
+  try {
+    const { disks, foreign } = await machine.view(timeLeft(call))
+    const devices = [...disks.map(({ device }) => device), ...foreign]
+    return devices.map((device) => ({ kind: 'disk', owner: 'foreign', name: `${machine.id}/${device}` }) as const)
+  } catch {
+    return []
+  }
+}
+
 async function machineItems(
   hostd: Hostd,
   what: { readonly machine: Machine; readonly owner: string },
@@ -204,7 +215,7 @@ async function machineItems(
   const { machine, owner } = what
   const record = hostd.records.get(machine.id)
   const name = record?.name ?? machine.id
-  if (record?.owner !== owner) return [{ kind: 'vm', owner: 'foreign', name }]
+  if (record?.owner !== owner) return [{ kind: 'vm', owner: 'foreign', name }, ...(await foreignDisks(machine, call))]
   const view = await machine.view(timeLeft(call))
   const vm = machine.id
   const held = new Set(hostd.locks.heldKeys())

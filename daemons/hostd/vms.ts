@@ -59,8 +59,8 @@ export async function stopVm(
 ): Promise<void> {
   const { id, owner, force } = request
   await hostd.locks.run(id, call, async () => {
-    const record = hostd.record(id, owner)
-    if (!record) return
+    // What never ran here is remembered too: the start that this stop undoes may still be on its way.
+    const record = hostd.record(id, owner) ?? neverRan(id, owner)
     await hostd.records.update(id, (current) => admitMachineCall(current ?? record, call.fence))
     const machine = hostd.machine(id)
     if (machine && !force && !machine.bare) await askGuestToStop(hostd, machine, call)
@@ -115,6 +115,10 @@ export async function stopAll(hostd: Hostd, call: Call): Promise<{ readonly stop
     ),
   )
   return { stopped: machines.length }
+}
+
+function neverRan(id: VmId, owner: string): VmRecord {
+  return { id, owner, name: id, cpus: 0, memoryBytes: 0, phase: 'stopped', fence: 0, disks: {} }
 }
 
 /** The record of a machine that is about to be made. */

@@ -13,11 +13,15 @@ const MOST_BYTES = 8 * 1024 * 1024
  * `io/session-write` {session, offset, data}, `io/session-read` {session, offset, length} and `io/session-close`
  * {session} use it; `io/sessions` {connection} counts the open sessions of the connection's initiator at its target.
  * `io/write` {host, vm, volume, offset, data} and `io/read` {host, vm, volume, offset, length} are a guest's I/O: from its
- * disk through the host's session to the array.
+ * disk through the host's session to the array; `io/serial` {host, vm, volume} is the serial that the guest sees.
+ * `io/session-write` answers {heldMs}: for how long the limits of the volume would have held the write. The simulator
+ * answers at once; who wants to feel limits waits for it.
  */
 export const IO_METHODS: Readonly<Record<string, (store: Store, args: Fields) => unknown>> = {
   'io/session': openSession,
-  'io/session-write': (store, args) => sessionWrite(store, text(args['session'], 'session'), readWrite(args)),
+  'io/session-write': (store, args) => ({
+    heldMs: sessionWrite(store, text(args['session'], 'session'), readWrite(args)),
+  }),
   'io/session-read': (store, args) => ({
     data: sessionRead(store, text(args['session'], 'session'), readRead(args)).toString('base64'),
   }),
@@ -25,6 +29,7 @@ export const IO_METHODS: Readonly<Record<string, (store: Store, args: Fields) =>
   'io/sessions': countSessions,
   'io/write': guestWrite,
   'io/read': guestRead,
+  'io/serial': (store, args) => ({ serial: guestDisk(store, args).serial }),
 }
 
 function openSession(store: Store, args: Fields): { readonly session: string; readonly bytes: number } {

@@ -5,7 +5,8 @@ import { readImage, writeImage } from '../layers.ts'
 import type { Store } from '../store.ts'
 import { findArray } from './array.ts'
 import { type ExposureRow, findChap, findExposure, LUN, portalOf, targetOf } from './access.ts'
-import { findVolume } from './volumes.ts'
+import { heldBack } from './pace.ts'
+import { enforcedQos, findVolume } from './volumes.ts'
 
 /** A connection over iSCSI: the only kind that leads to a simulated array. */
 export type IscsiConnection = Extract<Connection, { readonly via: 'iscsi' }>
@@ -68,12 +69,15 @@ export function capacity(store: Store, session: string): number {
   return opened(store, session).bytes
 }
 
-/** Writes through a session. Throws `UNAVAILABLE` once it has ended, `DENIED` when its access is read-only. */
+/**
+ * Writes through a session, and answers for how many milliseconds the limits of the volume would have held the write.
+ * Throws `UNAVAILABLE` once the session has ended, `DENIED` when its access is read-only.
+ */
 export function sessionWrite(
   store: Store,
   session: string,
   at: { readonly offset: number; readonly data: Buffer },
-): void {
+): number {
   const target = opened(store, session)
   if (target.exposure.mode !== 'rw' || target.exposure.sourceKind !== 'volume') {
     throw denied(`${target.exposure.key} is exposed read-only`)
@@ -81,6 +85,9 @@ export function sessionWrite(
   refuseOutside(target.bytes, at.offset, at.data.length)
   writeImage(store, target.image, at)
   count(store, target.exposure, { column: 'write', length: at.data.length })
+  const { array, sourceId } = target.exposure
+  const qos = enforcedQos(store, array, sourceId)
+  return heldBack(store, `${array}/${sourceId}`, { qos, bytes: at.data.length })
 }
 
 /** Reads through a session. Throws `UNAVAILABLE` once it has ended. */

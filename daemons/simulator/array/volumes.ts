@@ -225,6 +225,12 @@ function insertVolume(
   return backendVolume(store, needVolume(request, wanted.id))
 }
 
+/** What is enforced on a volume; `{}` when there is none. */
+export function enforcedQos(store: Store, array: string, id: string): Qos {
+  const row = findVolume(store, array, id)
+  return row ? stored(row.qos) : {}
+}
+
 function appliedQos(row: VolumeRow): AppliedQos {
   const applied = stored(row.qos)
   return { applied, clamped: differingAxes(stored(row.requestedQos), applied) }

@@ -2,7 +2,8 @@ import type { Call, Extent, Page, SnapshotId, Source } from '@moorage/contract'
 import { exists, sync } from './durable.ts'
 import { missing, refuse } from './failures.ts'
 import { differences, parseFilefrag, type Run } from './extents.ts'
-import { fileOf, look, type Pool } from './pool.ts'
+import { recordAt } from './objects.ts'
+import { fileOf, look, type Pool, recordOf } from './pool.ts'
 import { run } from './run.ts'
 
 const PAGE = 10_000
@@ -25,7 +26,10 @@ export function newChangeList(pool: Pool): (range: Range, call: Call) => Promise
   return (range, call) =>
     look(pool, { call }, async () => {
       const { base, snapshot, cursor } = range
-      for (const id of [snapshot, ...(base === undefined ? [] : [base])]) await checkThere(pool, id)
+      const of = await volumeOf(pool, snapshot)
+      if (base !== undefined && (await volumeOf(pool, base)) !== of) {
+        throw refuse('INVALID', `base: snapshot ${base} is not of the volume of snapshot ${snapshot}`)
+      }
       const key = `${base ?? ''} ${snapshot}`
       const extents = kept.get(key) ?? (await compare(pool, range, call))
       kept.delete(key)
@@ -47,9 +51,11 @@ async function runsOf(pool: Pool, id: SnapshotId, call: Call): Promise<readonly 
   return parseFilefrag(await run('filefrag', ['-v', path], call))
 }
 
-async function checkThere(pool: Pool, id: SnapshotId): Promise<void> {
+/** The volume that a snapshot is of. Throws `NOT_FOUND` without the snapshot. */
+async function volumeOf(pool: Pool, id: SnapshotId): Promise<string | undefined> {
   const source: Source = { kind: 'snapshot', id }
   if (!(await exists(fileOf(pool, source)))) throw missing(source)
+  return (await recordAt(recordOf(pool, source))).volume
 }
 
 function pageOf(extents: readonly Extent[], cursor: string | undefined): Page<Extent> {

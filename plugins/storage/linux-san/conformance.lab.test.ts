@@ -13,12 +13,14 @@ const subject: StorageSubject = {
   lacks: {
     groupSnapshots: 'clones of several files cannot be taken at one instant while their writers go on',
     changeList: 'the daemon does not compare snapshots',
+    console: 'a limit has one way to the throttle, which is the daemon',
   },
   make: async () => ({
     provider: linuxSan.open(san.endpoint),
     stranger: linuxSan.open({ ...san.endpoint, owner: 'another-installation' }),
     connect: openDisk,
     plugin: { plugin: linuxSan, endpoint: san.endpoint },
+    paced: true,
     dispose: async () => undefined,
   }),
 }

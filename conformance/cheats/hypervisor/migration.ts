@@ -1,10 +1,10 @@
 import { type MigrationTicket, PluginError, type VmId, type VmSpec } from '@moorage/contract'
-import { failureOf } from '../check.ts'
-import { type HypervisorCheat, unfenced } from './cheat.ts'
+import { failureOf } from '../../check.ts'
+import { evading, type HypervisorCheat, unfenced, wholeAdapter } from '../cheat.ts'
 
 /** Adapters whose migrations the hypervisor kit must reject. Both hosts of a bench are cheats of one kind. */
 export const migrationCheats: readonly HypervisorCheat[] = [
-  {
+  wholeAdapter({
     name: 'lets a machine arrive that was not sent',
     caughtBy: ['a machine that was not sent does not arrive, and one that was never prepared is not there'],
     make(honest) {
@@ -27,10 +27,13 @@ export const migrationCheats: readonly HypervisorCheat[] = [
         },
       }
     },
-  },
-  {
+  }),
+  wholeAdapter({
     name: 'lets the source run on when the machine was sent',
-    caughtBy: ['a machine runs at the source until it is sent, nowhere until it arrives, and then at the destination'],
+    caughtBy: [
+      'a machine runs at the source until it is sent, nowhere until it arrives, and then at the destination',
+      'what a guest wrote at the source it reads at the destination, and at the source it writes no more',
+    ],
     make: (honest) => ({
       ...honest,
       migration: {
@@ -42,16 +45,38 @@ export const migrationCheats: readonly HypervisorCheat[] = [
         },
       },
     }),
-  },
-  {
+  }),
+  wholeAdapter({
+    name: 'says that a machine runs here that has arrived elsewhere',
+    caughtBy: ['a machine runs at the source until it is sent, nowhere until it arrives, and then at the destination'],
+    make: (honest) => ({
+      ...honest,
+      migration: {
+        ...honest.migration,
+        async arrive(vm, call) {
+          const arrived = await honest.migration.arrive(vm, call)
+          elsewhere.add(vm)
+          return arrived
+        },
+      },
+      vms: {
+        ...honest.vms,
+        async get(id, call) {
+          const vm = await honest.vms.get(id, call)
+          return vm && elsewhere.has(id) ? { ...vm, state: 'running' } : vm
+        },
+      },
+    }),
+  }),
+  wholeAdapter({
     name: 'keeps what was abandoned',
     caughtBy: [
       'what is abandoned before it was sent leaves nothing, does not arrive, and the source runs on',
       'what is abandoned after it was sent does not arrive, and goes on at the source with its disks',
     ],
     make: (honest) => ({ ...honest, migration: { ...honest.migration, abandon: async () => ({ arrived: false }) } }),
-  },
-  {
+  }),
+  wholeAdapter({
     name: 'ends what has arrived when it is abandoned',
     caughtBy: ['abandoning what has arrived says so and lets it run'],
     make: (honest) => ({
@@ -64,8 +89,8 @@ export const migrationCheats: readonly HypervisorCheat[] = [
         },
       },
     }),
-  },
-  {
+  }),
+  wholeAdapter({
     name: 'refuses to abandon what was never prepared',
     caughtBy: ['abandoning what was never prepared says that it has not arrived'],
     make: (honest) => ({
@@ -78,8 +103,8 @@ export const migrationCheats: readonly HypervisorCheat[] = [
         },
       },
     }),
-  },
-  {
+  }),
+  wholeAdapter({
     name: 'gives out a ticket anew whenever it is asked',
     caughtBy: ['every step of a migration asked again is the same step'],
     make(honest) {
@@ -95,8 +120,8 @@ export const migrationCheats: readonly HypervisorCheat[] = [
         },
       }
     },
-  },
-  {
+  }),
+  wholeAdapter({
     name: 'ignores the fences of a migration',
     caughtBy: [
       'late steps of a migration that was given up are refused as FENCED, and change nothing',
@@ -113,8 +138,8 @@ export const migrationCheats: readonly HypervisorCheat[] = [
         resume: (vm, call) => honest.migration.resume(vm, unfenced(call)),
       },
     }),
-  },
-  {
+  }),
+  wholeAdapter({
     name: 'prepares a machine where it runs already',
     caughtBy: ['a machine is not prepared where it runs'],
     make: (honest) => ({
@@ -127,8 +152,8 @@ export const migrationCheats: readonly HypervisorCheat[] = [
         },
       },
     }),
-  },
-  {
+  }),
+  wholeAdapter({
     name: 'prepares a machine without the disks that it cannot open',
     caughtBy: ['a machine of which a disk cannot be opened there is not prepared, leaves nothing, and runs on here'],
     make: (honest) => ({
@@ -143,8 +168,8 @@ export const migrationCheats: readonly HypervisorCheat[] = [
         },
       },
     }),
-  },
-  {
+  }),
+  wholeAdapter({
     name: 'describes machines that do not run',
     caughtBy: ['what does not run is neither described nor sent'],
     make: (honest) => ({
@@ -157,30 +182,48 @@ export const migrationCheats: readonly HypervisorCheat[] = [
         },
       },
     }),
-  },
-  {
+  }),
+  wholeAdapter({
     name: 'keeps the session at the source after the machine has gone',
     caughtBy: ['a migrated machine runs on the other host with its disks, with one session there and none here'],
     make(honest) {
-      const left = new Set<VmId>()
+      const hidden = new Set<VmId>()
       return {
         ...honest,
         migration: {
           ...honest.migration,
           async send(vm, ticket, call) {
-            const progress = await honest.migration.send(vm, ticket, call)
-            if (progress.state === 'sent') left.add(vm)
-            return progress
+            sent.add(vm)
+            return honest.migration.send(vm, ticket, call)
           },
         },
         vms: {
           ...honest.vms,
-          stop: async (id, how, call) => (left.delete(id) ? undefined : honest.vms.stop(id, how, call)),
+          async get(id, call) {
+            const vm = await honest.vms.get(id, call)
+            return hidden.has(id) ? undefined : vm
+          },
+          async stop(id, how, call) {
+            const vm = await honest.vms.get(id, call)
+            if (vm?.state === 'paused' && sent.has(id) && !hidden.has(id)) hidden.add(id)
+            else await honest.vms.stop(id, how, call)
+          },
+        },
+        inventory: {
+          async list(cursor, call) {
+            const page = await honest.inventory.list(cursor, call)
+            const shown = page.items.filter(
+              (item) =>
+                item.owner !== 'ours' ||
+                !(item.kind === 'vm' ? hidden.has(item.id) : item.kind === 'disk' && hidden.has(item.vm)),
+            )
+            return { ...page, items: shown }
+          },
         },
       }
     },
-  },
-  {
+  }),
+  wholeAdapter({
     name: 'loses the disks of a machine that goes on at the source',
     caughtBy: ['what is abandoned after it was sent does not arrive, and goes on at the source with its disks'],
     make: (honest) => ({
@@ -194,8 +237,8 @@ export const migrationCheats: readonly HypervisorCheat[] = [
         },
       },
     }),
-  },
-  {
+  }),
+  wholeAdapter({
     name: 'migrates a machine once only',
     caughtBy: ['a machine that went on at the source migrates when it is asked to once more'],
     make(honest) {
@@ -213,5 +256,71 @@ export const migrationCheats: readonly HypervisorCheat[] = [
         },
       }
     },
+  }),
+  wholeAdapter({
+    name: 'keeps what was abandoned before it was sent',
+    caughtBy: ['what is abandoned before it was sent leaves nothing, does not arrive, and the source runs on'],
+    make: (honest) => ({
+      ...honest,
+      migration: {
+        ...honest.migration,
+        async send(vm, ticket, call) {
+          sent.add(vm)
+          return honest.migration.send(vm, ticket, call)
+        },
+        abandon: async (vm, call) =>
+          sent.has(vm) || call.fence > 2000 ? honest.migration.abandon(vm, call) : { arrived: false },
+      },
+    }),
+  }),
+  wholeAdapter({
+    name: 'prepares whatever the fence',
+    caughtBy: ['late steps of a migration that was given up are refused as FENCED, and change nothing'],
+    make: (honest) => ({
+      ...honest,
+      migration: {
+        ...honest.migration,
+        prepare: (spec, description, call) =>
+          evading((each) => honest.migration.prepare(spec, description, each), call),
+      },
+    }),
+  }),
+  wholeAdapter({
+    name: 'abandons whatever the fence',
+    caughtBy: ['a late abandon or resume below the fence of a newer migration is refused as FENCED'],
+    make: (honest) => ({
+      ...honest,
+      migration: {
+        ...honest.migration,
+        abandon: (vm, call) => evading((each) => honest.migration.abandon(vm, each), call),
+      },
+    }),
+  }),
+  {
+    name: 'lets a guest write that has gone',
+    caughtBy: ['what a guest wrote at the source it reads at the destination, and at the source it writes no more'],
+    spoil(bench) {
+      const { guest } = bench
+      if (!guest) return bench
+      const wrote = new Set<VmId>()
+      return {
+        ...bench,
+        guest: {
+          ...guest,
+          async write(at, bytes) {
+            await guest.write(at, bytes).catch((error: unknown) => {
+              if (!wrote.has(at.vm)) throw error
+            })
+            wrote.add(at.vm)
+          },
+        },
+      }
+    },
   },
 ]
+
+/** Machines that were sent, by either host of a bench. */
+const sent = new Set<VmId>()
+
+/** Machines that have arrived, at either. */
+const elsewhere = new Set<VmId>()

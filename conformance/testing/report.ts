@@ -1,0 +1,87 @@
+import { type Kit, type KitName, KITS } from './mutants.ts'
+import type { Answer } from './mutation-worker.ts'
+
+/** Cases that failed with a cheat, whether they said which promise was broken or stumbled over it. */
+export function catchers({ verdicts }: Answer): readonly string[] {
+  const failed = Object.entries(verdicts).filter(([, verdict]) => verdict === 'caught' || verdict === 'stumbled')
+  return failed.map(([name]) => name)
+}
+
+interface Tried {
+  readonly answers: readonly Answer[]
+  readonly commit: string
+  readonly seconds: number
+}
+
+/** The report as it is checked in, and what it must not have: sentences. */
+export function reportOf(
+  kits: Readonly<Record<KitName, Pick<Kit, 'cases' | 'cheats'>>>,
+  tried: Tried,
+): { readonly text: string; readonly faults: readonly string[] } {
+  const runs = tried.answers.reduce((sum, { runs }) => sum + runs, 0)
+  const sections = KITS.map((name) =>
+    sectionOf(name, { kit: kits[name], answers: tried.answers.filter(({ kit }) => kit === name) }),
+  )
+  const cases = KITS.reduce((sum, name) => sum + kits[name].cases.length, 0)
+  const head = [
+    '# Mutation report',
+    '',
+    'Is every case of the conformance kit needed? Each cheat is a plug-in that breaks one promise. It is run against every case that uses what it changes;',
+    'a case is needed when there is a cheat that it alone catches. Written by `npm run mutation-report`; a test keeps the names in step.',
+    '',
+    `Commit ${tried.commit}: ${cases} cases, ${tried.answers.length} cheats, ${runs} runs in ${(tried.seconds / 60).toFixed(1)} minutes.`,
+  ]
+  const faults = sections.flatMap(({ faults }) => faults)
+  const text = [
+    ...head,
+    ...sections.flatMap(({ lines }) => lines),
+    '',
+    '## What must not be',
+    '',
+    ...listed(faults),
+    '',
+  ].join('\n')
+  return { text, faults }
+}
+
+function sectionOf(
+  name: KitName,
+  what: { readonly kit: Pick<Kit, 'cases' | 'cheats'>; readonly answers: readonly Answer[] },
+) {
+  const { kit, answers } = what
+  const caught = answers.map((answer) => ({ cheat: answer.cheat, by: catchers(answer) }))
+  const alone = (each: string) => caught.filter(({ by }) => by.length === 1 && by[0] === each).map(({ cheat }) => cheat)
+  const several = caught.filter(({ by }) => by.length > 1)
+  const faults = [
+    ...kit.cases
+      .filter((each) => alone(each).length === 0)
+      .map((each) => `No cheat is caught by this case alone: ${each}.`),
+    ...caught.filter(({ by }) => by.length === 0).map(({ cheat }) => `Nothing catches a plug-in that ${cheat}.`),
+    ...kit.cheats.flatMap(({ name: cheat, caughtBy }) => {
+      const by = caught.find((each) => each.cheat === cheat)?.by ?? []
+      const wrong = caughtBy
+        .filter((each) => !by.includes(each))
+        .map((each) => `A plug-in that ${cheat} is not caught by: ${each}.`)
+      return by.length > 1 && caughtBy.length === 1
+        ? [...wrong, `Not one case but ${by.length} catch a plug-in that ${cheat}.`]
+        : wrong
+    }),
+  ]
+  const lines = [
+    '',
+    `## The ${name} kit: ${kit.cases.length} cases, ${kit.cheats.length} cheats`,
+    '',
+    '| Case | Plug-ins that it alone catches: one that ... |',
+    '|---|---|',
+    ...kit.cases.map((each) => `| ${each} | ${alone(each).join('; ')} |`),
+    '',
+    'Caught by several cases, one that ...',
+    '',
+    ...listed(several.map(({ cheat, by }) => `${cheat}: ${by.length} cases`)),
+  ]
+  return { lines, faults }
+}
+
+function listed(items: readonly string[]): readonly string[] {
+  return items.length === 0 ? ['None.'] : items.map((item) => `- ${item}`)
+}
