@@ -3,7 +3,7 @@ import { simulatorHypervisor } from '@moorage/hypervisor-simulator'
 import { startSimulator, type TestSimulator } from '@moorage/simulator/testing'
 import { simulatorStorage } from '@moorage/storage-simulator'
 import { createApiServer } from './api/server.ts'
-import type { System } from './operations/context.ts'
+import type { Role, System } from './operations/context.ts'
 import { type Runner, startRunner } from './jobs/runner.ts'
 import { ensureBootstrap } from './operations/bootstrap.ts'
 import { createPluginHost, type PluginHostOptions } from './plugin-host/create.ts'
@@ -28,7 +28,7 @@ export interface TestController {
   readonly store: TestStore
   readonly simulator: TestSimulator
   /** A user of a new account, in the root domain unless told, with keys. */
-  user(options?: { readonly role?: 'user' | 'domain-admin'; readonly domain?: string }): Promise<TestClient>
+  user(options?: { readonly role?: Role; readonly domain?: string }): Promise<TestClient>
   /** Ends everything; throws when the simulator did not end cleanly. */
   stop(): Promise<void>
 }
@@ -96,12 +96,12 @@ export async function startController(
   }
 }
 
-const ACCOUNT_TYPES = { user: 0, 'domain-admin': 2 } as const
+const ACCOUNT_TYPES = { user: 0, admin: 1, 'domain-admin': 2, 'read-only-admin': 4 } as const satisfies Record<
+  Role,
+  number
+>
 
-async function newUser(
-  api: TestClient,
-  who: { readonly role?: 'user' | 'domain-admin'; readonly domain?: string },
-): Promise<TestKeys> {
+async function newUser(api: TestClient, who: { readonly role?: Role; readonly domain?: string }): Promise<TestKeys> {
   const username = `user-${randomUUID().slice(0, 8)}`
   await api.run('createAccount', {
     accounttype: ACCOUNT_TYPES[who.role ?? 'user'],

@@ -11,7 +11,9 @@ export function envelopeOf(command: Pick<Command, 'name' | 'response'>): string 
 export function contentOf(command: Command, answer: Answer, admin: boolean): Readonly<Record<string, unknown>> {
   const { key, shape, listShaped } = command.response
   if ('operation' in answer) {
-    return { ...(answer.id === undefined ? {} : { id: answer.id }), jobid: answer.operation }
+    // Clients take an id beside the job for that of something new.
+    const made = command.kind === 'async-create' && answer.id !== undefined ? { id: answer.id } : {}
+    return { ...made, jobid: answer.operation }
   }
   if ('raw' in answer) return answer.raw
   if ('success' in answer) {

@@ -6,6 +6,7 @@ import type { Answered, Asked, TestClient } from '../testing-client.ts'
 import type { Command } from './command.ts'
 import { envelopeOf } from './envelope.ts'
 import { COMMANDS } from './registry.ts'
+import type { FieldType, Shape } from './shape.ts'
 import { entitiesOf, type Known, neededBy } from './testing.ts'
 
 const someText: unknown = expect.any(String)
@@ -161,6 +162,7 @@ describe.each(each(lists))('%s', (_, command) => {
     for (const item of items) {
       expect(Object.keys(command.response.shape)).toEqual(expect.arrayContaining(Object.keys(item)))
       expect(JSON.stringify(item)).not.toContain(':null')
+      expect(mistyped(command.response.shape, item)).toEqual([])
     }
   })
 
@@ -187,6 +189,30 @@ describe.each(each(lists))('%s', (_, command) => {
     }
   })
 })
+
+/** Whether a value of the type that `listApis` declares is answered, as CloudStack answers it. */
+const TYPED: Readonly<Record<FieldType, (value: unknown) => boolean>> = {
+  string: (value) => typeof value === 'string',
+  integer: (value) => Number.isSafeInteger(value) && Math.abs(Number(value)) < 2 ** 31,
+  long: (value) => Number.isSafeInteger(value),
+  boolean: (value) => typeof value === 'boolean',
+  date: (value) => typeof value === 'string' && /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+0000$/.test(value),
+  map: (value) => typeof value === 'object' && !Array.isArray(value),
+  list: (value) => Array.isArray(value),
+  responseobject: (value) => typeof value === 'object' && !Array.isArray(value),
+}
+
+/** Fields of an answer, and of the objects in it, whose values are of another type than declared. */
+function mistyped(shape: Shape, item: Answered): readonly string[] {
+  return Object.entries(item).flatMap(([name, value]) => {
+    const of = shape[name]
+    if (of === undefined || !TYPED[of.type](value)) return [`${name}: ${JSON.stringify(value)}`]
+    if (of.fields === undefined) return []
+    const { fields } = of
+    const inner = (Array.isArray(value) ? value : [value]) as readonly Answered[] // Objects, as the type says.
+    return inner.flatMap((one) => mistyped(fields, one))
+  })
+}
 
 /** Of a request that does not say. */
 const PAGE_SIZE = 500
