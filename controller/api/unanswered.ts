@@ -17,7 +17,7 @@ export const UNANSWERED = {
     listSSHKeyPairs createSSHKeyPair deleteSSHKeyPair attachIso`,
   templates: `createTemplate updateTemplate updateTemplatePermissions listTemplatePermissions extractTemplate copyTemplate
     prepareTemplate getUploadParamsForTemplate getUploadParamsForIso registerIso deleteIso copyIso listIsoPermissions`,
-  infrastructure: `reconnectHost prepareHostForMaintenance cancelHostMaintenance listHostsMetrics
+  infrastructure: `reconnectHost listHostsMetrics
    
     uploadCustomCertificate readyForShutdown`,
   networks: `associateIpAddress disassociateIpAddress createFirewallRule deleteFirewallRule

@@ -1,5 +1,5 @@
 import { Refusal } from '../domain/failures.ts'
-import { hostById, updateHost } from '../store/hosts.ts'
+import { lockHost, updateHost } from '../store/hosts.ts'
 import { certain } from './certain.ts'
 import { type By, note } from './submit.ts'
 
@@ -30,11 +30,14 @@ export function resourceStateOf(allocation: string): string {
 /** Changes a registered host. VMs that run there are not touched. Callers are operators. */
 export async function changeHost(by: By, change: HostChange): Promise<void> {
   await by.system.store.transact(async (tx) => {
-    const host = certain(await hostById(tx, change.host), 'id')
+    const host = certain(await lockHost(tx, change.host), 'id')
+    const inMaintenance = host.resourceState !== 'Enabled' && host.resourceState !== 'Disabled'
+    if (change.allocation !== undefined && inMaintenance)
+      throw new Refusal('INVALID', `Invalid parameter allocationstate: host ${host.name} is in ${host.resourceState}`)
     await updateHost(tx, host.id, {
       ...(change.name === undefined ? {} : { name: change.name }),
       ...(change.tags === undefined ? {} : { tags: [...change.tags] }),
-      resourceState: change.allocation === undefined ? host.resourceState : resourceStateOf(change.allocation),
+      ...(change.allocation === undefined ? {} : { resourceState: resourceStateOf(change.allocation) }),
     })
     await note(tx, by, {
       type: 'HOST.UPDATE',

@@ -37,7 +37,11 @@ export async function destroyVm(by: By, request: VmDestroyRequest): Promise<Subm
     // The plug is pulled: nobody reads what the guest would still write.
     const operation = request.expunge
       ? await submit(tx, by, { ...common, head: vmExpunge, input: { vm: vm.id } })
-      : await submit(tx, by, { ...common, head: vmStop, input: { vm: vm.id, force: true, destroy: true } })
+      : await submit(tx, by, {
+          ...common,
+          head: vmStop,
+          input: { vm: vm.id, force: true, destroy: true, restart: false },
+        })
     for (const volume of volumes) await submitDisk(tx, by, { volume, expunge: request.expunge })
     return { operation, id: vm.id }
   })

@@ -2,7 +2,6 @@ import { Refusal } from '../domain/failures.ts'
 import { vmStop } from '../sagas/vm-stop.ts'
 import { vmStanding } from '../store/queries/standing.ts'
 import type { Tx } from '../store/store.ts'
-import { updateVm } from '../store/vms.ts'
 import { certain } from './certain.ts'
 import type { Submitted } from './context.ts'
 import { type By, carriedOut, submit } from './submit.ts'
@@ -23,12 +22,11 @@ export async function submitStop(tx: Tx, by: By, request: StopRequest): Promise<
   const vm = certain(await vmStanding(tx, request.vm), 'id')
   if (!vm.busy && (vm.state === 'Destroyed' || vm.state === 'Expunging'))
     throw new Refusal('INVALID', `A virtual machine in state ${vm.state} cannot be stopped`)
-  // Whoever stops it does not want it restarted for the sake of a host that was lost.
-  await updateVm(tx, vm.id, { restartWanted: false })
   const operation = await submit(tx, by, {
     command: 'stopVirtualMachine',
     head: vmStop,
-    input: { vm: vm.id, force: request.forced },
+    // Whoever stops it does not want it restarted for the sake of its host.
+    input: { vm: vm.id, force: request.forced, restart: false },
     event: {
       type: 'VM.STOP',
       description: `Stopping virtual machine ${vm.name}`,

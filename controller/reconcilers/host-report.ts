@@ -10,13 +10,13 @@ import type { Tx } from '../store/store.ts'
 import { inParallel } from './in-parallel.ts'
 import type { Reconciler, ReconcilerDeps, Turn } from './reconciler.ts'
 
-/** The recorded state of every enabled host is whether it answers; what it says of itself is recorded. */
+/** The recorded state of every host is whether it answers; what it says of itself is recorded. One in maintenance may be away. */
 export const hostReport: Reconciler = {
   name: 'host-report',
   everyMs: 10_000,
   async run(deps, turn) {
     const hosts = await allHosts(deps.store.reader)
-    const asked = hosts.filter(({ resourceState, lostAt }) => resourceState === 'Enabled' || lostAt !== null)
+    const asked = hosts.filter(({ resourceState, lostAt }) => resourceState !== 'Maintenance' || lostAt !== null)
     await inParallel(asked, async (host) => visit(deps, turn, host))
     await giveUp(deps, turn)
   },

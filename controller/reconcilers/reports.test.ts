@@ -33,17 +33,17 @@ describe('host-report', () => {
     expect(await events(other, 'HOST.%')).toEqual(['HOST.ADD INFO'])
   })
 
-  test('another host at the address is no answer, and a disabled host is not asked', async () => {
+  test('another host at the address is no answer, and one in maintenance is not asked', async () => {
     const { store, ground, turn, events } = scene
     const [id] = ground.hosts
     const { identity = '' } = (await hostById(store.reader, id)) ?? {}
-    await store.transact((tx) => updateHost(tx, id, { identity: 'another', resourceState: 'Disabled' }))
+    await store.transact((tx) => updateHost(tx, id, { identity: 'another', resourceState: 'Maintenance' }))
     await turn('host-report')
     expect(await hostById(store.reader, id)).toMatchObject({ state: 'Up' })
-    await store.transact((tx) => updateHost(tx, id, { resourceState: 'Enabled' }))
+    await store.transact((tx) => updateHost(tx, id, { resourceState: 'Disabled' }))
     await turn('host-report')
     expect(await hostById(store.reader, id)).toMatchObject({ state: 'Alert' })
-    await store.transact((tx) => updateHost(tx, id, { identity }))
+    await store.transact((tx) => updateHost(tx, id, { identity, resourceState: 'Enabled' }))
     await turn('host-report')
     expect(await hostById(store.reader, id)).toMatchObject({ state: 'Up' })
     expect((await events(id, 'HOST.%')).slice(-2)).toEqual(['HOST.ALERT WARN', 'HOST.RECONNECT INFO'])

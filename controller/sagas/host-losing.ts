@@ -3,7 +3,7 @@ import type { Jobs } from '../jobs/jobs.ts'
 import { recordEvent } from '../store/events.ts'
 import { giveHostUp, lockHost } from '../store/hosts.ts'
 import type { Tx } from '../store/store.ts'
-import { updateVm, vmsOn } from '../store/vms.ts'
+import { vmsOn } from '../store/vms.ts'
 import { submitInternal } from './internal.ts'
 import { vmStop } from './vm-stop.ts'
 
@@ -21,10 +21,10 @@ export async function loseHost(
   if (!host) return false
   await giveHostUp(tx, id, dead || host.dead)
   for (const vm of await vmsOn(tx, id)) {
-    if (vm.ha) await updateVm(tx, vm.id, { restartWanted: true })
     // One for each time that its host is lost, or declared dead.
     const operation = derivedId('lost', id, vm.id, String(vm.generation), String(dead))
-    const order = { head: vmStop, input: { vm: vm.id, force: true }, id: operation, account: vm.accountId }
+    const input = { vm: vm.id, force: true, ...(vm.ha ? { restart: true } : {}) }
+    const order = { head: vmStop, input, id: operation, account: vm.accountId }
     await submitInternal(tx, jobs, order)
   }
   if (host.lostAt !== null && host.dead === (dead || host.dead)) return true

@@ -16,10 +16,11 @@ import { throttleOf } from './attaching.ts'
 import { choose, type ChosenHost, hostRequest, lockedLoads } from './choosing.ts'
 import { checkThrottle, type Opening, servingPools, type StartingDisk, type VmDisk } from './start-begin.ts'
 
-/** Move `vm` to another host while it runs: to `host` when given. */
+/** Move `vm` to another host while it runs: to `host` when given. `from`: only if it is on that host still. */
 export interface VmMigrateInput {
   readonly vm: string
   readonly host?: string
+  readonly from?: string
 }
 
 /** What a migration decided. Plain data: it stands in the journal. */
@@ -48,6 +49,8 @@ export async function beginMigration(
   const vm = await lockVm(tx, input.vm)
   if (!vm || vm.removedAt) throw new Refusal('NOT_FOUND', `There is no virtual machine ${input.vm}`)
   const state = next(VM_MACHINE, vm.state, { event: 'MigrationRequested', of: `Virtual machine ${vm.id}` })
+  if (input.from !== undefined && input.from !== vm.hostId)
+    throw new Refusal('INVALID', `Virtual machine ${vm.id} is not on the host from which it was to migrate`)
   await hold(tx, 'vm', { id: vm.id, operation: under.operation })
   const disks = await pluggedDisks(tx, vm)
   const { host, source } = await destination(deps, tx, { vm, input, disks })

@@ -2,6 +2,7 @@ import type { SagaDefinition } from '../jobs/saga.ts'
 import type { Tx } from '../store/store.ts'
 import { censusSaga } from './census.ts'
 import type { SagaDeps } from './deps.ts'
+import { hostMaintenanceSaga } from './host-maintenance.ts'
 import { poolMaintenanceCancelSaga } from './pool-maintenance-cancel.ts'
 import { poolMaintenanceSaga } from './pool-maintenance.ts'
 import { recordedSaga } from './recorded.ts'
@@ -47,6 +48,7 @@ export function createSagas(deps: SagaDeps): ReadonlyMap<string, SagaDefinition<
     vmLeaveSaga(deps),
     vmExpungeSaga(deps),
     poolMaintenanceSaga(deps),
+    hostMaintenanceSaga(deps),
     poolMaintenanceCancelSaga(deps),
     templateDeleteSaga(),
     censusSaga(deps),

@@ -12,11 +12,16 @@ import { sagaHead } from './head.ts'
 import { ends, type Outcome } from './outcome.ts'
 import { type Abroad, abroad, forgetGrants, lookAtMachine, recordStopped, stopMachine } from './stopping.ts'
 
-/** Stop `vm`. `force` pulls the plug. `destroy`: it ends in state Destroyed instead of Stopped. */
+/**
+ * Stop `vm`. `force` pulls the plug. `destroy`: it ends in state Destroyed instead of Stopped. `on`: only if it is on that
+ * host still. `restart`: whether it is to run again as soon as it can, if this is what stops it; absent: as was wished.
+ */
 export interface VmStopInput {
   readonly vm: string
   readonly force: boolean
   readonly destroy?: boolean
+  readonly on?: string
+  readonly restart?: boolean
 }
 
 /** Stops a VM and withdraws its access to its volumes; stopping what is stopped is success. */
@@ -46,7 +51,12 @@ export function vmStopSaga(deps: SagaDeps): SagaDefinition<Tx> {
       unrecord: async (tx, { input }, { operation }) => {
         if (!(await isHeld(tx, 'vm', { id: input.vm, operation }))) return
         const vm = await lockVm(tx, input.vm)
-        if (vm?.state === 'Stopping') await updateVm(tx, vm.id, { state: vm.hostId === null ? 'Stopped' : 'Running' })
+        if (vm?.state === 'Stopping')
+          await updateVm(
+            tx,
+            vm.id,
+            vm.hostId === null ? { state: 'Stopped' } : { state: 'Running', restartWanted: false },
+          )
         await release(tx, 'vm', { id: input.vm, operation })
       },
     })
@@ -83,11 +93,15 @@ async function begin(tx: Tx, input: VmStopInput, under: Under): Promise<Abroad> 
   const vm = await lockVm(tx, input.vm)
   if (!vm || vm.removedAt) throw new Refusal('NOT_FOUND', `There is no virtual machine ${input.vm}`)
   const resting = vm.state === 'Stopped' || vm.state === 'Destroyed' || vm.state === 'Error'
+  if (!resting && input.on !== undefined && input.on !== vm.hostId)
+    throw new Refusal('INVALID', `Virtual machine ${vm.id} is not on the host on which it was to be stopped`)
   const state = resting
     ? vm.state
     : next(VM_MACHINE, vm.state, { event: 'StopRequested', of: `Virtual machine ${vm.id}` })
   await hold(tx, 'vm', { id: vm.id, operation: under.operation })
-  await updateVm(tx, vm.id, { state })
+  // What rests is not stopped by this: nobody wishes it to run but who did before.
+  const restartWanted = resting ? vm.restartWanted && input.restart !== false : (input.restart ?? vm.restartWanted)
+  await updateVm(tx, vm.id, { state, restartWanted })
   return abroad(tx, vm.id, vm.hostId)
 }
 

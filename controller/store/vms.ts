@@ -129,11 +129,22 @@ export async function vmsOn(
     .execute()
 }
 
-/** VMs that were stopped because their host was lost, and are to run again. */
-export async function vmsToRestart(reader: Reader): Promise<readonly Pick<VmRow, 'id' | 'accountId'>[]> {
+/** VMs that are on the host as far as the database knows, in whatever state, and those on their way to it. */
+export async function vmsOnOrComing(reader: Reader, host: string): Promise<readonly Pick<VmRow, 'id' | 'accountId'>[]> {
   return reader
     .selectFrom('vm')
     .select(['id', 'accountId'])
+    .where(({ or, eb }) => or([eb('hostId', '=', host), eb('targetHostId', '=', host)]))
+    .where('removedAt', 'is', null)
+    .orderBy('id')
+    .execute()
+}
+
+/** VMs that were stopped because their host was lost or taken out of service, and are to run again. */
+export async function vmsToRestart(reader: Reader): Promise<readonly Pick<VmRow, 'id' | 'accountId' | 'lastHostId'>[]> {
+  return reader
+    .selectFrom('vm')
+    .select(['id', 'accountId', 'lastHostId'])
     .where('restartWanted', '=', true)
     .where('state', '=', 'Stopped')
     .where('removedAt', 'is', null)

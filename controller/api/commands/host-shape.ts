@@ -28,7 +28,7 @@ export const hostShape = {
   created: field.date('the date and time the host was added'),
   removed: field.date('the date and time the host was removed'),
   hosttags: field.string('comma-separated list of tags for the host'),
-  resourcestate: field.string('whether virtual machines are placed there: Enabled or Disabled'),
+  resourcestate: field.string('whether virtual machines are placed there: only if Enabled; or how far maintenance is'),
   islocalstorageactive: field.boolean('true if local storage is active, false otherwise'),
   details: field.map('what is known of the host besides'),
   initiator: field.string('iSCSI name under which disks of its virtual machines log in'),

@@ -1,10 +1,11 @@
 import type { System } from '../../operations/context.ts'
 import { addHost } from '../../operations/host-add.ts'
+import { enterHostMaintenance, leaveHostMaintenance } from '../../operations/host-maintenance.ts'
 import { declareHostLost } from '../../operations/host-lost.ts'
 import { removeHost } from '../../operations/host-remove.ts'
 import { changeHost, resourceStateOf } from '../../operations/host-update.ts'
 import { hostViews, listHosts } from '../../store/queries/hosts.ts'
-import { defineCommand, OPERATORS, OPERATORS_READING, SUCCESS } from '../command.ts'
+import { defineCommand, type Finished, OPERATORS, OPERATORS_READING, SUCCESS } from '../command.ts'
 import { given } from '../given.ts'
 import { keyword } from '../ownership.ts'
 import { choice, entity, flag, list as listOf, map, text } from '../params.ts'
@@ -110,7 +111,7 @@ const list = defineCommand({
     podid: entity('pod', { removed: true, description: 'the Pod ID for the host' }),
     clusterid: entity('cluster', { removed: true, description: 'lists hosts existing in particular cluster' }),
     state: text({ description: 'the state of the host' }),
-    resourcestate: text({ description: 'list hosts by resource state: Enabled or Disabled' }),
+    resourcestate: text({ description: 'list hosts by resource state: Enabled, Disabled, Maintenance, ...' }),
     hypervisor: text({ description: 'hypervisor type of host' }),
     virtualmachineid: entity('vm', { removed: true, description: 'lists the host on which this virtual machine runs' }),
     details: choice(['all', 'capacity', 'events', 'stats', 'min'], { description: 'accepted for the sake of clients' }),
@@ -138,6 +139,31 @@ const list = defineCommand({
   },
 })
 
+const result = async ({ system, subject }: Finished) => oneHost(system, subject)
+
+const enter = defineCommand({
+  name: 'prepareHostForMaintenance',
+  kind: 'async',
+  description:
+    'Takes a host out of service: its virtual machines move to other hosts; those that cannot are stopped, and start again when there is room.',
+  roles: OPERATORS,
+  params: { id: itself },
+  response: host,
+  result,
+  run: ({ system, caller, params: { id } }) => enterHostMaintenance({ system, caller }, id),
+})
+
+const leave = defineCommand({
+  name: 'cancelHostMaintenance',
+  kind: 'async',
+  description: 'Puts a host back into service: virtual machines that it ran last and that could not move start again.',
+  roles: OPERATORS,
+  params: { id: itself },
+  response: host,
+  result,
+  run: ({ system, caller, params: { id } }) => leaveHostMaintenance({ system, caller }, id),
+})
+
 const lose = defineCommand({
   name: 'declareHostLost',
   kind: 'sync',
@@ -160,4 +186,4 @@ const lose = defineCommand({
 })
 
 /** The commands about hypervisor hosts. */
-export const hostCommands = [add, update, remove, lose, list] as const
+export const hostCommands = [add, update, remove, enter, leave, lose, list] as const

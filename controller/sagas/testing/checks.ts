@@ -1,4 +1,5 @@
 import { expect } from 'vitest'
+import { updateHost } from '../../store/hosts.ts'
 import { poolMaintenanceCancel } from '../pool-maintenance-cancel.ts'
 import { snapshotDelete } from '../snapshot-delete.ts'
 import type { World } from './world.ts'
@@ -32,7 +33,7 @@ export async function ledgerFaults({ store }: World): Promise<readonly string[]>
 
 /** Rows that an operation still holds. With no operation open there must be none. */
 export async function leftHeld({ store }: World): Promise<readonly string[]> {
-  const tables = ['pool', 'vm', 'volume', 'snapshot'] as const
+  const tables = ['pool', 'host', 'vm', 'volume', 'snapshot'] as const
   const found = await Promise.all(
     tables.map(async (table) => {
       const rows = await store.reader.selectFrom(table).select('id').where('operationId', 'is not', null).execute()
@@ -57,6 +58,8 @@ export async function clear(world: World): Promise<void> {
   const { reader } = store
   const parked = await reader.selectFrom('pool').select('id').where('state', '<>', 'Up').execute()
   for (const { id } of parked) await world.done(poolMaintenanceCancel, { pool: id })
+  const away = await reader.selectFrom('host').select('id').where('resourceState', '<>', 'Enabled').execute()
+  for (const { id } of away) await store.transact(async (tx) => updateHost(tx, id, { resourceState: 'Enabled' }))
   await settled(world)
   const vms = await reader.selectFrom('vm').select('id').where('removedAt', 'is', null).execute()
   for (const { id } of vms) await world.done(vmExpunge, { vm: id })

@@ -34,6 +34,9 @@ export interface Scene {
 export const CALLS_NOTHING: Readonly<Record<string, string>> = {
   'pool-maintenance/stop':
     'it submits operations of saga vm-stop and waits for them; these call, and have cells of their own',
+  'host-maintenance/move':
+    'it submits operations of saga vm-migrate and waits for them; these call, and have cells of their own',
+  'host-maintenance/stop': 'it submits operations of saga vm-stop, likewise',
   'pool-maintenance-cancel/resume': 'it submits operations of saga vm-start, which call, and have cells of their own',
 }
 

@@ -1,3 +1,5 @@
+import { vmById } from '../../store/vms.ts'
+import { hostMaintenance } from '../host-maintenance.ts'
 import { poolMaintenanceCancel } from '../pool-maintenance-cancel.ts'
 import { poolMaintenance } from '../pool-maintenance.ts'
 import { vmExpunge } from '../vm-expunge.ts'
@@ -73,6 +75,16 @@ export const VM_SCENES: readonly Scene[] = [
     calls: { begin: [], stop: ['host/vms/stop'], withdraw: ['array/access/withdraw'] },
     undoing: { stop: ['host/vms/get'] },
     stage: async (world) => asked(world, vmExpunge, { vm: (await plugged(world)).vm }),
+  },
+  {
+    saga: 'host-maintenance',
+    of: 'a host on which a VM runs',
+    calls: { begin: [], move: [], stop: [] },
+    stage: async (world) => {
+      const { vm } = await plugged(world)
+      const host = (await vmById(world.store.reader, vm))?.hostId ?? ''
+      return asked(world, hostMaintenance, { host })
+    },
   },
   {
     saga: 'pool-maintenance',
