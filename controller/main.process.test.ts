@@ -1,10 +1,12 @@
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { request } from 'node:https'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { openData } from './cli/data.ts'
@@ -111,6 +113,22 @@ async function counts(): Promise<Readonly<Record<string, number>>> {
   }
   await store.close()
   return found
+}
+
+/** Makes a certificate for 127.0.0.1, trusted by whoever has it, and answers it. */
+function certify(files: { readonly cert: string; readonly key: string }): string {
+  const named = ['-subj', '/CN=moorage', '-addext', 'subjectAltName=IP:127.0.0.1', '-days', '2']
+  const made = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-keyout', files.key, '-out', files.cert]
+  execFileSync('openssl', ['req', '-x509', '-noenc', ...made, ...named], { stdio: 'pipe' })
+  return readFileSync(files.cert, 'utf8')
+}
+
+/** What `/readyz` answers over a connection of its own that trusts only `ca`. */
+async function readyOver(url: string, ca: string): Promise<unknown> {
+  const asked = request(`${url}/readyz`, { ca, agent: false })
+  asked.end()
+  const [response] = (await once(asked, 'response')) as [Parameters<typeof text>[0]] // The only argument of the event.
+  return JSON.parse(await text(response))
 }
 
 describe('a controller', () => {
@@ -227,6 +245,23 @@ describe('a controller', () => {
     const started = moorage(['serve', '--data', data, '--listen', '127.0.0.1:0', '--plugin', '/nowhere/acme'])
     expect(await exitOf(started)).toBe(1)
     expect(started.err()).toContain('--plugin /nowhere/acme: ENOENT')
+  }, 60_000)
+
+  test('speaks TLS, and takes up a renewed certificate without a restart, but none that cannot be used', async () => {
+    const files = { cert: join(root, 'cert.pem'), key: join(root, 'key.pem') }
+    const first = certify(files)
+    const { url, started } = await serving('--tls-certificate', files.cert, '--tls-key', files.key)
+    expect(await readyOver(url, first)).toMatchObject({ status: 'ready' })
+    writeFileSync(files.cert, 'nothing of the kind')
+    started.child.kill('SIGHUP')
+    await expect.poll(started.out, { timeout: 10_000 }).toContain('the new certificate cannot be used')
+    expect(await readyOver(url, first)).toMatchObject({ status: 'ready' })
+    const second = certify(files)
+    started.child.kill('SIGHUP')
+    await expect.poll(started.out, { timeout: 10_000 }).toContain('the certificate was read again')
+    expect(await readyOver(url, second)).toMatchObject({ status: 'ready' })
+    await expect(readyOver(url, first)).rejects.toThrow(/certificate/)
+    await expect(fetch(url.replace('https', 'http'))).rejects.toThrow('fetch failed')
   }, 60_000)
 
   test('refuses an integration port that others could reach', async () => {

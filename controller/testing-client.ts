@@ -17,6 +17,8 @@ export class ApiRefusal extends Error {
 
 /** The query API as one user sees it. Everything but `send` throws `ApiRefusal` for an error, and for a failed job. */
 export interface TestClient {
+  /** The same user at another server. */
+  at(url: string): TestClient
   /** HTTP status and the object under the envelope. */
   send(command: string, params?: Asked): Promise<{ readonly status: number; readonly answer: Answered }>
   /** The object under the envelope. */
@@ -57,6 +59,7 @@ export function testClient(options: {
     throw new ApiRefusal(Number(result['errorcode']), `${String(result['errortext'])} (jobstatus ${String(jobstatus)})`)
   }
   return {
+    at: (url) => testClient({ ...options, url }),
     send,
     ask,
     job,

@@ -18,6 +18,7 @@ busybox-static     user land of the lab's guest
 qemu-guest-agent   agent inside the lab's guest
 e2fsprogs          file system made inside the lab's guest
 postgresql-15      the database; without it the embedded binaries of node_modules serve
+openssl            certificates for the test of TLS
 python3-cs         a CloudStack client written by others, for test/compat
 LIST
 }

@@ -1,6 +1,7 @@
 import type { Caller, Role, System } from '../operations/context.ts'
 import type { Window } from '../store/queries/page.ts'
 import type { Param } from './params.ts'
+import type { Throttle } from '../operations/throttle.ts'
 import { field, type Rendered, type Shape } from './shape.ts'
 
 /** Callers of what reads or changes a tenant's own things. Rows are narrowed to what the caller may see. */
@@ -42,6 +43,9 @@ export interface Request<P> {
   readonly commands: ReadonlyMap<string, Command>
   /** Aborted when the server closes: answers that wait for something come then as things stand. */
   readonly closing: AbortSignal
+  /** Address from which it came. */
+  readonly source: string
+  readonly throttle: Throttle
   /** Id of the session that the request came with, where it came with one. */
   readonly session?: string
 }

@@ -8,6 +8,7 @@ import type { Answer, Command } from './command.ts'
 import { contentOf, envelopeOf, failureContent } from './envelope.ts'
 import { windowOf } from './paging.ts'
 import { shown } from './params.ts'
+import type { Throttle } from '../operations/throttle.ts'
 import { type Arguments, argumentsOf, valueOf } from './received.ts'
 
 /** A request to the query API. */
@@ -52,11 +53,12 @@ export interface Serving {
   readonly system: System
   readonly commands: ReadonlyMap<string, Command>
   readonly auditor: Auditor
+  readonly throttle: Throttle
 }
 
 /** Answers one request. Never throws. Every attempt at a command that is audited leaves its record, refused or not. */
 export async function dispatch(serving: Serving, incoming: Incoming): Promise<Outgoing> {
-  const { system, commands, auditor } = serving
+  const { system, commands, auditor, throttle } = serving
   const name = valueOf(incoming.received, 'command')
   const command = commands.get(name ?? '')
   let caller: Caller | undefined
@@ -66,9 +68,13 @@ export async function dispatch(serving: Serving, incoming: Incoming): Promise<Ou
     if (!command) throw unavailable(name)
     if (command.post === true && incoming.method !== 'POST') throw wrongMethod(command)
     caller = command.open === true ? NOBODY : await authenticate(system, incoming)
+    if (!incoming.trusted) await throttle.request(caller)
     if (caller !== NOBODY) audit = attemptOf(auditor, { system, command, incoming, caller })
     if (command.open !== true && !command.roles.includes(caller.role)) throw unavailable(name)
-    const { answer, admin } = await run({ system: audit?.system ?? system, commands, command, caller }, incoming)
+    const { answer, admin } = await run(
+      { system: audit?.system ?? system, commands, command, caller, throttle },
+      incoming,
+    )
     await audit?.settle()
     return {
       status: 200,
@@ -89,10 +95,11 @@ interface Running {
   readonly commands: ReadonlyMap<string, Command>
   readonly command: Command
   readonly caller: Caller
+  readonly throttle: Throttle
 }
 
 async function run(
-  { system, commands, command, caller }: Running,
+  { system, commands, command, caller, throttle }: Running,
   incoming: Incoming,
 ): Promise<{ readonly answer: Answer; readonly admin: boolean }> {
   const admin = isAdmin(caller)
@@ -102,8 +109,11 @@ async function run(
   const page = command.response.list === true ? await windowOf(args.given, at) : { offset: 0 }
   const session = incoming.cookies[SESSION_COOKIE]
   const rest = session === undefined ? {} : { session }
-  const { closing } = incoming
-  return { answer: await command.run({ system, caller, params, page, commands, closing, ...rest }), admin }
+  const { closing, source } = incoming
+  return {
+    answer: await command.run({ system, caller, params, page, commands, closing, source, throttle, ...rest }),
+    admin,
+  }
 }
 
 /** Whether the caller sees what only administrators see. */

@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto'
+import { Server as TlsServer } from 'node:tls'
 import cookie from '@fastify/cookie'
+import cors from '@fastify/cors'
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { type Auditor, createAuditor } from '../operations/audit.ts'
 import type { System } from '../operations/context.ts'
@@ -13,6 +15,7 @@ import { dispatch, type Outgoing, unreadable } from './dispatch.ts'
 import { addProbes } from './probes.ts'
 import { receive } from './received.ts'
 import { COMMANDS } from './registry.ts'
+import { createThrottle, type Throttle } from '../operations/throttle.ts'
 
 /** What the server tells; a pino logger fits. Never parameters: they may be secret. */
 export interface ApiLog {
@@ -27,10 +30,20 @@ export interface Listen {
   readonly port: number
 }
 
+/** A certificate with its chain, and its private key, both PEM. */
+export interface Tls {
+  readonly cert: string
+  readonly key: string
+}
+
 /** What the server serves, and where. */
 export interface ApiOptions {
   readonly system: System
   readonly listen: Listen
+  /** TLS for `listen`. Absent: HTTP in the clear, for a loopback address or behind a proxy that ends TLS. */
+  readonly tls?: Tls
+  /** Origins whose pages may read answers, as `https://console.example.com`; absent: none but the API's own. */
+  readonly origins?: readonly string[]
   /** Asks for no credentials and acts as the root administrator: a loopback address only. Absent: there is none. */
   readonly integrationListen?: Listen
   readonly log: ApiLog
@@ -49,6 +62,8 @@ export interface ApiServer {
   /** Of `listen`, without a path: the API is at `/client/api` under it. */
   readonly url: string
   readonly integrationUrl?: string
+  /** Serves connections that are opened from now on under another certificate. Throws when it is none; the old one stays. */
+  renew(tls: Tls): void
   close(): Promise<void>
 }
 
@@ -68,32 +83,44 @@ export async function createApiServer(options: ApiOptions): Promise<ApiServer> {
   const commands = new Map((options.commands ?? COMMANDS).map((command) => [command.name, command]))
   const closing = new AbortController()
   const auditor = options.auditor ?? createAuditor({ node: '', log: options.log })
-  const shared = { ...options, commands, auditor, closing: closing.signal }
+  const throttle = createThrottle(options.system.store.reader)
+  const shared = { ...options, commands, auditor, throttle, closing: closing.signal }
   const server = await build({ ...shared, trusted: false })
-  const integration = integrationListen && (await build({ ...shared, trusted: true }))
+  const integration = integrationListen && (await build({ ...shared, ...PLAIN, trusted: true }))
   const close = async () => {
     closing.abort()
     await Promise.all([server.close(), integration?.close()])
   }
+  const renew = (tls: Tls) => {
+    if (server.server instanceof TlsServer) server.server.setSecureContext(tls)
+  }
   try {
     const url = await server.listen({ ...options.listen })
-    if (!integration || !integrationListen) return { url, close }
-    return { url, integrationUrl: await integration.listen({ ...integrationListen }), close }
+    if (!integration || !integrationListen) return { url, renew, close }
+    return { url, integrationUrl: await integration.listen({ ...integrationListen }), renew, close }
   } catch (error) {
     await close()
     throw error
   }
 }
 
-interface Built extends Omit<ApiOptions, 'commands' | 'auditor'> {
+/** What of the public listener the integration port does not have. */
+const PLAIN = { tls: undefined, origins: undefined } as const
+
+interface Built extends Omit<ApiOptions, 'commands' | 'auditor' | 'tls' | 'origins'> {
+  readonly tls?: Tls | undefined
+  readonly origins?: readonly string[] | undefined
   readonly commands: ReadonlyMap<string, Command>
   readonly auditor: Auditor
   readonly trusted: boolean
+  readonly throttle: Throttle
   readonly closing: AbortSignal
 }
 
 async function build(options: Built): Promise<FastifyInstance> {
-  const app = fastify({
+  const { tls, origins } = options
+  const app: FastifyInstance = fastify({
+    ...(tls === undefined ? {} : { https: { ...tls } }),
     bodyLimit: BODY_BYTES,
     requestTimeout: REQUEST_MS,
     forceCloseConnections: 'idle',
@@ -102,6 +129,8 @@ async function build(options: Built): Promise<FastifyInstance> {
     logger: false,
   })
   await app.register(cookie)
+  // Cookies never go to other sites, so their pages sign what they ask for.
+  if (origins !== undefined) await app.register(cors, { origin: [...origins], methods: ['GET', 'POST'], ...CORS })
   app.removeAllContentTypeParsers()
   // Kept as text: signatures are checked against the very encoding that was sent.
   app.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'string' }, (_, body, done) =>
@@ -112,9 +141,11 @@ async function build(options: Built): Promise<FastifyInstance> {
   app.post(API, answer)
   addProbes(app, options)
   app.setNotFoundHandler((_, reply) => reply.code(404).send({ status: 'nothing is here: the API is at /client/api' }))
-  app.setErrorHandler((error, _, reply) => send(reply, notRead(error, randomUUID())))
+  app.setErrorHandler((error, _, reply) => send(reply, notRead(error, randomUUID()), { secure: tls !== undefined }))
   return app
 }
+
+const CORS = { exposedHeaders: ['X-Description', 'X-Request-Id'], maxAge: 3600 }
 
 async function handle(options: Built, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   const id = randomUUID()
@@ -128,7 +159,7 @@ async function handle(options: Built, request: FastifyRequest, reply: FastifyRep
     if (outgoing.status >= 500) fail(span, String(outgoing.status))
     // Whose request was in progress as the close began would keep its connection, and the close, for more than a minute.
     if (options.closing.aborted) reply.header('Connection', 'close')
-    return send(reply, outgoing)
+    return send(reply, outgoing, { secure: options.tls !== undefined })
   })
 }
 
@@ -180,9 +211,9 @@ function notRead(error: unknown, request: string): Outgoing {
   return unreadable(refuse('MALFORMED', `Unable to read the request: its body ${rule}`), request)
 }
 
-function send(reply: FastifyReply, outgoing: Outgoing): FastifyReply {
+function send(reply: FastifyReply, outgoing: Outgoing, { secure }: { readonly secure: boolean }): FastifyReply {
   const { session, refused } = outgoing
-  const to = { path: '/client', httpOnly: true, sameSite: 'strict' } as const
+  const to = { path: '/client', httpOnly: true, sameSite: 'strict', secure } as const
   if (session === 'ended') reply.clearCookie(SESSION_COOKIE, to).clearCookie(SESSION_KEY, to)
   else if (session !== undefined) {
     reply.setCookie(SESSION_COOKIE, session.id, to).setCookie(SESSION_KEY, session.key, to)

@@ -8,6 +8,12 @@ export interface ListenAddress {
   readonly port: number
 }
 
+/** Paths of PEM files: a certificate with its chain, and its key. */
+export interface TlsFiles {
+  readonly certificate: string
+  readonly key: string
+}
+
 /** What the command line asks for. */
 export type Asked =
   | {
@@ -16,6 +22,8 @@ export type Asked =
       readonly listen: ListenAddress
       readonly integrationListen: ListenAddress | undefined
       readonly metricsListen: ListenAddress | undefined
+      readonly tls: TlsFiles | undefined
+      readonly origins: readonly string[]
       readonly seed: 'simulator' | undefined
       readonly adminPasswordFile: string | undefined
       readonly plugins: readonly PluginSpec[]
@@ -34,10 +42,14 @@ export class UsageError extends Error {
 export const USAGE = `Moorage, the storage control plane of a private cloud.
 
   moorage serve --data DIR [--listen HOST:PORT] [--integration-listen HOST:PORT] [--seed simulator]
+                [--tls-certificate FILE --tls-key FILE] [--cors-origin ORIGIN]...
                 [--metrics-listen HOST:PORT] [--plugin PATH[,GRANT...]]... [--admin-password-file FILE] [--log-level LEVEL]
-      Runs a controller in the foreground; JSON lines on stdout; SIGTERM stops it cleanly.
+      Runs a controller in the foreground; JSON lines on stdout; SIGTERM stops it cleanly, SIGHUP reads the certificate again.
       --data DIR                      keeps the database, the master key and admin.json; made if it is not there
       --listen HOST:PORT              the API, at /client/api; 127.0.0.1:8080 unless given
+      --tls-certificate FILE          PEM, with its chain: --listen speaks TLS; in the clear unless given
+      --tls-key FILE                  PEM, the key of the certificate
+      --cors-origin ORIGIN            pages of https://HOST[:PORT] may read what the API answers; none unless given
       --integration-listen HOST:PORT  the API without credentials, on a loopback address; none unless given
       --metrics-listen HOST:PORT      /metrics for Prometheus, without credentials; none unless given
       --seed simulator                starts or adopts a simulator and registers a small cloud on it
@@ -63,6 +75,9 @@ const FLAGS = {
   listen: { type: 'string' },
   'integration-listen': { type: 'string' },
   'metrics-listen': { type: 'string' },
+  'tls-certificate': { type: 'string' },
+  'tls-key': { type: 'string' },
+  'cors-origin': { type: 'string', multiple: true },
   seed: { type: 'string' },
   plugin: { type: 'string', multiple: true },
   'admin-password-file': { type: 'string' },
@@ -123,11 +138,27 @@ function serve(values: Values): Asked {
     listen: address(values.listen ?? '127.0.0.1:8080', 'listen'),
     integrationListen: optionalAddress(values, 'integration-listen'),
     metricsListen: optionalAddress(values, 'metrics-listen'),
+    tls: tlsFiles(values),
+    origins: (values['cors-origin'] ?? []).map(origin),
     seed,
     adminPasswordFile: values['admin-password-file'],
     plugins: (values.plugin ?? []).map(pluginSpec),
     logLevel,
   }
+}
+
+function tlsFiles({ 'tls-certificate': certificate, 'tls-key': key }: Values): TlsFiles | undefined {
+  if (certificate === undefined && key === undefined) return undefined
+  return {
+    certificate: needed(certificate, 'tls-certificate', 'a file, with --tls-key'),
+    key: needed(key, 'tls-key', 'a file, with --tls-certificate'),
+  }
+}
+
+function origin(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  if (url?.origin === text && /^https?:$/.test(url.protocol)) return text
+  throw new UsageError(`--cors-origin: must be an origin, as https://console.example.com; got ${text}`)
 }
 
 function optionalAddress(values: Values, flag: 'integration-listen' | 'metrics-listen'): ListenAddress | undefined {

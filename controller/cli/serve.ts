@@ -2,7 +2,7 @@ import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'nod
 import { join } from 'node:path'
 import type { HypervisorPlugin, Loaded, StoragePlugin } from '@moorage/contract'
 import { createMetricsServer } from '../api/probes.ts'
-import { createApiServer } from '../api/server.ts'
+import { type ApiServer, createApiServer, type Tls } from '../api/server.ts'
 import { startRunner } from '../jobs/runner.ts'
 import type { Runner } from '../jobs/runner.ts'
 import { createAuditor } from '../operations/audit.ts'
@@ -24,7 +24,7 @@ import type { Logger } from '../telemetry/logger.ts'
 import { type LeaseWatch, watchLeases } from '../telemetry/lease-watch.ts'
 import { createMetrics, type JobsMetrics, type Metrics } from '../telemetry/metrics.ts'
 import { ensureAdministrator } from './admin.ts'
-import type { Asked, ListenAddress } from './arguments.ts'
+import { type Asked, type ListenAddress, type TlsFiles, UsageError } from './arguments.ts'
 import { openData } from './data.ts'
 import { hasDied, nodeIdentity } from './node-identity.ts'
 import { seedSimulator } from './seed.ts'
@@ -68,7 +68,10 @@ export async function serve(
     observe: metrics.request,
     auditor: createAuditor({ node, log, observe: metrics.audited }),
     leases,
+    ...(asked.tls === undefined ? {} : { tls: readTls(asked.tls) }),
+    ...(asked.origins.length === 0 ? {} : { origins: asked.origins }),
   })
+  if (asked.tls !== undefined) renewOnHangup(stack, { files: asked.tls, server, log })
   stack.defer(() => closeWithin(server.close(), log))
   const metricsUrl = await serveMetrics(stack, asked.metricsListen, { system, leases, registry: metrics.registry })
   if (asked.seed === 'simulator') await seed(system, dir, log)
@@ -78,6 +81,37 @@ export async function serve(
   stack.defer(() => withdraw(dir))
   log.info({ url, integrationUrl, metricsUrl, data: dir, installation: store.installation }, 'serving')
   log.info({ signal: await stop }, 'stopping')
+}
+
+/** Throws `UsageError` that names the flag; what is in the files is checked by who serves with it. */
+function readTls(files: TlsFiles): Tls {
+  const read = (flag: string, path: string) => {
+    try {
+      return readFileSync(path, 'utf8')
+    } catch (error) {
+      throw new UsageError(`--${flag}: cannot be read: ${error instanceof Error ? error.message : ''}`, {
+        cause: error,
+      })
+    }
+  }
+  return { cert: read('tls-certificate', files.certificate), key: read('tls-key', files.key) }
+}
+
+/** Certificates are renewed while controllers run; one that cannot be used is told in the log, and the old one stays. */
+function renewOnHangup(
+  stack: AsyncDisposableStack,
+  { files, server, log }: { readonly files: TlsFiles; readonly server: ApiServer; readonly log: Logger },
+): void {
+  const renew = () => {
+    try {
+      server.renew(readTls(files))
+      log.info({ certificate: files.certificate }, 'the certificate was read again')
+    } catch (error) {
+      log.error({ certificate: files.certificate, err: error }, 'the new certificate cannot be used: the old one stays')
+    }
+  }
+  process.on('SIGHUP', renew)
+  stack.defer(() => void process.off('SIGHUP', renew))
 }
 
 /** The plug-ins with those of the command line, each in a process of its own that ends with `stack`. */

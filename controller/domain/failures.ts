@@ -9,6 +9,7 @@ export const REFUSALS = {
   MALFORMED: { http: 430, cs: undefined },
   INVALID: { http: 431, cs: 4350 },
   NOT_FOUND: { http: 431, cs: 4350 },
+  THROTTLED: { http: 429, cs: undefined },
   UNKNOWN_COMMAND: { http: 432, cs: undefined },
   INTERNAL: { http: 530, cs: 4250 },
   ABORTED: { http: 530, cs: 4250 },

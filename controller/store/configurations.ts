@@ -4,7 +4,7 @@ import type { Reader, Tx } from './store.ts'
 export interface SettingFacts {
   readonly category: string
   readonly description: string
-  readonly unit: 'seconds' | 'days'
+  readonly unit: 'seconds' | 'days' | 'requests'
   readonly usual: number
   readonly least: number
   readonly most: number
@@ -60,6 +60,23 @@ export const SETTINGS = {
     usual: 1800,
     least: 60,
     most: 30 * 86_400,
+  },
+  'api.throttling.max': {
+    category: 'Advanced',
+    description:
+      'how many requests an account may make of each controller in an api.throttling.interval; 0: as many as it likes',
+    unit: 'requests',
+    usual: 0,
+    least: 0,
+    most: 1_000_000,
+  },
+  'api.throttling.interval': {
+    category: 'Advanced',
+    description: 'the time in which an account may make api.throttling.max requests',
+    unit: 'seconds',
+    usual: 1,
+    least: 1,
+    most: 86_400,
   },
 } as const satisfies Readonly<Record<string, SettingFacts>>
 /** A key of `SETTINGS`. */

@@ -33,8 +33,10 @@ const login = defineCommand({
       is2faverified: field.string('true'),
     },
   },
-  async run({ system, params }) {
-    const { id, key, caller, firstname, lastname, timeout } = await logIn(system, params)
+  async run({ system, params, source, throttle }) {
+    const attempt = { username: params.username, domain: params.domain ?? '', source }
+    const login = await throttle.login(attempt, () => logIn(system, params))
+    const { id, key, caller, firstname, lastname, timeout } = login
     const raw = {
       username: caller.username,
       userid: caller.principalId,
