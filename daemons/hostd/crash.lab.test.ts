@@ -108,18 +108,18 @@ test('killed at random moments of its work, the daemon leaves nothing that its o
   }
 })
 
-test('a QEMU in our directory that nobody has a record of is listed as foreign and left alone', async () => {
+test('a QEMU in our directory that nobody has a record of is listed as ours, and left alone until it is told to stop', async () => {
   const vm = newVm()
   await host.vms.start(vmSpec(vm), call())
   await hostd.kill('SIGKILL')
   await rm(join(hostd.data, 'vms', vm, 'record.json'))
   await hostd.restart()
   const [pid] = qemus()
-  const expected = { kind: 'vm', owner: 'foreign', name: `process ${pid}` }
+  const expected = { kind: 'vm', owner: 'ours', name: `process ${pid}`, id: vm, state: 'running' }
   expect((await host.inventory.list(undefined, call())).items).toEqual([expected])
   expect(await host.vms.get(vm, call())).toBeUndefined()
-  if (pid !== undefined) process.kill(pid, 'SIGKILL')
-  await expect.poll(qemus).toEqual([])
+  await host.vms.stop(vm, { force: true }, call())
+  expect(qemus()).toEqual([])
 })
 
 test('a second daemon on the same data is refused', async () => {

@@ -102,14 +102,14 @@ export class Hostd {
   }
 
   /** QEMU processes with a socket in our data directory, by VM: also those without a record. */
-  runningQemus(): ReadonlyMap<string, ProcessRef> {
+  runningQemus(): ReadonlyMap<string, ProcessRef & { readonly args: readonly string[] }> {
     const prefix = `unix:${join(this.options.data, 'vms').replaceAll(',', ',,')}/`
     const idIn = (args: readonly string[]) =>
       args
         .find((arg) => arg.startsWith(prefix))
         ?.slice(prefix.length)
         .split('/')[0]
-    return new Map(processesWith(prefix).map(({ args, ...ref }) => [idIn(args) ?? '', ref]))
+    return new Map(processesWith(prefix).map((found) => [idIn(found.args) ?? '', found]))
   }
 
   /** Watches a QEMU that was just started or found; `connect` is the caller's. */
@@ -192,20 +192,21 @@ export class Hostd {
 
   async #closeLeftovers(machine: Machine): Promise<void> {
     const { leftovers } = await machine.view(ADOPT_TIMEOUT_MS)
-    for (const key of leftovers) await this.#closeIfLeft(machine, key)
+    for (const key of leftovers) await this.closeIfLeft(machine, key)
   }
 
   /** Closes what is open of an attachment without a device, when it is its turn; a failure is logged. */
   async closeLater(machine: Machine, attachment: Attachment): Promise<void> {
     try {
-      await this.#closeIfLeft(machine, remainsKey(attachment))
+      await this.closeIfLeft(machine, remainsKey(attachment))
     } catch (error) {
       if (!this.#machines.has(machine.id)) return
       this.options.log.warn({ vm: machine.id, ...attachment, err: error }, 'what is left of a disk stays open')
     }
   }
 
-  async #closeIfLeft(machine: Machine, key: string): Promise<void> {
+  /** Closes what is open of an attachment by the part that its names share, unless a device is on it. Idempotent. */
+  async closeIfLeft(machine: Machine, key: string): Promise<void> {
     const call = { deadline: Date.now() + HOUSEKEEPING_MS }
     await this.locks.run(lockOfRemains(machine.id, key), call, async () => {
       const { leftovers } = await machine.view(HOUSEKEEPING_MS)

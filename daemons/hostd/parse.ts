@@ -40,6 +40,13 @@ export function flag(from: Fields, name: string): boolean {
   return typeof value === 'boolean' ? value : invalid(name, 'true or false')
 }
 
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
+
+/** True for what may be the id of a VM. */
+export function isVmId(text: string): text is VmId {
+  return UUID.test(text)
+}
+
 /** Id of a VM. */
 export function vmId(from: Fields, name: string): VmId {
   return uuid(from, name) as VmId // A UUID in a place where the contract has a VM's.
@@ -52,7 +59,7 @@ export function volumeId(from: Fields, name: string): VolumeId {
 
 function uuid(from: Fields, name: string): string {
   const value = text(from, name)
-  if (/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(value)) return value
+  if (UUID.test(value)) return value
   return invalid(name, 'a lower-case UUID')
 }
 

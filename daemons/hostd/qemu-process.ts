@@ -43,6 +43,16 @@ const MIB = 1024 * 1024
 const KERNEL_ARGUMENTS =
   'console=ttyS0 panic=10 quiet tsc=reliable no_timer_check mitigations=off nokaslr random.trust_cpu=on rcupdate.rcu_expedited=1 audit=0'
 
+/** QEMU's name for a machine of that installation: the mark of a process whose record is lost. */
+function markOf(owner: string): string {
+  return `moorage-${escaped(owner)}`
+}
+
+/** True when these are arguments of a machine that bears the mark of that installation. */
+export function bearsMark(args: readonly string[], owner: string): boolean {
+  return args[args.indexOf('-name') + 1] === markOf(owner)
+}
+
 /**
  * QEMU's arguments. Always emulated: /dev/kvm may exist, open and still be unusable under another hypervisor, which shows
  * only as a guest that never comes up.
@@ -50,9 +60,10 @@ const KERNEL_ARGUMENTS =
 export function qemuArguments(
   id: string,
   files: MachineFiles,
-  shape: MachineShape & { readonly incoming?: boolean },
+  shape: MachineShape & { readonly owner: string; readonly incoming?: boolean },
 ): readonly string[] {
-  const common = ['-nodefaults', '-no-user-config', '-display', 'none', '-name', id, '-uuid', id, '-M', 'pc']
+  const mark = markOf(shape.owner)
+  const common = ['-nodefaults', '-no-user-config', '-display', 'none', '-name', mark, '-uuid', id, '-M', 'pc']
   // Nothing that a guest might make QEMU do needs another process or another user.
   const confined = ['-sandbox', 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny']
   const control = ['-S', '-qmp', `unix:${escaped(files.qmp)},server=on,wait=off`]

@@ -24,7 +24,22 @@ import { qmpFailure, timeLeft } from './deadline.ts'
 import { type Hostd, lockOfRemains } from './hostd.ts'
 import type { Machine } from './machine.ts'
 import { abandonVm, arriveVm, describeVm, prepareVm, resumeVm, sendVm } from './migration.ts'
-import { bytes, diskSpec, fields, flag, generation, integer, qos, text, vmId, vmSpec, volumeId } from './parse.ts'
+import { remainsKey } from './names.ts'
+import {
+  bytes,
+  diskSpec,
+  fields,
+  flag,
+  generation,
+  integer,
+  isVmId,
+  qos,
+  text,
+  vmId,
+  vmSpec,
+  volumeId,
+} from './parse.ts'
+import { bearsMark, type ProcessRef } from './qemu-process.ts'
 import { getVm, rebootVm, startVm, stopAll, stopVm } from './vms.ts'
 
 /** A freeze longer than this is no freeze but an outage. */
@@ -70,6 +85,10 @@ function machineMethods(hostd: Hostd): Readonly<Record<string, Method>> {
       return rebootVm(hostd, { id: vmId(from, 'id'), owner }, call)
     },
     'inventory/list': (args: unknown, call: Call) => inventory(hostd, request(args).owner, call),
+    'inventory/remove': (args: unknown, call: Call) => {
+      const { from, owner } = request(args)
+      return removeStructure(hostd, { structure: text(from, 'structure'), owner }, call)
+    },
     'host/shutdown': (_args: unknown, call: Call) => stopAll(hostd, call),
   }
 }
@@ -189,11 +208,23 @@ async function report(hostd: Hostd): Promise<HostReport> {
  * attach or detach under way holds without a device is not listed, since it is neither left over nor to be touched.
  */
 async function inventory(hostd: Hostd, owner: string, call: Call): Promise<Page<HypervisorInventoryItem>> {
-  const lists = await Promise.all(hostd.machines().map((machine) => machineItems(hostd, { machine, owner }, call)))
-  const known = new Set<string>(hostd.records.all().map((record) => record.id))
-  const foreign = [...hostd.runningQemus()].filter(([id]) => !known.has(id))
-  const strangers = foreign.map(([, { pid }]) => ({ kind: 'vm', owner: 'foreign', name: `process ${pid}` }) as const)
-  return { items: [...lists.flat(), ...strangers] }
+  const machines = hostd.machines()
+  const known = new Set<string>([...machines.map(({ id }) => id), ...hostd.locks.heldKeys()])
+  const strays = [...hostd.runningQemus()].filter(([id]) => !known.has(id))
+  const lists = await Promise.all(machines.map((machine) => machineItems(hostd, { machine, owner }, call)))
+  return { items: [...lists.flat(), ...strays.map(([id, stray]) => strayItem({ id, stray, owner }))] }
+}
+
+/** A QEMU that this daemon has no machine of: whose mark it bears says whose it is. */
+function strayItem(of: {
+  readonly id: string
+  readonly stray: ProcessRef & { readonly args: readonly string[] }
+  readonly owner: string
+}): HypervisorInventoryItem {
+  const { id, stray, owner } = of
+  const base = { kind: 'vm', name: `process ${stray.pid}` } as const
+  if (!isVmId(id) || !bearsMark(stray.args, owner)) return { ...base, owner: 'foreign' }
+  return { ...base, owner: 'ours', id, state: 'running' }
 }
 
 /** Foreign disks are only counted: a foreign machine that does not answer is no reason to fail the listing of ours. */
@@ -205,6 +236,21 @@ async function foreignDisks(machine: Machine, call: Call): Promise<readonly Hype
   } catch {
     return []
   }
+}
+
+/** `inventory/remove`: nodes and secrets of an attachment that has no device. */
+async function removeStructure(
+  hostd: Hostd,
+  what: { readonly structure: string; readonly owner: string },
+  call: Call,
+): Promise<void> {
+  const [id = '', key = ''] = what.structure.split('/')
+  const machine = isVmId(id) ? hostd.machine(id) : undefined
+  if (!machine || !isVmId(id) || !hostd.record(id, what.owner)) return
+  const { disks } = await machine.view(timeLeft(call))
+  if (disks.some((disk) => remainsKey(disk) === key))
+    throw new PluginError('IN_USE', `a disk of VM ${id} is on ${key}`, 'none')
+  await hostd.closeIfLeft(machine, key)
 }
 
 async function machineItems(
@@ -228,7 +274,7 @@ async function machineItems(
     }),
     ...settled
       .filter((key) => !held.has(lockOfRemains(vm, key)))
-      .map((key) => ({ kind: 'structure', owner: 'ours', name: `v-${key}`, id: `${vm}/${key}` }) as const),
+      .map((key) => ({ kind: 'structure', owner: 'ours', name: `v-${key}`, id: `${vm}/${key}`, stale: true }) as const),
     ...view.foreign.map((device) => ({ kind: 'disk', owner: 'foreign', name: device }) as const),
   ]
 }

@@ -9,6 +9,7 @@ import type { Hostd } from './hostd.ts'
 import type { Machine } from './machine.ts'
 import { backendVm } from './machine-view.ts'
 import {
+  bearsMark,
   kill,
   lastWords,
   machineFiles,
@@ -61,14 +62,28 @@ export async function stopVm(
   await hostd.locks.run(id, call, async () => {
     // What never ran here is remembered too: the start that this stop undoes may still be on its way.
     const record = hostd.record(id, owner) ?? neverRan(id, owner)
+    const stray = strayOf(hostd, { id, owner })
     await hostd.records.update(id, (current) => admitMachineCall(current ?? record, call.fence))
     const machine = hostd.machine(id)
     if (machine && !force && !machine.bare) await askGuestToStop(hostd, machine, call)
     // From here on a QEMU that is found is one to end.
     await hostd.records.update(id, (current) => resting(current ?? record))
     if (machine) await end(hostd, machine)
+    if (stray && !(await kill(stray)))
+      throw new PluginError('BUSY', `process ${stray.pid} of VM ${id} cannot be ended`, 'none')
     await hostd.quiescer.forget(id)
   })
+}
+
+/**
+ * A QEMU that this daemon has no machine of: its record was lost, or somebody started it by hand. Throws `DENIED`, effect
+ * `none`, when it does not bear the mark of whoever asks.
+ */
+function strayOf(hostd: Hostd, what: { readonly id: VmId; readonly owner: string }): ProcessRef | undefined {
+  const { id, owner } = what
+  const stray = hostd.machine(id) ? undefined : hostd.runningQemus().get(id)
+  if (!stray || bearsMark(stray.args, owner)) return stray
+  throw new PluginError('DENIED', `process ${stray.pid} of VM ${id} does not bear the mark of ${owner}`, 'none')
 }
 
 /** As `VmFacet.get`; another installation's VM is not known. A machine whose QEMU is gone is stopped, whatever was asked for. */
@@ -209,7 +224,8 @@ async function begun(hostd: Hostd, what: { spec: VmSpec; shape: Shape }, call: C
 
 async function started(hostd: Hostd, what: { spec: VmSpec; shape: Shape }, files: MachineFiles): Promise<ProcessRef> {
   try {
-    return await startQemu(qemuArguments(what.spec.id, files, what.shape), files)
+    const owner = hostd.records.get(what.spec.id)?.owner ?? ''
+    return await startQemu(qemuArguments(what.spec.id, files, { ...what.shape, owner }), files)
   } catch (error) {
     await setPhase(hostd, what.spec.id, 'stopped')
     throw new PluginError('UNAVAILABLE', `QEMU cannot be started: ${qmpFailure(error).message}`, 'none', error)

@@ -17,6 +17,7 @@ import {
 import { expose, withdraw } from './facets/access.ts'
 import type { Caller, San } from './facets/context.ts'
 import { listInventory } from './facets/inventory.ts'
+import { removeStructure } from './facets/leftovers.ts'
 import { applyQos, readAppliedQos, readStats } from './facets/qos.ts'
 import { createSnapshot, deleteSnapshot, getSnapshot, revertVolume } from './facets/snapshots.ts'
 import { createVolume, deleteVolume, getVolume, growVolume } from './facets/volumes.ts'
@@ -104,5 +105,6 @@ function serviceTasks(san: San, about: About): Readonly<Record<string, Task>> {
       if (cursor !== undefined && typeof cursor !== 'string') throw invalid('cursor must be a text')
       return listInventory(san, cursor, caller)
     },
+    'inventory/remove': (args, caller) => removeStructure(san, text(args['structure'], 'structure'), caller),
   }
 }

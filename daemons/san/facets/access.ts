@@ -15,6 +15,7 @@ export function expose(san: San, exposure: Exposure, caller: Caller): Promise<Co
     const known = rows.find((row) => row.consumer === consumer.id)
     if (known?.state === 'given') {
       checkSame(known, exposure)
+      await mend(san, known)
       return connectionOf(san, known)
     }
     if (known) throw new PluginError('BUSY', `the access of ${consumer.initiator} is still being withdrawn`, 'none')
@@ -30,6 +31,17 @@ export function expose(san: San, exposure: Exposure, caller: Caller): Promise<Co
     await give(san, record, first)
     return connectionOf(san, record)
   })
+}
+
+/** Access that was given is there when it is asked for again, whatever somebody did to the target meanwhile. */
+async function mend(san: San, { source, mode, initiator }: ExposureRecord): Promise<void> {
+  const { tgtd, outlets, qsd } = san.engine
+  const outlet = await outletOf(san, source, mode)
+  const target = (await tgtd.client.targets()).find(({ tid }) => tid === outlet.tid)
+  if (target?.acl.includes(initiator)) return
+  if (target) return outlets.admit(outlet, initiator)
+  await outlets.removeExport(outlet, await qsd.holdings())
+  await outlets.make(outlet)
 }
 
 async function give(san: San, record: ExposureRecord, first: boolean): Promise<void> {

@@ -29,14 +29,28 @@ export async function listInventory(
 ): Promise<Page<InventoryItem>> {
   const items = await san.engine.work(caller.call, async () => [
     ...(await files(san, caller)),
-    ...(await targets(san, caller)),
-    ...(await structures(san, caller)),
+    ...(await served(san, caller)),
   ])
   const key = (item: InventoryItem) => `${item.kind} ${item.name}`
   const rest = items.filter((item) => cursor === undefined || key(item) > cursor)
   const page = rest.sort((one, other) => (key(one) < key(other) ? -1 : 1)).slice(0, PAGE_ITEMS)
   const last = page.at(-1)
   return { items: page, ...(last && page.length < rest.length ? { next: key(last) } : {}) }
+}
+
+/** Whoever lists; `holding`: the lock of an object that is its own, so that nobody else is at work on that. */
+export interface Lister extends Caller {
+  readonly holding?: string
+}
+
+/** What tgtd, qemu-storage-daemon and the kernel hold. Inside the engine's gate only. */
+export async function served(san: San, caller: Lister): Promise<readonly InventoryItem[]> {
+  return [...(await targets(san, caller)), ...(await structures(san, caller))]
+}
+
+function isBusy(san: San, source: Source, { holding }: Lister): boolean {
+  const lock = fenceOf(source)
+  return lock !== holding && san.locks.isHeld(lock)
 }
 
 async function files(san: San, caller: Caller): Promise<readonly InventoryItem[]> {
@@ -73,40 +87,50 @@ function fileItem(
   return { item: { ...base, kind: 'volume', owner: 'foreign' } }
 }
 
-/** Who can log in where: exposures. A target that admits nobody serves nobody. */
-async function targets(san: San, caller: Caller): Promise<readonly InventoryItem[]> {
+/**
+ * Who can log in where: exposures. A target that admits nobody serves nobody; nor does one of a source to which nobody was
+ * given access, whomever it admits; and an initiator that is admitted or logged in without having been given access is left
+ * over in one that does serve.
+ */
+async function targets(san: San, caller: Lister): Promise<readonly InventoryItem[]> {
   const found: InventoryItem[] = []
-  for (const { iqn, acl } of await san.engine.tgtd.client.targets()) {
+  for (const { iqn, acl, sessions } of await san.engine.tgtd.client.targets()) {
     const name = outletOfIqn(iqn)
     const outlet = name === undefined ? undefined : parseOutletName(name)
     if (!outlet) {
       found.push({ kind: 'structure', owner: 'foreign', name: iqn, bytes: 0 })
       continue
     }
-    if (san.locks.isHeld(fenceOf(outlet.source))) continue
-    const rows = san.access.exposures(outlet.source)
-    if (acl.length === 0) found.push(structure(san, { name: iqn, source: outlet.source, caller }))
-    for (const initiator of acl) {
-      const row = rows.find((each) => each.initiator === initiator && each.mode === outlet.mode)
+    if (isBusy(san, outlet.source, caller)) continue
+    const rows = san.access.exposures(outlet.source).filter(({ mode }) => mode === outlet.mode)
+    const { source, mode } = outlet
+    if (rows.length === 0) found.push(structure(san, { name: iqn, source, caller, stale: true }))
+    else if (acl.length === 0) found.push(structure(san, { name: iqn, source, caller }))
+    if (rows.length === 0) continue
+    const given = new Set(rows.map(({ initiator }) => initiator))
+    const logged = new Set(sessions.map(({ initiator }) => initiator))
+    for (const initiator of acl.filter((each) => !given.has(each)))
+      found.push(structure(san, { name: `acl ${iqn} ${initiator}`, source, caller, stale: true }))
+    for (const initiator of [...logged].filter((each) => !given.has(each) && !acl.includes(each)))
+      found.push(structure(san, { name: `session ${iqn} ${initiator}`, source, caller, stale: true }))
+    for (const { initiator, owner, consumer, createdAt } of rows.filter((row) => acl.includes(row.initiator))) {
       const base = { kind: 'exposure', name: `${iqn} ${initiator}`, bytes: 0 } as const
-      if (row?.owner !== caller.owner) found.push({ ...base, owner: 'foreign' })
-      else {
-        const { source, consumer, createdAt } = row
-        found.push({ ...base, owner: 'ours', source, consumer, createdAt })
-      }
+      if (owner !== caller.owner) found.push({ ...base, owner: 'foreign' })
+      else found.push({ ...base, owner: 'ours', source, consumer, createdAt, mode })
     }
   }
   return found
 }
 
 /** What serves nobody and should not be there. */
-async function structures(san: San, caller: Caller): Promise<readonly InventoryItem[]> {
+async function structures(san: San, caller: Lister): Promise<readonly InventoryItem[]> {
   const held = await san.engine.qsd.holdings()
   const served = new Set(san.access.allExposures().map(({ source, mode }) => outletName(source, mode)))
   const nodes = new Set(san.access.allExposures().map(({ source, mode }) => nodeOf(source, mode)))
   const found: InventoryItem[] = []
-  const leftover = (name: string, source: Source | undefined) => {
-    if (!source || !san.locks.isHeld(fenceOf(source))) found.push(structure(san, { name, source, caller }))
+  const leftover = (name: string) => {
+    const source = sourceOfStructure(san, name)
+    if (!source || !isBusy(san, source, caller)) found.push(structure(san, { name, source, caller, stale: true }))
   }
   const mounted = (await mountsBelow(san.exports)).map((point) => basename(point))
   const outlets = [
@@ -116,25 +140,54 @@ async function structures(san: San, caller: Caller): Promise<readonly InventoryI
   ]
   for (const { name, outlet } of outlets) {
     const dead = name.startsWith('mount ')
-    if (dead || !served.has(outlet)) leftover(name, parseOutletName(outlet)?.source)
+    if (dead || !served.has(outlet)) leftover(name)
   }
-  for (const node of held.nodes) if (isNodeName(node) && !nodes.has(node)) leftover(`node ${node}`, undefined)
+  for (const node of held.nodes) if (isNodeName(node) && !nodes.has(node)) leftover(`node ${node}`)
   for (const group of held.throttleGroups) {
     const volume = volumeOfThrottleGroup(group)
-    const source = volume === undefined ? undefined : ({ kind: 'volume', id: volume as VolumeId } as const) // Only compared.
-    if (source === undefined || !san.objects.volume(source.id)) leftover(`throttle group ${group}`, source)
+    // Only compared.
+    if (volume === undefined || !san.objects.volume(volume as VolumeId)) leftover(`throttle group ${group}`)
   }
   return found
+}
+
+/** Of what, by its name in the inventory, a structure was made; `undefined` for a name that we give to nothing. */
+export function sourceOfStructure(san: San, name: string): Source | undefined {
+  const [kind = '', first = '', second = ''] = name.split(' ')
+  if (kind === 'node') return isNodeName(first) ? sourceOfNode(san, first) : undefined
+  if (kind === 'throttle') {
+    const id = volumeOfThrottleGroup(second)
+    return id === undefined ? undefined : { kind: 'volume', id: id as VolumeId } // Only looked up.
+  }
+  const outlet = outletIn(kind, first)
+  return outlet === undefined ? undefined : parseOutletName(outlet)?.source
+}
+
+/** The outlet of a structure that is named after one; a target is listed by its name alone. */
+function outletIn(kind: string, named: string): string | undefined {
+  if (kind === 'export' || kind === 'mount') return named
+  if (kind === 'thread') return outletOfIoThread(named) ?? named
+  return outletOfIqn(kind === 'acl' || kind === 'session' ? named : kind)
+}
+
+/** A node's name holds most of an id: of what is not remembered it stands for that. */
+function sourceOfNode(san: San, node: string): Source {
+  const [kind, known] = node.startsWith('s-')
+    ? (['snapshot', san.objects.snapshots()] as const)
+    : (['volume', san.objects.volumes()] as const)
+  const digits = node.slice(2)
+  const id = known.find((each) => each.id.replaceAll('-', '').startsWith(digits))?.id ?? digits
+  return { kind, id } as Source // Only looked up.
 }
 
 /** A structure is its volume's or snapshot's owner's; one whose source is gone is everybody's to see. */
 function structure(
   san: San,
-  of: { readonly name: string; readonly source: Source | undefined; readonly caller: Caller },
+  of: { readonly name: string; readonly source: Source | undefined; readonly caller: Caller; readonly stale?: true },
 ): InventoryItem {
-  const { name, source, caller } = of
+  const { name, source, caller, stale } = of
   const row = source && (source.kind === 'volume' ? san.objects.volume(source.id) : san.objects.snapshot(source.id))
   const base = { kind: 'structure', name, bytes: 0 } as const
   if (!source || (row && row.owner !== caller.owner)) return { ...base, owner: 'foreign' }
-  return { ...base, owner: 'ours', id: name }
+  return { ...base, owner: 'ours', id: name, ...(stale ? { stale } : {}) }
 }

@@ -1,5 +1,5 @@
 import type { InventoryItem, Page, Qos, Source } from '@moorage/contract'
-import { invalid } from '../check.ts'
+import { invalid, text } from '../check.ts'
 import type { ArrayRequest } from './array.ts'
 import { type ExposureRow, targetOf } from './access.ts'
 import { type SnapshotRow, snapshotName } from './snapshots.ts'
@@ -33,6 +33,12 @@ export function listInventory(request: ArrayRequest): Page<InventoryItem> {
     if (items.length === limit) return { items, next: `${name}:${found.at(-1)?.key ?? ''}` }
   }
   return { items }
+}
+
+/** Method `inventory/remove`: of a prepared group, which is all that is ever left; what is not there is removed already. */
+export function removeStructure({ store, array, owner, args }: ArrayRequest): void {
+  const id = text(args['structure'], 'structure')
+  store.run('DELETE FROM groups WHERE array = ? AND id = ? AND owner = ? AND committed = 0', array.name, id, owner)
 }
 
 function readCursor(cursor: unknown): readonly [keyof typeof SECTIONS, string] {

@@ -3,7 +3,7 @@ import type { Claim } from '../fences.ts'
 import { type ArrayRequest, readSource, reportPool, sourceKey } from './array.ts'
 import { expose, withdraw } from './access.ts'
 import { abortGroup, commitGroup, prepareGroup } from './groups.ts'
-import { listInventory } from './inventory.ts'
+import { listInventory, removeStructure } from './inventory.ts'
 import { changeList, createSnapshot, deleteSnapshot, getSnapshot, revertVolume } from './snapshots.ts'
 import {
   applyQos,
@@ -42,6 +42,7 @@ export const ARRAY_METHODS: Readonly<Record<string, ArrayMethod>> = {
   'access/expose': { run: expose, object: exposed },
   'access/withdraw': { run: withdraw, object: withdrawn },
   'inventory/list': { run: listInventory },
+  'inventory/remove': { run: removeStructure },
   'snapshots/create': { run: createSnapshot, object: specSnapshot },
   'snapshots/get': { run: getSnapshot },
   'snapshots/delete': { run: deleteSnapshot, object: snapshot },

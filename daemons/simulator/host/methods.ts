@@ -29,6 +29,7 @@ export const HOST_METHODS: Readonly<Record<string, HostMethod>> = {
   'disks/attach': { run: attachDisk, claims: (request) => [...diskClaim(request), ...generationClaim(request)] },
   'disks/detach': { run: detachDisk, claims: (request) => [...diskClaim(request), ...generationClaim(request)] },
   'inventory/list': { run: listHostInventory },
+  'inventory/remove': { run: () => undefined },
   'resize/refresh': { run: refreshDisk },
   'throttle/apply': { run: applyThrottle, claims: diskClaim },
   'throttle/read': { run: readThrottle },
