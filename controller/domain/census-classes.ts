@@ -189,12 +189,12 @@ export function factsOf(name: FindingClass): FindingClassFacts {
 export type FindingState = 'open' | 'ignored' | 'recycled' | 'gone'
 
 /**
- * What may be done about a finding now. What is recycled can be taken back by adopting it, and what is gone needs nothing.
- * What is ignored can be taken up again, but not be ignored twice.
+ * What may be done about a finding now. What is recycled can be taken back by adopting it, or be left alone by
+ * ignoring it; what is gone needs nothing. What is ignored can be taken up again, but not be ignored twice.
  */
 export function allowedActions(name: FindingClass, state: FindingState): readonly FindingAction[] {
   const { actions } = factsOf(name)
   if (state === 'open') return actions
   if (state === 'ignored') return actions.filter((action) => action !== 'ignore')
-  return state === 'recycled' ? actions.filter((action) => action === 'adopt') : []
+  return state === 'recycled' ? actions.filter((action) => action === 'adopt' || action === 'ignore') : []
 }

@@ -12,6 +12,7 @@ export const VOLUME_STATES = [
   'Destroy',
   'Expunging',
   'Expunged',
+  'Error',
 ] as const
 /** A name in `VOLUME_STATES`. */
 export type VolumeState = (typeof VOLUME_STATES)[number]
@@ -36,7 +37,8 @@ export type VolumeEvent = (typeof VOLUME_EVENTS)[number]
  * CloudStack 4.20's `Volume.State` without uploads, migration and restore. It differs in three places. A deletion is
  * valid from every state, as an operation may fail at any point and nothing may stay stuck. A failed deletion stays
  * Expunging, since the bytes may be gone: it can be asked again, never recovered. A volume that was never made recovers
- * to Allocated, which is why Destroy has two ways back.
+ * to Allocated, which is why Destroy has two ways back. Error is new: the array lost its bytes, and all that is left is to
+ * delete it.
  */
 export const VOLUME_MACHINE: Machine<VolumeState, VolumeEvent> = {
   Allocated: { CreateRequested: 'Creating', DestroyRequested: 'Destroy', ExpungingRequested: 'Expunging' },
@@ -56,6 +58,7 @@ export const VOLUME_MACHINE: Machine<VolumeState, VolumeEvent> = {
   Destroy: { ExpungingRequested: 'Expunging', RecoverRequested: 'Ready' },
   Expunging: { OperationSucceeded: 'Expunged', OperationFailed: 'Expunging', ExpungingRequested: 'Expunging' },
   Expunged: {},
+  Error: { ExpungingRequested: 'Expunging' },
 }
 
 /** The state that a destroyed volume recovers to: Ready when it lives on an array, else Allocated. */

@@ -7,6 +7,7 @@ import { operationRetention } from './operation-retention.ts'
 import { poolReport } from './pool-report.ts'
 import { qosObserved } from './qos-observed.ts'
 import type { Reconciler, ReconcilerDeps, Turn } from './reconciler.ts'
+import { recycleBin } from './recycle-bin.ts'
 import { unfinished } from './unfinished.ts'
 import { createVmState } from './vm-state.ts'
 import { vmRestart } from './vm-restart.ts'
@@ -92,6 +93,7 @@ function everyReconciler(): readonly Reconciler[] {
     vmRestart,
     poolReport,
     volumeExpunge,
+    recycleBin,
     unfinished,
     qosObserved,
     operationRetention,

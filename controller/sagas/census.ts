@@ -1,4 +1,4 @@
-import { asPluginError, type Page, type Qos, sameQos, type VolumeId } from '@moorage/contract'
+import { asPluginError, type Qos, type VolumeId } from '@moorage/contract'
 import {
   type CensusPlace,
   countStrangers,
@@ -10,7 +10,6 @@ import {
   type Strangers,
   strangersFinding,
 } from '../domain/census.ts'
-import { readQos } from '../domain/qos.ts'
 import { resourceName } from '../domain/resource.ts'
 import { type SagaDefinition, saga, type StepContext } from '../jobs/saga.ts'
 import { unseen, viewOf } from '../store/census-view.ts'
@@ -31,6 +30,7 @@ import { allHosts } from '../store/hosts.ts'
 import { allPools } from '../store/pools.ts'
 import type { Tx } from '../store/store.ts'
 import { part } from './calls.ts'
+import { pagesOf, qosDrift } from './census-look.ts'
 import type { SagaDeps } from './deps.ts'
 import { sagaHead } from './head.ts'
 
@@ -173,42 +173,6 @@ async function vectorsIn(deps: SagaDeps, place: CensusPlace): Promise<readonly S
   })
 }
 
-/** What a pool or host holds, page by page, in whatever order it tells. */
-async function* pagesOf(
-  deps: Pick<SagaDeps, 'plugins'>,
-  at: { readonly kind: 'pool' | 'host'; readonly id: string },
-  context: StepContext,
-): AsyncGenerator<CensusPlace> {
-  const { kind, id } = at
-  const call = (page: number) => part(context.call, `list/${id}/${page}`)
-  if (kind === 'pool') {
-    const { inventory } = (await deps.plugins.pool(id)).provider(context.log)
-    yield* pages(
-      async (cursor, page) => inventory.list(cursor, call(page)),
-      (items) => ({ kind, id, items }),
-    )
-  } else {
-    const { inventory } = (await deps.plugins.host(id)).adapter(context.log)
-    yield* pages(
-      async (cursor, page) => inventory.list(cursor, call(page)),
-      (items) => ({ kind, id, items }),
-    )
-  }
-}
-
-async function* pages<Item>(
-  list: (cursor: string | undefined, page: number) => Promise<Page<Item>>,
-  place: (items: readonly Item[]) => CensusPlace,
-): AsyncGenerator<CensusPlace> {
-  let cursor: string | undefined
-  for (let page = 0; ; page += 1) {
-    const { items, next } = await list(cursor, page)
-    yield place(items)
-    if (next === undefined) return
-    cursor = next
-  }
-}
-
 /** How many vectors are read at a time. */
 const AT_A_TIME = 16
 
@@ -245,12 +209,10 @@ async function readBack(
 
 /** The vector that was read of a volume, and the finding where it differs from what was applied. */
 function qosSight(pool: string, volume: ArrayQos, observed: Qos): Sight {
-  const expected = readQos(volume.qosApplied ?? volume.qosRequested)
+  const drift = qosDrift(pool, volume, observed)
+  if (drift) return { ...sightOf(drift), observed }
   const [place, object] = [resourceName('pool', pool), `qos:${volume.id}`]
-  const resources = [resourceName('volume', volume.id)]
-  if (sameQos(expected, observed)) return { place, object, observed, resources }
-  const detail = `enforces ${JSON.stringify(observed)}, applied was ${JSON.stringify(expected)}`
-  return { ...sightOf(finding({ class: 'drifted-qos', place, object, detail, resources })), observed }
+  return { place, object, observed, resources: [resourceName('volume', volume.id)] }
 }
 
 /** A volume that is not there has no vector: the inventory reports it. */

@@ -1,5 +1,7 @@
 import type { SagaDefinition } from '../jobs/saga.ts'
 import type { Tx } from '../store/store.ts'
+import { censusPurgeSaga } from './census-purge.ts'
+import { censusResolveSaga } from './census-resolve.ts'
 import { censusSaga } from './census.ts'
 import type { SagaDeps } from './deps.ts'
 import { hostMaintenanceSaga } from './host-maintenance.ts'
@@ -52,6 +54,8 @@ export function createSagas(deps: SagaDeps): ReadonlyMap<string, SagaDefinition<
     poolMaintenanceCancelSaga(deps),
     templateDeleteSaga(),
     censusSaga(deps),
+    censusResolveSaga(deps),
+    censusPurgeSaga(deps),
     recordedSaga(),
   ]
   return new Map(all.map((definition) => [definition.name, definition]))

@@ -128,9 +128,12 @@ export async function recordCounted(tx: Tx, counted: Counted): Promise<void> {
     on conflict (kind, place, object) do update set class = excluded.class, detail = excluded.detail,
       resources = excluded.resources, bytes = excluded.bytes, run_id = excluded.run_id, last_seen_at = now(),
       first_seen_at = case when census_finding.state = 'gone' then now() else census_finding.first_seen_at end,
+      recycled_at = case when census_finding.state = 'recycled' then census_finding.recycled_at end,
       resolution = case when census_finding.state = 'gone' then null else census_finding.resolution end,
       state = case when census_finding.state = 'recycled' then 'recycled'
         when census_finding.state = 'ignored' and census_finding.detail = excluded.detail
+          and census_finding.class is not distinct from excluded.class
+          and census_finding.bytes is not distinct from excluded.bytes
           and coalesce(census_finding.ignored_until > now(), true) then 'ignored'
         else 'open' end`.execute(tx)
   await sql`update census_finding set state = 'gone' where state <> 'gone' and run_id <> ${operation}

@@ -53,6 +53,14 @@ export const SETTINGS = {
     least: 0,
     most: 30 * 86_400,
   },
+  'census.recycle.retention': {
+    category: 'Advanced',
+    description: 'how long an object that a census finding recycled can be taken back before it is deleted',
+    unit: 'seconds',
+    usual: 7 * 86_400,
+    least: 60,
+    most: 365 * 86_400,
+  },
   'session.timeout': {
     category: 'Advanced',
     description: 'how long a login session may be idle before it ends',

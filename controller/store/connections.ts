@@ -98,6 +98,19 @@ export async function deleteConnectionsTo(tx: Tx, volume: string): Promise<void>
   await later(tx.deleteFrom('connection').where('sourceKind', '=', 'volume').where('sourceId', '=', volume))
 }
 
+/** The connection of access that was given, sealed as `sealConnection` does; `undefined` when none is recorded. */
+export async function sealedOf(reader: Reader, access: VolumeAccess): Promise<string | undefined> {
+  const row = await reader
+    .selectFrom('connection')
+    .select('sealed')
+    .where('sourceKind', '=', 'volume')
+    .where('sourceId', '=', access.volume)
+    .where('hostId', '=', access.host)
+    .where('state', '=', 'given')
+    .executeTakeFirst()
+  return row?.sealed?.toString('base64')
+}
+
 /** Who has, or may have, access to the volumes, with the name under which the host logs in. */
 export async function connectionsTo(
   reader: Reader,

@@ -1,9 +1,11 @@
+import { resolveFinding } from '../../operations/census-resolve.ts'
 import { runCensus } from '../../operations/census-run.ts'
+import { accountNamed } from '../../operations/ownership.ts'
 import { listFindings } from '../../store/queries/census.ts'
 import { defineCommand, OPERATORS, OPERATORS_READING, SUCCESS } from '../command.ts'
 import { given } from '../given.ts'
 import { keyword } from '../ownership.ts'
-import { choice, entity, integer } from '../params.ts'
+import { choice, date, entity, flag, integer, text } from '../params.ts'
 import { field } from '../shape.ts'
 
 const run = defineCommand({
@@ -36,6 +38,7 @@ const list = defineCommand({
     kind: choice(['orphan', 'ghost', 'drifted', 'duplicated', 'stale', 'foreign'], {
       description: 'what is wrong with the object',
     }),
+    class: text({ description: 'a class of findings, as docs/reference/census.md names them' }),
     state: choice(['open', 'ignored', 'recycled', 'gone'], { description: 'open: the last census saw it still' }),
   },
   response: {
@@ -57,13 +60,15 @@ const list = defineCommand({
       reason: field.string('why it is ignored, as whoever ignored it said'),
       ignoreduntil: field.date('until when it is ignored; absent: as long as it does not change'),
       recycled: field.date('when it was put into the recycle bin'),
+      expires: field.date('from when on what is recycled is deleted; until then adopt takes it back'),
       resolution: field.string('what was done about it last'),
       firstseen: field.date('when it was first seen'),
       lastseen: field.date('when it was last seen'),
     },
   },
   async run({ system, params: { id, kind, state, ...params }, page }) {
-    const filter = given({ ids: id === undefined ? undefined : [id], kind, state, keyword: params.keyword })
+    const { class: name, keyword: part } = params
+    const filter = given({ ids: id === undefined ? undefined : [id], kind, class: name, state, keyword: part })
     const { items, count } = await listFindings(system.store.reader, filter, page)
     const rows = items.map((finding) => ({
       id: finding.id,
@@ -81,11 +86,41 @@ const list = defineCommand({
       reason: finding.reason,
       ignoreduntil: finding.ignoredUntil,
       recycled: finding.recycledAt,
+      expires: finding.expiresAt,
       resolution: finding.resolution,
     }))
     return { list: rows, count }
   },
 })
 
+const resolve = defineCommand({
+  name: 'resolveCensusFinding',
+  kind: 'async',
+  extension: true,
+  description:
+    'Does something about a census finding, if it still holds: which actions it allows is in listCensusFindings.',
+  roles: OPERATORS,
+  params: {
+    id: entity('censusfinding', { required: true, description: 'the ID of the finding' }),
+    action: choice(['adopt', 'recycle', 'ignore', 'repair'], {
+      required: true,
+      description:
+        'adopt: make the object a volume or snapshot of an account; recycle: withdraw its access, and delete it after census.recycle.retention unless it is adopted before; ignore; repair: make back end and record agree',
+    }),
+    account: text({ description: 'adopt: the account whose it is to be; in the domain given by domainid' }),
+    domainid: entity('domain', { description: 'adopt: the domain of the account' }),
+    name: text({ description: 'adopt: its name; its ID if not given' }),
+    confirm: flag({ description: 'repair: true where it ends a machine or gives up what is lost' }),
+    reason: text({ description: 'ignore: why' }),
+    until: date({ description: 'ignore: until when; until it changes if not given' }),
+  },
+  response: SUCCESS,
+  async run({ system, caller, params: { id, action, account, domainid, ...more } }) {
+    const owner =
+      account === undefined ? undefined : await accountNamed({ system, caller }, { account, domain: domainid })
+    return resolveFinding({ system, caller }, { finding: id, action, ...given({ account: owner, ...more }) })
+  },
+})
+
 /** The commands about the census. */
-export const censusCommands = [run, list] as const
+export const censusCommands = [run, list, resolve] as const

@@ -1,5 +1,7 @@
 import { expect } from 'vitest'
+import { recycledFor } from '../../store/findings.ts'
 import { updateHost } from '../../store/hosts.ts'
+import { censusPurge } from '../census-purge.ts'
 import { poolMaintenanceCancel } from '../pool-maintenance-cancel.ts'
 import { snapshotDelete } from '../snapshot-delete.ts'
 import type { World } from './world.ts'
@@ -67,6 +69,7 @@ export async function clear(world: World): Promise<void> {
   for (const { id } of snapshots) await world.done(snapshotDelete, { snapshot: id })
   const volumes = await reader.selectFrom('volume').select('id').where('removedAt', 'is', null).execute()
   for (const { id } of volumes) await world.done(volumeDelete, { volume: id })
+  for (const { id } of await recycledFor(reader, 0)) await world.done(censusPurge, { finding: id })
   const left = [...(await world.arrays()), ...(await world.machines())]
   if (left.length > 0) throw new Error(`left over: ${JSON.stringify(left)}`)
 }

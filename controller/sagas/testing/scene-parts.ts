@@ -128,7 +128,7 @@ export async function half(world: World): Promise<Pair> {
 }
 
 /** A call under the fence of the last operation: of something that was done before, outside of any. */
-async function latest({ store }: World): Promise<Call> {
+export async function latest({ store }: World): Promise<Call> {
   const { fence } = await store.reader
     .selectFrom('operation')
     .select((row) => row.fn.max('fence').as('fence'))

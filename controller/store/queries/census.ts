@@ -1,5 +1,6 @@
 import { type Expression, type ExpressionBuilder, sql, type SqlBool } from 'kysely'
-import { allowedActions, type FindingAction, type FindingClass, isFindingClass } from '../../domain/census-classes.ts'
+import { allowedActions, type FindingAction, isFindingClass } from '../../domain/census-classes.ts'
+import { setting } from '../configurations.ts'
 import type { CensusFindingRow, Database } from '../generated/schema.ts'
 import type { Reader } from '../store.ts'
 import { containing, type Listed, NO_LIMIT, type Window } from './page.ts'
@@ -8,7 +9,7 @@ import { containing, type Listed, NO_LIMIT, type Window } from './page.ts'
 export interface FindingFilter {
   readonly ids?: readonly string[]
   readonly kind?: CensusFindingRow['kind']
-  readonly class?: FindingClass
+  readonly class?: string
   readonly state?: CensusFindingRow['state']
   /** Part of the object's name or of the place. */
   readonly keyword?: string
@@ -20,6 +21,8 @@ export interface FindingFilter {
  */
 export type FindingView = Awaited<ReturnType<typeof selectFindings>>[number] & {
   readonly actions: readonly FindingAction[]
+  /** From when on what is recycled may be deleted; absent unless it is. */
+  readonly expiresAt?: Date
 }
 
 /** A page of findings, the newest first. */
@@ -29,11 +32,16 @@ export async function listFindings(
   window: Window,
 ): Promise<Listed<FindingView>> {
   const wanted = reader.selectFrom('censusFinding').where((eb) => eb.and(conditions(eb, filter)))
-  const [{ n }, items] = await Promise.all([
+  const [{ n }, items, seconds] = await Promise.all([
     wanted.select(({ fn }) => fn.countAll<number>().as('n')).executeTakeFirstOrThrow(),
     selectFindings(reader, filter, window),
+    setting(reader, 'census.recycle.retention'),
   ])
-  return { count: n, items: items.map((item) => ({ ...item, actions: actionsOf(item) })) }
+  return { count: n, items: items.map((item) => ({ ...item, actions: actionsOf(item), ...expiry(item, seconds) })) }
+}
+
+function expiry({ state, recycledAt }: Pick<CensusFindingRow, 'state' | 'recycledAt'>, seconds: number) {
+  return state === 'recycled' && recycledAt ? { expiresAt: new Date(recycledAt.getTime() + seconds * 1000) } : {}
 }
 
 /** A finding of an older version has no class: the next census gives it one. */
