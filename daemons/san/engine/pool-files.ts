@@ -72,7 +72,8 @@ export class PoolFiles {
 
   async grow(name: string, bytes: number): Promise<void> {
     const file = await open(this.path(name), 'r+')
-    await file.truncate(bytes)
+    // Never shorter, if somebody has made it longer than it was asked to be.
+    if ((await file.stat()).size < bytes) await file.truncate(bytes)
     await file.sync()
     await file.close()
   }
