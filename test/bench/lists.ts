@@ -1,6 +1,6 @@
-import { sql } from 'kysely'
 import { makeGround, startController, type TestController } from '../../controller/testing.ts'
 import { type Bench, type BenchRow, percentile, timed } from './report.ts'
+import { fillVolumes } from './volumes.ts'
 
 const SIZES = [1_000, 100_000] as const
 const ROUNDS = 40
@@ -15,7 +15,7 @@ export const lists: Bench = {
       const ground = await makeGround(controller)
       const rows: BenchRow[] = []
       for (const size of SIZES) {
-        await fill(controller, { ...ground, size })
+        await fillVolumes(controller.store.reader, { ...ground, account: 'admin', size })
         rows.push(...(await measure(controller, size)))
       }
       return rows
@@ -23,26 +23,6 @@ export const lists: Bench = {
       await controller.stop()
     }
   },
-}
-
-/** Adds volumes straight to the database until there are `size`, each with a location, half of them attached. */
-async function fill(
-  { store }: TestController,
-  to: { readonly size: number; readonly zone: string; readonly offering: string; readonly pool: string },
-): Promise<void> {
-  await store.transact(async (tx) => {
-    await sql`
-      with made as (
-        insert into volume (id, account_id, zone_id, name, type, offering_id, bytes, qos_tier, qos_requested, state)
-        select gen_random_uuid(), (select id from account order by seq limit 1), ${to.zone}, 'volume-' || n, 'DATADISK',
-          ${to.offering}, 1073741824, 'storage', '{"totalIops":{"min":100,"max":1000}}', 'Ready'
-        from generate_series((select count(*) from volume) + 1, ${to.size}) n
-        returning id
-      )
-      insert into location (volume_id, pool_id, state, name, bytes, qos_tier)
-      select id, ${to.pool}, 'present', 'vol-' || id, 1073741824, 'storage' from made`.execute(tx)
-  })
-  await sql`analyze`.execute(store.reader)
 }
 
 async function measure(controller: TestController, size: number): Promise<readonly BenchRow[]> {

@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
+import { api } from './api.ts'
 import { audit } from './audit.ts'
 import { controllers } from './controllers.ts'
 import { census } from './census.ts'
@@ -10,7 +11,7 @@ import { pluginCall } from './plugin-call.ts'
 import { type BenchRow, printRows } from './report.ts'
 import { sanLife } from './san-life.ts'
 
-const BENCHES = [pluginCall, sanLife, operations, controllers, lists, audit, census]
+const BENCHES = [pluginCall, sanLife, operations, controllers, api, lists, audit, census]
 
 const { values, positionals } = parseArgs({ options: { json: { type: 'string' } }, allowPositionals: true })
 const unknown = positionals.filter((name) => !BENCHES.some((bench) => bench.name === name))

@@ -3,6 +3,7 @@ import { type ExpressionBuilder, sql } from 'kysely'
 import { VOLUME_STATES } from '../../domain/volume.ts'
 import type { Database } from '../generated/schema.ts'
 import type { Reader } from '../store.ts'
+import { longCount } from './long-count.ts'
 import {
   containing,
   cutPage,
@@ -66,14 +67,14 @@ export async function listVolumes(
     .limit(page.window.limit ?? NO_LIMIT)
   const { count, ids } = await cutPage(page.window, {
     ids: () => part.select('volume.id').execute(),
-    count: () => countOf(wanted),
+    count: async () => ({ n: await longCount(reader, counted(wanted)) }),
   })
   return { count, items: await volumeViews(reader, ids) }
 }
 
 /** How many volumes `filter` matches. */
 export async function countVolumes(reader: Reader, filter: VolumeFilter): Promise<number> {
-  return (await countOf(wantedVolumes(reader, filter))).n
+  return (await counted(wantedVolumes(reader, filter)).executeTakeFirstOrThrow()).n
 }
 
 function wantedVolumes(reader: Reader, filter: VolumeFilter) {
@@ -83,8 +84,8 @@ function wantedVolumes(reader: Reader, filter: VolumeFilter) {
     .where((eb) => eb.and(conditions(eb, filter)))
 }
 
-function countOf(wanted: ReturnType<typeof wantedVolumes>): Promise<{ readonly n: number }> {
-  return wanted.select(({ fn }) => fn.countAll<number>().as('n')).executeTakeFirstOrThrow()
+function counted(wanted: ReturnType<typeof wantedVolumes>) {
+  return wanted.select(({ fn }) => fn.countAll<number>().as('n'))
 }
 
 const SORTED = {
