@@ -39,3 +39,16 @@ export type Protocol = Connection['via']
 
 /** Whether writes pass. */
 export type AccessMode = 'rw' | 'ro'
+
+/**
+ * How consumers get to a pool at all, whatever of it they may read or write: what all of its connections have in common.
+ * `iscsi`: its portals, of which each leads to it. `file`: its directory, in which the file called `mark.name` reads
+ * `mark.text`, so that another directory under the same path is not mistaken for it.
+ */
+export type Reach =
+  | { readonly via: 'iscsi'; readonly portals: readonly string[] }
+  | {
+      readonly via: 'file'
+      readonly directory: string
+      readonly mark: { readonly name: string; readonly text: string }
+    }

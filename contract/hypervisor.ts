@@ -1,5 +1,5 @@
 import type { Call, Page } from './call.ts'
-import type { AccessMode, Connection, Protocol } from './connection.ts'
+import type { AccessMode, Connection, Protocol, Reach } from './connection.ts'
 import type { HostId, VmId, VolumeId } from './ids.ts'
 import type { AppliedQos, Qos, QosCapability } from './qos.ts'
 import type { Endpoint, SettingSpec } from './settings.ts'
@@ -33,6 +33,7 @@ export interface HypervisorAdapter {
   readonly stats?: DiskStatsFacet
   readonly quiesce?: QuiesceFacet
   readonly migration?: MigrationFacet
+  readonly reach?: ReachFacet
 }
 
 /** Facets of a hypervisor adapter that may be absent. */
@@ -42,6 +43,7 @@ export const HYPERVISOR_CAPABILITIES = [
   'stats',
   'quiesce',
   'migration',
+  'reach',
 ] as const satisfies readonly (keyof HypervisorAdapter)[]
 /** A name in `HYPERVISOR_CAPABILITIES`. */
 export type HypervisorCapability = (typeof HYPERVISOR_CAPABILITIES)[number]
@@ -183,6 +185,19 @@ export interface QuiesceFacet {
   freeze(vm: VmId, options: { readonly withinMs: number }, call: Call): Promise<{ readonly filesystems: number }>
   /** `held` is false when the host had thawed on its own: whatever was taken is not consistent. */
   thaw(vm: VmId, call: Call): Promise<{ readonly held: boolean; readonly frozenMs: number }>
+}
+
+/** Whether a host gets to a pool. `why` it does not is for operators. */
+export type Reached = { readonly reached: true } | { readonly reached: false; readonly why: string }
+
+/** Optional facet: whether disks of a pool can be attached at all, before any is. Without it that shows with the first one. */
+export interface ReachFacet {
+  /**
+   * Makes ready what all disks of such a pool need on the host, if anything, and looks whether the host gets there.
+   * Idempotent; fenced by nothing. That it does not get there is an answer, no error. `UNSUPPORTED`, effect `none`, for a
+   * protocol that the host does not accept.
+   */
+  prepare(reach: Reach, call: Call): Promise<Reached>
 }
 
 /** What the source says of a machine, for the destination to make the same. Plain data; only the adapter reads it. */

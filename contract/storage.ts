@@ -1,5 +1,5 @@
 import type { Call, Page } from './call.ts'
-import type { AccessMode, Connection, Protocol } from './connection.ts'
+import type { AccessMode, Connection, Protocol, Reach } from './connection.ts'
 import type { HostId, SnapshotId, VolumeId } from './ids.ts'
 import type { AppliedQos, Qos, QosCapability } from './qos.ts'
 import type { Endpoint, SettingSpec } from './settings.ts'
@@ -90,6 +90,8 @@ export interface PoolReport {
   readonly usedBytes: number
   readonly iops?: number
   readonly version: string
+  /** How consumers get there; absent: nobody can tell before there is a connection. */
+  readonly reach?: Reach
 }
 
 /** Mandatory facet: what the pool is. */

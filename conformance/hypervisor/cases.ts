@@ -6,6 +6,7 @@ import { facetCases } from './facets.ts'
 import { fenceCases } from './fences.ts'
 import { hostCases } from './hosts.ts'
 import { migrationCases } from './migration.ts'
+import { reachCases } from './reach.ts'
 import { runHypervisorCase } from './run.ts'
 import { strangerCases } from './strangers.ts'
 import type { HypervisorSubject } from './subject.ts'
@@ -22,6 +23,7 @@ export const hypervisorCases: readonly HypervisorCase[] = [
   ...throttleCases,
   ...facetCases,
   ...migrationCases,
+  ...reachCases,
   ...strangerCases,
 ]
 

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import {
   checkNames,
   checkNoIo,
@@ -8,6 +10,7 @@ import {
   checkUrls,
   checkWrongSecret,
 } from '../plugin.ts'
+import { NotApplicable } from '../runner.ts'
 import type { StorageCase } from './context.ts'
 
 /** Promises of `StoragePlugin.open`, `pools` and `limits`. */
@@ -30,6 +33,21 @@ export const poolCases: readonly StorageCase[] = [
     async run(c) {
       const [ours, theirs] = [await c.provider.pools.report(c.call()), await c.stranger.pools.report(c.call())]
       assert.equal(ours.identity, theirs.identity)
+    },
+  },
+  {
+    name: 'what a pool says of the way to it is what its connections say',
+    needs: [],
+    async run(c) {
+      const { reach } = await c.provider.pools.report(c.call())
+      if (!reach) throw new NotApplicable('the pool does not say how it is reached')
+      const { connection } = await c.exposed({ kind: 'volume', id: (await c.volume()).id })
+      assert.equal(reach.via, connection.via)
+      if (connection.via === 'iscsi' && reach.via === 'iscsi') assert.ok(reach.portals.includes(connection.portal))
+      if (connection.via !== 'file' || reach.via !== 'file') return
+      assert.ok(connection.path.startsWith(`${reach.directory}/`), `${connection.path} is elsewhere`)
+      const mark = await readFile(join(reach.directory, reach.mark.name), 'utf8')
+      assert.equal(mark.trim(), reach.mark.text)
     },
   },
   {

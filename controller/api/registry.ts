@@ -19,6 +19,7 @@ import { limitCommands } from './commands/limits.ts'
 import { operationCommands } from './commands/operations.ts'
 import { timelineCommands } from './commands/operation-timeline.ts'
 import { podCommands } from './commands/pods.ts'
+import { poolHostCommands } from './commands/pool-hosts.ts'
 import { poolCommands } from './commands/pools.ts'
 import { providerCommands } from './commands/providers.ts'
 import { serviceOfferingCommands } from './commands/service-offerings.ts'
@@ -46,6 +47,7 @@ export const COMMANDS: readonly Command[] = [
   ...hostCommands,
   ...providerCommands,
   ...poolCommands,
+  ...poolHostCommands,
   ...capacityCommands,
   ...diskOfferingCommands,
   ...serviceOfferingCommands,

@@ -13,6 +13,7 @@ import { probe } from './probe.ts'
 import { readRegistration, type Registration } from './settings.ts'
 import { type By, note } from './submit.ts'
 import { unlessTaken } from './taken.ts'
+import { askAround } from './ways.ts'
 
 /** A host to register. `cluster` absent: the only cluster of the pod that fits. */
 export interface HostRequest {
@@ -30,7 +31,7 @@ export interface HostRequest {
 }
 
 /**
- * Registers a host that has just proven who it is, and answers its id. Refuses, with nothing stored: a url that no
+ * Registers a host that has just proven who it is, asks it whether it gets to the pools of its cluster, and answers its id. Refuses, with nothing stored: a url that no
  * hypervisor plug-in answers to, a setting that is wrong, a place that does not fit together, a host that does not answer
  * or denies, a host that is registered already. Callers are operators.
  */
@@ -46,9 +47,11 @@ export async function addHost(by: By, request: HostRequest): Promise<string> {
     owner: installation,
   }
   const report = await probe('The host', (call) => plugins.probeHost(plugin.name, endpoint, call))
-  return await unlessTaken('The host that parameter url names is registered already', () =>
+  const id = await unlessTaken('The host that parameter url names is registered already', () =>
     store.transact((tx) => add(by, tx, { request, plugin, registration, report })),
   )
+  await askAround(by.system, { host: id })
+  return id
 }
 
 async function add(

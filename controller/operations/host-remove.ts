@@ -1,5 +1,6 @@
 import { Refusal } from '../domain/failures.ts'
 import { lockHost, updateHost } from '../store/hosts.ts'
+import { forgetWays } from '../store/pool-reach.ts'
 import { hostStanding } from '../store/queries/standing.ts'
 import { certain } from './certain.ts'
 import { type By, note } from './submit.ts'
@@ -21,6 +22,7 @@ export async function removeHost(by: By, id: string): Promise<void> {
         `Host ${host.name} cannot be deleted: it still has access to ${host.connections} volumes`,
       )
     await updateHost(tx, id, { removedAt: new Date() })
+    await forgetWays(tx, { host: id })
     await note(tx, by, {
       type: 'HOST.DELETE',
       description: `Removed host ${host.name}`,

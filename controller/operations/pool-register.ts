@@ -12,6 +12,7 @@ import { probe } from './probe.ts'
 import { readRegistration, type Registration } from './settings.ts'
 import { type By, note } from './submit.ts'
 import { unlessTaken } from './taken.ts'
+import { askAround } from './ways.ts'
 
 /** A pool to register. Bytes, IOPS per second. `provider` absent: found by the scheme of the url. */
 export interface PoolRequest {
@@ -31,7 +32,7 @@ export interface PoolRequest {
 }
 
 /**
- * Registers a pool that has just proven who it is, and answers its id. Refuses, with nothing stored: an unknown provider,
+ * Registers a pool that has just proven who it is, asks the hosts of its scope whether they get there, and answers its id. Refuses, with nothing stored: an unknown provider,
  * a setting that is wrong, a place that does not fit together, an array that does not answer or denies, a pool that is
  * registered already. Callers are operators.
  */
@@ -51,9 +52,11 @@ export async function registerPool(by: By, request: PoolRequest): Promise<string
   await transact(store.reader, (tx) => checkPlace(tx, request, scope))
   const report = await probe('The array', (call) => plugins.probePool(plugin.name, endpoint, call))
   const what = { request, plugin, registration, scope, hypervisor, report }
-  return await unlessTaken('The pool that parameter url names is registered already', () =>
+  const id = await unlessTaken('The pool that parameter url names is registered already', () =>
     store.transact((tx) => add(by, tx, what)),
   )
+  await askAround(by.system, { pool: id })
+  return id
 }
 
 async function add(

@@ -2,6 +2,7 @@ import { Refusal } from '../domain/failures.ts'
 import { next } from '../domain/machine.ts'
 import { POOL_MACHINE } from '../domain/pool.ts'
 import { volumeDelete } from '../sagas/volume-delete.ts'
+import { forgetWays } from '../store/pool-reach.ts'
 import { lockPool, updatePool } from '../store/pools.ts'
 import { poolStanding } from '../store/queries/standing.ts'
 import type { Tx } from '../store/store.ts'
@@ -29,6 +30,7 @@ export async function removePool(by: By, { pool: id, forced }: PoolRemoval): Pro
     if (pool.snapshots > 0)
       throw new Refusal('INVALID', `Storage pool ${pool.name} cannot be deleted: it holds ${pool.snapshots} snapshots`)
     await updatePool(tx, id, { state: pool.removed, removedAt: new Date() })
+    await forgetWays(tx, { pool: id })
     await note(tx, by, {
       type: 'STORAGE.POOL.DELETE',
       description: `Removed storage pool ${pool.name}`,

@@ -1,11 +1,11 @@
 import { Refusal } from '../domain/failures.ts'
 import { unfit } from '../placement/choose-host.ts'
-import { hostRequest } from '../sagas/choosing.ts'
+import { hostRequest, knownOf } from '../sagas/choosing.ts'
 import { hostLoads } from '../sagas/facts.ts'
 import { servingPools } from '../sagas/start-begin.ts'
 import { vmMigrate } from '../sagas/vm-migrate.ts'
 import { attachmentsOfVm } from '../store/attachments.ts'
-import { allHosts, hostById, memoryInUse } from '../store/hosts.ts'
+import { allHosts, hostById } from '../store/hosts.ts'
 import { locationsOf } from '../store/locations.ts'
 import { vmStanding } from '../store/queries/standing.ts'
 import { vmById } from '../store/vms.ts'
@@ -69,7 +69,7 @@ export async function migrationTargets(system: System, id: string): Promise<read
     const disks = (await attachmentsOfVm(tx, vm.id)).map(({ volumeId }) => volumeId)
     const pools = await servingPools(system, tx, await locationsOf(tx, disks))
     const request = await hostRequest(tx, { vm, disks: disks.length, pools })
-    const loads = await hostLoads(system, rows, await memoryInUse(tx, vm.zoneId))
+    const loads = await hostLoads(system, rows, await knownOf(tx, vm.zoneId, rows))
     const others = loads.filter((load) => load.id !== from)
     return others.map((load) => {
       const why = unfit({ ...request, from: { host: from, plugin: source.plugin } }, load)

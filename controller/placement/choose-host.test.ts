@@ -12,6 +12,7 @@ const HOST: HostLoad = {
   accepts: ['iscsi'],
   limits: { maxDisksPerVm: 4 },
   can: new Set(),
+  cutOff: new Set(),
   state: 'Up',
   resourceState: 'Enabled',
   tags: [],
@@ -20,6 +21,7 @@ const HOST: HostLoad = {
   usedMemoryBytes: 0,
 }
 const POOL = {
+  id: 'pool',
   zoneId: 'zone',
   scope: 'ZONE',
   clusterId: null,
@@ -44,6 +46,7 @@ describe('a host is refused', () => {
     ['runs VMware', {}, { hypervisor: 'VMware' }],
     ['is Alert', {}, { state: 'Alert' }],
     ['is Maintenance', {}, { resourceState: 'Maintenance' }],
+    ['is cut off from a pool of the volumes', {}, { cutOff: new Set(['pool']) }],
     ['lacks tag gpu', { tags: ['gpu'] }, {}],
     ['has 8 CPUs, 9 are needed', { cpus: 9 }, {}],
     ['has 1073741824 bytes of memory left, 4294967296 are needed', {}, { usedMemoryBytes: 15 * GIB }],

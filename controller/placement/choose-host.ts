@@ -21,7 +21,10 @@ export interface HostRequest {
   readonly memoryBytes: number
   readonly tags: readonly string[]
   readonly disks: number
-  readonly pools: readonly Pick<PoolFacts, 'zoneId' | 'scope' | 'clusterId' | 'hostId' | 'hypervisor' | 'protocols'>[]
+  readonly pools: readonly Pick<
+    PoolFacts,
+    'id' | 'zoneId' | 'scope' | 'clusterId' | 'hostId' | 'hypervisor' | 'protocols'
+  >[]
   /** Only this host will do. */
   readonly host?: string
   /** Where it ran last: preferred when it fits. */
@@ -72,6 +75,7 @@ export function unfit(request: HostRequest, host: HostLoad): string | undefined 
   if (host.limits.maxDisksPerVm < request.disks)
     return `takes ${host.limits.maxDisksPerVm} disks per VM, ${request.disks} are needed`
   if (request.pools.some((pool) => !reaches(host, pool))) return 'does not reach a pool of the volumes'
+  if (request.pools.some((pool) => host.cutOff.has(pool.id))) return 'is cut off from a pool of the volumes'
   if (request.pools.some((pool) => !speaks(host, pool))) return 'does not speak the protocol of a pool of the volumes'
   return undefined
 }

@@ -46,6 +46,8 @@ export interface HostFacts {
   readonly accepts: readonly Protocol[]
   readonly limits: HypervisorLimits
   readonly can: ReadonlySet<HypervisorCapability>
+  /** Pools to which it said that it does not get, whatever their scope. */
+  readonly cutOff: ReadonlySet<string>
 }
 
 /** Where a volume should be put. */

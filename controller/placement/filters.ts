@@ -48,12 +48,10 @@ const source: Filter = (request, pool) => {
 const reach: Filter = (request, pool) => {
   if (pool.zoneId !== request.zoneId) return verdict('reach', false, 'is in another zone')
   if (!request.hosts) return verdict('reach', true, 'is in the zone')
-  const passed = request.hosts.some((host) => reaches(host, pool))
-  return verdict(
-    'reach',
-    passed,
-    passed ? 'is within reach of a host' : `has scope ${pool.scope}, out of reach of the host`,
-  )
+  const near = request.hosts.filter((host) => reaches(host, pool))
+  if (near.length === 0) return verdict('reach', false, `has scope ${pool.scope}, out of reach of the host`)
+  const passed = near.some(({ cutOff }) => !cutOff.has(pool.id))
+  return verdict('reach', passed, passed ? 'is within reach of a host' : 'the host is cut off from it')
 }
 
 const protocol: Filter = (request, pool) => {

@@ -52,6 +52,7 @@ const HOST: HostFacts = {
   accepts: ['iscsi'],
   limits: { maxDisksPerVm: 16, qos: THROTTLE },
   can: new Set(['throttle'] as const),
+  cutOff: new Set(),
 }
 const REQUEST: PlacementRequest = {
   zoneId: 'zone',

@@ -95,6 +95,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
   'migration.arrive': vmOf(firstArgument),
   'migration.abandon': (answer) => (typeof field(answer, 'arrived') === 'boolean' ? undefined : 'neither yes nor no'),
   'migration.resume': vmOf(firstArgument),
+  'reach.prepare': (answer) => (typeof field(answer, 'reached') === 'boolean' ? undefined : 'neither yes nor no'),
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -6,7 +6,7 @@ import { type HypervisorAdapter, PluginError } from '@moorage/contract'
  * `none`. What it says of itself is asked of the host.
  */
 export function givenUp(adapter: HypervisorAdapter): HypervisorAdapter {
-  const { resize, throttle, stats, quiesce, migration } = adapter
+  const { resize, throttle, stats, quiesce, migration, reach } = adapter
   return {
     accepts: adapter.accepts,
     limits: adapter.limits,
@@ -28,6 +28,7 @@ export function givenUp(adapter: HypervisorAdapter): HypervisorAdapter {
         resume: refuse,
       },
     }),
+    ...(reach && { reach: { prepare: refuse } }),
   }
 }
 

@@ -4,6 +4,7 @@ import { createAuditSeal } from './audit-seal.ts'
 import { censusClock } from './census-clock.ts'
 import { hostReport } from './host-report.ts'
 import { operationRetention } from './operation-retention.ts'
+import { poolReach } from './pool-reach.ts'
 import { poolReport } from './pool-report.ts'
 import { qosObserved } from './qos-observed.ts'
 import type { Reconciler, ReconcilerDeps, Turn } from './reconciler.ts'
@@ -92,6 +93,7 @@ function everyReconciler(): readonly Reconciler[] {
     createVmState(),
     vmRestart,
     poolReport,
+    poolReach,
     volumeExpunge,
     recycleBin,
     unfinished,

@@ -50,6 +50,7 @@ export const NAMES = [
   'vm-state',
   'vm-restart',
   'pool-report',
+  'pool-reach',
   'volume-expunge',
   'unfinished',
   'qos-observed',

@@ -9,6 +9,7 @@ import { attachmentOf, attachmentsOfVm } from '../store/attachments.ts'
 import type { LocationRow, VmRow, VolumeRow } from '../store/generated/schema.ts'
 import { allHosts, hostById } from '../store/hosts.ts'
 import { locationsOf } from '../store/locations.ts'
+import { cutOffPools } from '../store/pool-reach.ts'
 import { pinPools } from '../store/pools.ts'
 import type { Tx } from '../store/store.ts'
 import type { SagaDeps } from './deps.ts'
@@ -55,7 +56,8 @@ export async function deviceIdFor(tx: Tx, vm: VmRow, asked: number | undefined):
 export async function hostOf(deps: Opening, tx: Tx, vm: VmRow): Promise<Reader> {
   const row = vm.hostId === null ? undefined : await hostById(tx, vm.hostId)
   if (!row) throw new Refusal('UNAVAILABLE', `The host of virtual machine ${vm.id} is not available`)
-  return { facts: await hostFacts(deps, row), initiator: row.initiator }
+  const cutOff = await cutOffPools(tx, [row.id])
+  return { facts: await hostFacts(deps, row, cutOff.get(row.id)), initiator: row.initiator }
 }
 
 /** Hosts on which a stopped VM could start, as far as its volumes decide. */
@@ -70,7 +72,11 @@ export async function possibleHosts(deps: Opening, tx: Tx, vm: VmRow): Promise<r
   const hosts = (await allHosts(tx, vm.zoneId)).filter(
     ({ hypervisor }) => hypervisor.toLowerCase() === vm.hypervisor.toLowerCase(),
   )
-  return (await Promise.all(hosts.map((row) => hostFacts(deps, row)))).filter((host) =>
+  const cutOff = await cutOffPools(
+    tx,
+    hosts.map(({ id }) => id),
+  )
+  return (await Promise.all(hosts.map((row) => hostFacts(deps, row, cutOff.get(row.id))))).filter((host) =>
     pools.every((pool) => reaches(host, pool) && speaks(host, pool)),
   )
 }

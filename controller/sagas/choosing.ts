@@ -3,6 +3,7 @@ import { chooseHost, type HostLoad, type HostRequest } from '../placement/choose
 import type { PoolFacts } from '../placement/facts.ts'
 import type { VmRow } from '../store/generated/schema.ts'
 import { lockHosts, memoryInUse } from '../store/hosts.ts'
+import { cutOffPools } from '../store/pool-reach.ts'
 import type { Tx } from '../store/store.ts'
 import { offeringById } from '../store/volumes.ts'
 import type { SagaDeps } from './deps.ts'
@@ -37,7 +38,13 @@ export async function lockedLoads(
   zone: string,
 ): Promise<readonly ChosenHost[]> {
   const rows = await lockHosts(tx, zone)
-  return hostLoads(deps, rows, await memoryInUse(tx, zone))
+  return hostLoads(deps, rows, await knownOf(tx, zone, rows))
+}
+
+/** What is recorded of hosts beside their rows, for `hostLoads`. */
+export async function knownOf(tx: Tx, zone: string, rows: readonly { readonly id: string }[]) {
+  const ids = rows.map(({ id }) => id)
+  return { memory: await memoryInUse(tx, zone), cutOff: await cutOffPools(tx, ids) }
 }
 
 /** The host that `chooseHost` takes. Throws `Refusal` `NO_CAPACITY` with `sentence`, and internally every host's reason. */

@@ -67,21 +67,25 @@ function rowFacts(row: PoolRow, volumes: number): Omit<PoolFacts, 'protocols' | 
   }
 }
 
-/** What placement needs to know of a host. No I/O to it. */
-export async function hostFacts(deps: Opening, row: HostRow): Promise<HostFacts> {
+/** What placement needs to know of a host; `cutOff` as `cutOffPools` says. No I/O to it. */
+export async function hostFacts(
+  deps: Opening,
+  row: HostRow,
+  cutOff: ReadonlySet<string> = new Set(),
+): Promise<HostFacts> {
   const host = await deps.plugins.openHost(hostRegistration(deps.store, row))
   const { id, name, zoneId, clusterId, hypervisor } = row
-  return { id, name, zoneId, clusterId, hypervisor, accepts: host.accepts, limits: host.limits, can: host.can }
+  return { id, name, zoneId, clusterId, hypervisor, accepts: host.accepts, limits: host.limits, can: host.can, cutOff }
 }
 
 /**
- * As `hostFacts`, of hosts among which one is chosen, with what runs there. One whose plug-in cannot be used on this
+ * As `hostFacts`, of hosts among which one is chosen, with the memory of what runs there. One whose plug-in cannot be used on this
  * controller is not in service here.
  */
 export async function hostLoads(
   deps: Opening,
   rows: readonly HostRow[],
-  usedMemoryBytes: ReadonlyMap<string, number>,
+  known: { readonly memory: ReadonlyMap<string, number>; readonly cutOff: ReadonlyMap<string, ReadonlySet<string>> },
 ): Promise<readonly (HostLoad & { readonly initiator: string })[]> {
   return Promise.all(
     rows.map(async (row) => {
@@ -93,13 +97,13 @@ export async function hostLoads(
         cpus,
         memoryBytes,
         initiator,
-        usedMemoryBytes: usedMemoryBytes.get(row.id) ?? 0,
+        usedMemoryBytes: known.memory.get(row.id) ?? 0,
       }
       try {
-        return { ...(await hostFacts(deps, row)), ...more, state }
+        return { ...(await hostFacts(deps, row, known.cutOff.get(row.id))), ...more, state }
       } catch (thrown) {
         const { id, name, zoneId, clusterId, hypervisor } = row
-        const nothing = { accepts: [], limits: { maxDisksPerVm: 0 }, can: new Set<never>() }
+        const nothing = { accepts: [], limits: { maxDisksPerVm: 0 }, can: new Set<never>(), cutOff: new Set<never>() }
         const closed = `closed on this controller: ${asPluginError(thrown).message}`
         return { id, name, zoneId, clusterId, hypervisor, ...nothing, ...more, state: closed }
       }

@@ -2,6 +2,7 @@ import { derivedId } from '../domain/derived-id.ts'
 import type { Jobs } from '../jobs/jobs.ts'
 import { recordEvent } from '../store/events.ts'
 import { giveHostUp, lockHost } from '../store/hosts.ts'
+import { forgetWays } from '../store/pool-reach.ts'
 import type { Tx } from '../store/store.ts'
 import { vmsOn } from '../store/vms.ts'
 import { submitInternal } from './internal.ts'
@@ -20,6 +21,7 @@ export async function loseHost(
   const host = await lockHost(tx, id)
   if (!host) return false
   await giveHostUp(tx, id, dead || host.dead)
+  await forgetWays(tx, { host: id })
   for (const vm of await vmsOn(tx, id)) {
     // One for each time that its host is lost, or declared dead.
     const operation = derivedId('lost', id, vm.id, String(vm.generation), String(dead))

@@ -70,8 +70,11 @@ export async function setThrottle(machine: Machine, limits: object, call: Call):
   }
 }
 
-/** QEMU logs in on its main loop, which a portal that swallows packets would hold for minutes. So it is tried from here. */
-async function reach(portal: string, call: Call): Promise<void> {
+/**
+ * Opens a connection to a portal and closes it. Throws `UNAVAILABLE`, effect `none`. QEMU logs in on its main loop, which a
+ * portal that swallows packets would hold for minutes: so it is tried from here before.
+ */
+export async function reach(portal: string, call: Call): Promise<void> {
   const socket = net.connect(parsePortal(portal))
   const timeoutMs = timeLeft(call, PORTAL_TIMEOUT_MS)
   try {

@@ -1,3 +1,4 @@
+import { isAbsolute } from 'node:path'
 import {
   type Chap,
   type Connection,
@@ -6,6 +7,7 @@ import {
   type Qos,
   QOS_AXES,
   type QosRate,
+  type Reach,
   type VmId,
   type VmSpec,
   type VolumeId,
@@ -140,6 +142,23 @@ function connection(value: unknown): Connection {
     default:
       throw new PluginError('UNSUPPORTED', `this host does not attach disks over '${via}'`, 'none')
   }
+}
+
+/** How disks of a pool are reached. */
+export function reach(value: unknown): Reach {
+  const from = fields(value, 'reach')
+  const via = text(from, 'via')
+  if (via === 'iscsi') {
+    const portals = from['portals']
+    if (!Array.isArray(portals) || portals.length === 0) return invalid('reach.portals', 'a list of portals')
+    return { via, portals: portals.map((portal: unknown) => text({ portal }, 'portal')) }
+  }
+  if (via !== 'file') throw new PluginError('UNSUPPORTED', `this host does not attach disks over '${via}'`, 'none')
+  const mark = fields(from['mark'], 'reach.mark')
+  const [directory, name] = [text(from, 'directory'), text(mark, 'name')]
+  if (!isAbsolute(directory)) return invalid('reach.directory', 'an absolute path')
+  if (name.includes('/')) return invalid('reach.mark.name', 'a name without slashes')
+  return { via, directory, mark: { name, text: text(mark, 'text') } }
 }
 
 function chap(value: unknown): Chap {

@@ -34,12 +34,14 @@ import {
   integer,
   isVmId,
   qos,
+  reach,
   text,
   vmId,
   vmSpec,
   volumeId,
 } from './parse.ts'
 import { bearsMark, type ProcessRef } from './qemu-process.ts'
+import { prepareReach } from './reach.ts'
 import { getVm, rebootVm, startVm, stopAll, stopVm } from './vms.ts'
 
 /** A freeze longer than this is no freeze but an outage. */
@@ -84,6 +86,7 @@ function machineMethods(hostd: Hostd): Readonly<Record<string, Method>> {
       const { from, owner } = request(args)
       return rebootVm(hostd, { id: vmId(from, 'id'), owner }, call)
     },
+    'reach/prepare': async (args: unknown, call: Call) => prepareReach(reach(request(args).from['reach']), call),
     'inventory/list': (args: unknown, call: Call) => inventory(hostd, request(args).owner, call),
     'inventory/remove': (args: unknown, call: Call) => {
       const { from, owner } = request(args)

@@ -90,6 +90,7 @@ function serviceTasks(san: San, about: About): Readonly<Record<string, Task>> {
       ...(await san.files.space()),
       iops: san.iops,
       version: `moorage linux-san ${about.version}`,
+      reach: { via: 'iscsi', portals: [san.portal] },
     }),
     'access/expose': (args, caller) => expose(san, exposure(args['exposure']), caller),
     'access/withdraw': (args, caller) => {

@@ -42,7 +42,8 @@ CREATE TABLE sessions(
 CREATE INDEX sessionsByExposure ON sessions(array, exposure);
 
 CREATE TABLE hosts(
-  name TEXT PRIMARY KEY, cpus INTEGER NOT NULL, memoryBytes INTEGER NOT NULL, initiator TEXT NOT NULL
+  name TEXT PRIMARY KEY, cpus INTEGER NOT NULL, memoryBytes INTEGER NOT NULL, initiator TEXT NOT NULL,
+  cutOff TEXT NOT NULL DEFAULT '[]'
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE vms(
   host TEXT NOT NULL, id TEXT NOT NULL, owner TEXT NOT NULL, name TEXT NOT NULL, cpus INTEGER NOT NULL,

@@ -50,6 +50,7 @@ export function remoteHypervisor(options: {
       abandon: (vm, call) => send('migration/abandon', { vm }, call),
       resume: (vm, call) => send('migration/resume', { vm }, call),
     },
+    reach: { prepare: (reach, call) => send('reach/prepare', { reach }, call) },
   }
   return { ...mandatory, ...Object.fromEntries(options.can.map((name) => [name, optional[name]])) }
 }

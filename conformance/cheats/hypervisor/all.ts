@@ -5,6 +5,7 @@ import { facetCheats } from './facets.ts'
 import { fenceCheats } from './fences.ts'
 import { hostCheats } from './hosts.ts'
 import { migrationCheats } from './migration.ts'
+import { reachCheats } from './reach.ts'
 import { strangerCheats } from './strangers.ts'
 import { vmCheats } from './vms.ts'
 
@@ -17,5 +18,6 @@ export const hypervisorCheats: readonly HypervisorCheat[] = [
   ...diskCheats,
   ...facetCheats,
   ...migrationCheats,
+  ...reachCheats,
   ...strangerCheats,
 ]

@@ -20,6 +20,17 @@ export const poolCheats: readonly StorageCheat[] = [
       },
     },
   })),
+  provider(
+    'sends hosts to a portal that none of its connections has',
+    'what a pool says of the way to it is what its connections say',
+    (honest) => ({
+      pools: {
+        async report(call) {
+          return { ...(await honest.pools.report(call)), reach: { via: 'iscsi', portals: ['192.0.2.1:3260'] } }
+        },
+      },
+    }),
+  ),
   provider('names a limit that is no number of bytes', 'limits are numbers that fit together', () => ({
     limits: { minVolumeBytes: 0.5 },
   })),

@@ -522,6 +522,16 @@ export interface CensusSeenTable {
   observed: unknown | null
 }
 
+/** Row of table `pool_reach`. */
+export interface PoolReachTable {
+  poolId: string
+  hostId: string
+  reached: boolean
+  why: string
+  since: Generated<Date>
+  askedAt: Generated<Date>
+}
+
 /** All tables, for Kysely with the camel-case plug-in. */
 export interface Database {
   installation: InstallationTable
@@ -558,6 +568,7 @@ export interface Database {
   auditRecord: AuditRecordTable
   auditChain: AuditChainTable
   censusSeen: CensusSeenTable
+  poolReach: PoolReachTable
 }
 
 /** `installation` as selected. */
@@ -628,3 +639,5 @@ export type AuditRecordRow = Selectable<AuditRecordTable>
 export type AuditChainRow = Selectable<AuditChainTable>
 /** `census_seen` as selected. */
 export type CensusSeenRow = Selectable<CensusSeenTable>
+/** `pool_reach` as selected. */
+export type PoolReachRow = Selectable<PoolReachTable>

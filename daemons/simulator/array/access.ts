@@ -2,7 +2,7 @@ import { createHash, randomInt } from 'node:crypto'
 import { type AccessMode, type Chap, type Connection, PluginError, type Source } from '@moorage/contract'
 import { fields, oneOf, text, uuid } from '../check.ts'
 import type { Store } from '../store.ts'
-import { type ArrayRequest, readSource, sourceKey } from './array.ts'
+import { type ArrayRequest, portalOf, readSource, sourceKey } from './array.ts'
 import { sourceImage } from './volumes.ts'
 
 /** LUN under which every target shows its one source. */
@@ -87,11 +87,6 @@ export function removeExposure(store: Store, row: Pick<ExposureRow, 'array' | 'k
 /** The exposure under a key. */
 export function findExposure(store: Store, array: string, key: string): ExposureRow | undefined {
   return store.one<ExposureRow>('SELECT * FROM exposures WHERE array = ? AND key = ?', array, key)
-}
-
-/** Address of the portal of an array; it leads to the array inside this process and nowhere else. */
-export function portalOf(array: string): string {
-  return `${array}:3260`
 }
 
 /** The iSCSI name of the target of one source. */

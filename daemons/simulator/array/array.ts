@@ -80,8 +80,7 @@ export function ensureArray(
   return ensureArray(store, { name })
 }
 
-/** The array of a name; `undefined` when nobody has named it yet. */
-export function findArray(store: Store, name: string): ArrayRow | undefined {
+function findArray(store: Store, name: string): ArrayRow | undefined {
   return store.one<ArrayRow>('SELECT * FROM arrays WHERE name = ?', name)
 }
 
@@ -98,6 +97,19 @@ export function arrayRequest(store: Store, args: Fields, call: Call): ArrayReque
   return { store, array, owner: text(args['owner'], 'owner'), args, call }
 }
 
+/** Ends the address of every portal. */
+const PORT = ':3260'
+
+/** Address of the portal of an array; it leads to the array inside this process and nowhere else. */
+export function portalOf(array: string): string {
+  return `${array}${PORT}`
+}
+
+/** The array at a portal; `undefined` where nothing listens. */
+export function arrayAt(store: Store, portal: string): ArrayRow | undefined {
+  return portal.endsWith(PORT) ? findArray(store, portal.slice(0, -PORT.length)) : undefined
+}
+
 /** Method `pools/report`. */
 export function reportPool({ store, array }: ArrayRequest): object {
   return {
@@ -106,6 +118,7 @@ export function reportPool({ store, array }: ArrayRequest): object {
     usedBytes: array.usedBytes,
     iops: array.iops,
     version: 'simulator 1',
+    reach: { via: 'iscsi', portals: [portalOf(array.name)] },
   }
 }
 

@@ -3,15 +3,13 @@ import { type Connection, PluginError, type Source } from '@moorage/contract'
 import { fields, invalid, oneOf, text, whole } from '../check.ts'
 import { readImage, writeImage } from '../layers.ts'
 import type { Store } from '../store.ts'
-import { findArray } from './array.ts'
-import { type ExposureRow, findChap, findExposure, LUN, portalOf, targetOf } from './access.ts'
+import { arrayAt } from './array.ts'
+import { type ExposureRow, findChap, findExposure, LUN, targetOf } from './access.ts'
 import { heldBack } from './pace.ts'
 import { enforcedQos, findVolume } from './volumes.ts'
 
 /** A connection over iSCSI: the only kind that leads to a simulated array. */
 export type IscsiConnection = Extract<Connection, { readonly via: 'iscsi' }>
-
-const PORT = portalOf('')
 
 /** Reads a connection; throws `UNSUPPORTED` for anything but iSCSI. */
 export function readConnection(value: unknown, name: string): IscsiConnection {
@@ -36,9 +34,9 @@ export function readConnection(value: unknown, name: string): IscsiConnection {
  * initiator that the target does not admit or CHAP that does not match, `NOT_FOUND` for another LUN.
  */
 export function login(store: Store, connection: IscsiConnection): string {
-  const name = connection.portal.endsWith(PORT) ? connection.portal.slice(0, -PORT.length) : ''
-  const array = findArray(store, name)
+  const array = arrayAt(store, connection.portal)
   if (!array) throw new PluginError('UNAVAILABLE', `nothing listens at ${connection.portal}`, 'none')
+  const { name } = array
   const exposure = store
     .all<ExposureRow>('SELECT * FROM exposures WHERE array = ? AND initiator = ?', name, connection.initiator)
     .find((row) => targetOf(name, sourceOf(row)) === connection.iqn)

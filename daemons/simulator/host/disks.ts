@@ -13,6 +13,7 @@ import { clampQos, readQos } from '../qos.ts'
 import type { Store } from '../store.ts'
 import { capacity, type IscsiConnection, isOpen, login, logout, readConnection } from '../array/sessions.ts'
 import { HOST_QOS, type HostRequest, MOST_DISKS } from './host.ts'
+import { whyNot } from './reach.ts'
 
 /** A disk as it is stored: one volume in one machine. */
 export interface DiskRow {
@@ -62,6 +63,8 @@ export function openDisk({ store, host }: HostRequest, vm: VmId, wanted: Wanted)
   const other = disks.find((disk) => disk.deviceId === wanted.deviceId)
   if (other) throw conflict(`device ${wanted.deviceId} of ${vm} is volume ${other.volume}`)
   if (disks.length >= MOST_DISKS) throw new PluginError('LIMIT', `${vm} has ${MOST_DISKS} disks already`, 'none')
+  const fault = whyNot({ store, host }, wanted.connection.portal)
+  if (fault !== undefined) throw new PluginError('UNAVAILABLE', fault, 'none')
   const session = login(store, wanted.connection)
   store.run(
     `INSERT INTO disks(host, vm, volume, generation, deviceId, serial, mode, connection, session, bytes, throttle)

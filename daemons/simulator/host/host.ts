@@ -1,5 +1,5 @@
 import type { Call, QosCapability } from '@moorage/contract'
-import { type Fields, label, text, whole } from '../check.ts'
+import { type Fields, invalid, label, text, whole } from '../check.ts'
 import type { Store } from '../store.ts'
 
 /** Disks of one machine, the root disk included. */
@@ -18,6 +18,8 @@ export interface HostRow {
   readonly cpus: number
   readonly memoryBytes: number
   readonly initiator: string
+  /** JSON list of the arrays to which its network does not lead. */
+  readonly cutOff: string
 }
 
 /** One call to one host, as one owner. */
@@ -33,10 +35,11 @@ export interface HostRequest {
 export function defineHost(store: Store, args: Fields): HostRow {
   const host = ensureHost(store, label(args['host'], 'host'))
   store.run(
-    'UPDATE hosts SET cpus = ?, memoryBytes = ?, initiator = ? WHERE name = ?',
+    'UPDATE hosts SET cpus = ?, memoryBytes = ?, initiator = ?, cutOff = ? WHERE name = ?',
     args['cpus'] === undefined ? host.cpus : whole(args['cpus'], 'cpus', 1),
     args['memoryBytes'] === undefined ? host.memoryBytes : whole(args['memoryBytes'], 'memoryBytes', 1),
     args['initiator'] === undefined ? host.initiator : text(args['initiator'], 'initiator'),
+    args['cutOff'] === undefined ? host.cutOff : JSON.stringify(labels(args['cutOff'], 'cutOff')),
     host.name,
   )
   return ensureHost(store, host.name)
@@ -52,8 +55,9 @@ function ensureHost(store: Store, name: string): HostRow {
     cpus: 64,
     memoryBytes: 512 * 1024 ** 3,
     initiator: `iqn.2025-01.io.moorage.simulator:host.${name}`,
+    cutOff: '[]',
   }
-  store.run('INSERT INTO hosts VALUES (?, ?, ?, ?)', row.name, row.cpus, row.memoryBytes, row.initiator)
+  store.run('INSERT INTO hosts VALUES (?, ?, ?, ?, ?)', ...Object.values(row))
   return row
 }
 
@@ -70,5 +74,12 @@ export function hostRequest(store: Store, args: Fields, call: Call): HostRequest
 
 /** Method `hosts/report`. */
 export function reportHost({ store, host }: HostRequest): object {
-  return { identity: `simulator/${store.instance}/host/${host.name}`, ...host, version: 'simulator 1' }
+  const { name, cpus, memoryBytes, initiator } = host
+  const identity = `simulator/${store.instance}/host/${name}`
+  return { identity, name, cpus, memoryBytes, initiator, version: 'simulator 1' }
+}
+
+function labels(value: unknown, name: string): readonly string[] {
+  if (!Array.isArray(value)) throw invalid(`${name} must be a list`)
+  return value.map((one: unknown, at) => label(one, `${name}[${at}]`))
 }

@@ -4,6 +4,7 @@ import { applyThrottle, attachDisk, detachDisk, readDisk, readDiskStats, readThr
 import { type HostRequest, reportHost } from './host.ts'
 import { listHostInventory } from './inventory.ts'
 import { abandonVm, arriveVm, describeVm, prepareVm, resumeVm, sendVm } from './migration.ts'
+import { prepareReach } from './reach.ts'
 import { freezeVm, getVm, rebootVm, startVm, stopVm, thawVm } from './vms.ts'
 
 /** One method of a host: what it answers, and for a change what it claims. */
@@ -30,6 +31,7 @@ export const HOST_METHODS: Readonly<Record<string, HostMethod>> = {
   'disks/detach': { run: detachDisk, claims: (request) => [...diskClaim(request), ...generationClaim(request)] },
   'inventory/list': { run: listHostInventory },
   'inventory/remove': { run: () => undefined },
+  'reach/prepare': { run: prepareReach },
   'resize/refresh': { run: refreshDisk },
   'throttle/apply': { run: applyThrottle, claims: diskClaim },
   'throttle/read': { run: readThrottle },

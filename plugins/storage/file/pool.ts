@@ -131,7 +131,10 @@ export async function report(pool: Pool, call: Call): Promise<PoolReport> {
     if (pool.reflinks) await checkReflinks(pool.root)
     const space = await spaceOf(pool)
     const { type } = await statfs(pool.root)
-    return { identity: await identityOf(pool.root), ...space, version: `${pool.format.name} on 0x${type.toString(16)}` }
+    const identity = await identityOf(pool.root)
+    const version = `${pool.format.name} on 0x${type.toString(16)}`
+    const reach = { via: 'file', directory: pool.root, mark: { name: IDENTITY, text: identity } } as const
+    return { identity, ...space, version, reach }
   })
 }
 
