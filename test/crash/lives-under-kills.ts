@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import type { Api, Entity } from '../../lab/api.ts'
+import { type Api, type Entity, text } from '../../lab/api.ts'
 import { findings } from '../support/census.ts'
 import { failingOver, severalControllers, type SeveralControllers } from '../support/controllers.ts'
 import { random } from '../support/random.ts'
@@ -30,13 +30,14 @@ export interface Verdict {
   /** Job ids that were given and have no end. */
   readonly lost: readonly string[]
   readonly open: readonly Entity[]
-  /** Volumes and snapshots that are still listed. */
+  /** Volumes and snapshots that are still listed, with the operations about them; `heard`: a client was given its id. */
   readonly left: readonly Entity[]
   readonly findings: readonly Entity[]
 }
 
 const VMS = 12
 const FIRST_KILL_MS = 1_000
+const AT_ONCE = 16
 
 /** Runs volume lives by several clients against several controllers, each of which is killed now and then. */
 export async function livesUnderKills(trial: Trial): Promise<Verdict> {
@@ -63,26 +64,43 @@ async function play(several: SeveralControllers, trial: Trial): Promise<Verdict>
   const seconds = (performance.now() - began) / 1000
   const [api] = apis
   if (!api) throw new Error('there is no controller')
-  const lost: string[] = []
-  for (const jobid of outcome.jobs) {
-    const { jobstatus } = await api.raw('queryAsyncJobResult', { jobid })
-    if (jobstatus !== 1 && jobstatus !== 2) lost.push(jobid)
-  }
   return {
     completed: outcome.completed,
     kills,
     seconds,
     jobs: outcome.jobs.length,
-    lost,
+    lost: await lostOf(api, outcome.jobs),
     failures: outcome.failures,
     takeovers: await takeoversOf(api),
     open: await api.list('listOperations', { state: 'open', listall: true }),
-    left: [
-      ...(await api.list('listVolumes', { listall: true, type: 'DATADISK' })),
-      ...(await api.list('listSnapshots', { listall: true })),
-    ],
+    left: await leftOver(api, new Set(outcome.jobs)),
     findings: await findings(api),
   }
+}
+
+/** Those of the jobs that have no end. */
+async function lostOf(api: Api, jobs: readonly string[]): Promise<readonly string[]> {
+  const lost: string[] = []
+  for (let at = 0; at < jobs.length; at += AT_ONCE) {
+    const some = jobs.slice(at, at + AT_ONCE).map(async (jobid) => {
+      const { jobstatus } = await api.raw('queryAsyncJobResult', { jobid })
+      if (jobstatus !== 1 && jobstatus !== 2) lost.push(jobid)
+    })
+    await Promise.all(some)
+  }
+  return lost
+}
+
+async function leftOver(api: Api, jobs: ReadonlySet<string>): Promise<readonly Entity[]> {
+  const left = [
+    ...(await api.list('listVolumes', { listall: true, type: 'DATADISK' })),
+    ...(await api.list('listSnapshots', { listall: true })),
+  ]
+  const history = left.map(async (entity) => {
+    const operations = await api.list('listOperations', { listall: true, subjectid: text(entity, 'id') })
+    return { ...entity, operations: operations.map((one) => ({ ...one, heard: jobs.has(text(one, 'id')) })) }
+  })
+  return await Promise.all(history)
 }
 
 const PAGE = 500

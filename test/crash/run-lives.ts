@@ -1,7 +1,14 @@
 import { parseArgs } from 'node:util'
 import { livesUnderKills } from './lives-under-kills.ts'
 
-/** `npm run lives`: the trial in full size, in both isolations unless told. Ends with 1 when anything is wrong. */
+const USAGE = `npm run lives -- [--lives 500] [--clients 32] [--controllers 2] [--kills 20] [--seed N]
+                  [--isolation 'read committed'] [--isolation serializable]
+
+Volume lives against controllers that are killed at random, in both isolations unless told. Prints the figures of each,
+and below them what is wrong; ends with 1 when anything is. The seed decides whom the kills strike, and when.
+`
+
+/** `npm run lives`: the trial in full size. */
 const { values } = parseArgs({
   options: {
     lives: { type: 'string', default: '500' },
@@ -9,10 +16,15 @@ const { values } = parseArgs({
     controllers: { type: 'string', default: '2' },
     kills: { type: 'string', default: '20' },
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
+    help: { type: 'boolean', default: false },
     isolation: { type: 'string', multiple: true, default: ['read committed', 'serializable'] },
   },
 })
 
+if (values.help) {
+  process.stdout.write(USAGE)
+  process.exit(0)
+}
 const seed = Number(values.seed)
 const counts = {
   lives: Number(values.lives),

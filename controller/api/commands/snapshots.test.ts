@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Ground, makeGround, poolParams, startController, type TestController } from '../../testing.ts'
 import { type Asked, textOf } from '../../testing-client.ts'
@@ -40,6 +41,16 @@ test('a volume of a running VM is not reverted; of a stopped one it is', async (
   expect((await api.list('listVolumes', { id: volume }))[0]).toMatchObject({ state: 'Ready', vmstate: 'Running' })
   await api.run('deleteSnapshot', { id: snapshot })
   expect(await api.list('listSnapshots', { name: 'first' })).toEqual([])
+})
+
+test('a snapshot has the id that an administrator chose, once', async () => {
+  const { api } = controller
+  const asked = { volumeid: volume, customid: randomUUID() }
+  expect(await api.run('createSnapshot', asked)).toMatchObject({ id: asked.customid, state: 'BackedUp' })
+  await refused('createSnapshot', asked, /customid: this id is, or was, in use/)
+  await api.run('deleteSnapshot', { id: asked.customid })
+  await refused('createSnapshot', asked, /customid: this id is, or was, in use/)
+  await refused('createSnapshot', { ...asked, customid: 'mine' }, /customid: it must be a UUID/)
 })
 
 test.each<readonly [string, Asked, RegExp]>([

@@ -110,18 +110,19 @@ const create = defineCommand({
       description: 'true asks for a snapshot that waits for the guest, which no volume snapshot does',
     }),
     tags: map({ description: 'resource tags of the snapshot' }),
+    customid: text({ description: 'the id it shall have, a UUID; for administrators' }),
     asyncbackup: flag({ description: 'accepted for the sake of clients: nothing is copied afterwards' }),
   },
   response: snapshot,
   result,
-  run: ({ system, caller, params: { volumeid, name, locationtype, quiescevm, tags: labels } }) =>
+  run: ({ system, caller, params: { volumeid, name, locationtype, quiescevm, customid, tags: labels } }) =>
     createSnapshot(
       { system, caller },
       {
         volume: volumeid,
         quiesce: quiescevm ?? false,
         tags: labels ?? {},
-        ...given({ name: name || undefined, location: locationtype }),
+        ...given({ name: name || undefined, location: locationtype, customId: customid || undefined }),
       },
     ),
 })
