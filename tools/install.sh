@@ -20,6 +20,7 @@ e2fsprogs          file system made inside the lab's guest
 postgresql-15      the database; without it the embedded binaries of node_modules serve
 openssl            certificates for the test of TLS
 python3-cs         a CloudStack client written by others, for test/compat
+python3-libcloud   another: Apache Libcloud
 LIST
 }
 

@@ -29,6 +29,7 @@ import { tagCommands } from './commands/tags.ts'
 import { templateCommands } from './commands/templates.ts'
 import { userCommands } from './commands/users.ts'
 import { vmMigrationCommands } from './commands/vm-migration.ts'
+import { vmScaleCommands } from './commands/vm-scale.ts'
 import { vmCommands } from './commands/vms.ts'
 import { volumeCommands } from './commands/volumes.ts'
 import { zoneCommands } from './commands/zones.ts'
@@ -56,6 +57,7 @@ export const COMMANDS: readonly Command[] = [
   ...snapshotCommands,
   ...vmCommands,
   ...vmMigrationCommands,
+  ...vmScaleCommands,
   ...tagCommands,
   ...domainCommands,
   ...accountCommands,

@@ -11,22 +11,20 @@ export const UNANSWERED = {
     listSecondaryStagingStores deleteSecondaryStagingStore migrateSecondaryStorageData
     migrateResourceToAnotherSecondaryStorage createSecondaryStorageSelector updateSecondaryStorageSelector
     listSecondaryStorageSelectors removeSecondaryStorageSelector`,
-  'virtual machines': `restoreVirtualMachine changeServiceForVirtualMachine scaleVirtualMachine migrateVirtualMachineWithVolume
+  'virtual machines': `restoreVirtualMachine migrateVirtualMachineWithVolume
     createVMSnapshot listVMSnapshot deleteVMSnapshot revertToVMSnapshot
     updateVMAffinityGroup resetSSHKeyForVirtualMachine listVirtualMachinesMetrics
-    listSSHKeyPairs createSSHKeyPair deleteSSHKeyPair attachIso`,
+    createSSHKeyPair deleteSSHKeyPair attachIso`,
   templates: `createTemplate updateTemplate updateTemplatePermissions listTemplatePermissions extractTemplate copyTemplate
     prepareTemplate getUploadParamsForTemplate getUploadParamsForIso registerIso deleteIso copyIso listIsoPermissions`,
   infrastructure: `reconnectHost listHostsMetrics
-   
     uploadCustomCertificate readyForShutdown`,
   networks: `associateIpAddress disassociateIpAddress createFirewallRule deleteFirewallRule
     createEgressFirewallRule createPortForwardingRule deletePortForwardingRule createSecurityGroup
     createNetwork deleteNetwork createNetworkOffering
     createPhysicalNetwork addTrafficType updatePhysicalNetwork updateNetworkServiceProvider
     createVlanIpRange`,
-  'accounts and limits': `createRole 
-    listAndSwitchSamlAccount forgotPassword addLdapConfiguration
+  'accounts and limits': `createRole listAndSwitchSamlAccount forgotPassword addLdapConfiguration
     deleteLdapConfiguration`,
   'the installation': `resetConfiguration listConfigurationGroups archiveEvents deleteEvents listUsageRecords
     generateUsageRecords listUsageTypes`,

@@ -4,9 +4,10 @@ import { type AskedQos, readQos, volumeQos } from '../domain/qos.ts'
 import { nextDeviceId } from '../domain/volume.ts'
 import { checkLimits } from '../sagas/limits.ts'
 import { vmCreate } from '../sagas/vm-create.ts'
+import { serviceOffering } from '../sagas/vm-scale.ts'
 import { vmStart } from '../sagas/vm-start.ts'
 import { insertAttachment } from '../store/attachments.ts'
-import type { OfferingRow, TemplateRow } from '../store/generated/schema.ts'
+import type { TemplateRow } from '../store/generated/schema.ts'
 import { hostById } from '../store/hosts.ts'
 import { jsonb } from '../store/json.ts'
 import { templateNow, zoneNow } from '../store/queries/places.ts'
@@ -48,7 +49,7 @@ export async function deployVm(by: By, request: VmRequest): Promise<Submitted> {
   return await unlessTaken(ID_TAKEN, () =>
     carriedOut(by, async (tx) => {
       const zone = openZone(await zoneNow(tx, request.zone), by.caller)
-      const offering = await serviceOfferingOf(tx, request.offering)
+      const offering = serviceOffering(certain(await offeringById(tx, request.offering), 'serviceofferingid'))
       const template = await templateOf(tx, request, zone.id)
       await checkHost(by, tx, request)
       const id = await freshId(by.caller, request.customId, async (id) => (await vmById(tx, id)) !== undefined)
@@ -87,17 +88,6 @@ export async function deployVm(by: By, request: VmRequest): Promise<Submitted> {
       return { operation, id }
     }),
   )
-}
-
-async function serviceOfferingOf(
-  tx: Tx,
-  id: string,
-): Promise<OfferingRow & { readonly cpus: number; readonly memoryBytes: number }> {
-  const offering = certain(await offeringById(tx, id), 'serviceofferingid')
-  const { cpus, memoryBytes } = offering
-  if (offering.kind !== 'service' || cpus === null || memoryBytes === null)
-    throw new Refusal('INVALID', 'Invalid parameter serviceofferingid: it names no offering of CPU and memory')
-  return { ...offering, cpus, memoryBytes }
 }
 
 async function templateOf(tx: Tx, request: VmRequest, zone: string): Promise<TemplateRow> {

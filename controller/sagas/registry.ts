@@ -17,6 +17,7 @@ import { vmExpungeSaga } from './vm-expunge.ts'
 import { vmLeaveSaga } from './vm-leave.ts'
 import { vmMigrateSaga } from './vm-migrate.ts'
 import { vmRebootSaga } from './vm-reboot.ts'
+import { vmScaleSaga } from './vm-scale.ts'
 import { vmStartSaga } from './vm-start.ts'
 import { vmStopSaga } from './vm-stop.ts'
 import { volumeAttachSaga } from './volume-attach.ts'
@@ -46,6 +47,7 @@ export function createSagas(deps: SagaDeps): ReadonlyMap<string, SagaDefinition<
     vmStartSaga(deps),
     vmStopSaga(deps),
     vmRebootSaga(deps),
+    vmScaleSaga(),
     vmMigrateSaga(deps),
     vmLeaveSaga(deps),
     vmExpungeSaga(deps),

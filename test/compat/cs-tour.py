@@ -1,25 +1,11 @@
 """The volume part of the tour over the wire, by python `cs` as Debian ships it, unmodified."""
 
 import json
-import os
-import sys
 
+from checks import KEY, SECRET, URL, check, end
 from cs import CloudStack, CloudStackApiException
 
-api = CloudStack(
-    endpoint=os.environ["MOORAGE_URL"],
-    key=os.environ["MOORAGE_API_KEY"],
-    secret=os.environ["MOORAGE_SECRET_KEY"],
-    poll_interval=0.05,
-    job_timeout=60,
-)
-
-
-def check(what, holds):
-    if not holds:
-        sys.exit(f"not so: {what}")
-    print(f"ok: {what}")
-
+api = CloudStack(endpoint=URL, key=KEY, secret=SECRET, poll_interval=0.05, job_timeout=60)
 
 zone = api.listZones()["zone"][0]["id"]
 service = api.listServiceOfferings()["serviceoffering"][0]["id"]
@@ -73,3 +59,4 @@ api.deleteDiskOffering(id=offering["id"])
 api.runCensus(fetch_result=True)
 left = [f for f in api.listCensusFindings(fetch_list=True) if f["kind"] != "foreign"]
 check(f"the census finds nothing left over {json.dumps(left)}", left == [])
+end()

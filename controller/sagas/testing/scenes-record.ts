@@ -3,6 +3,7 @@ import { census } from '../census.ts'
 import { recorded } from '../recorded.ts'
 import { templateDelete } from '../template-delete.ts'
 import { vmCreate } from '../vm-create.ts'
+import { vmScale } from '../vm-scale.ts'
 import { volumeCreate } from '../volume-create.ts'
 import { volumeDestroy } from '../volume-destroy.ts'
 import { volumeUpdate } from '../volume-update.ts'
@@ -35,6 +36,12 @@ export const RECORD_SCENES: readonly Scene[] = [
     of: 'a stopped VM',
     calls: { begin: [] },
     stage: async (world) => asked(world, vmCreate, { vm: await world.vm() }),
+  },
+  {
+    saga: 'vm-scale',
+    of: 'a stopped VM and a larger offering',
+    calls: { begin: [] },
+    stage: async (world) => asked(world, vmScale, { vm: await world.vm(), offering: await largerOffering(world) }),
   },
   {
     saga: 'template-delete',
@@ -70,6 +77,16 @@ async function template({ store, account, zone }: World): Promise<string> {
   await store.reader
     .insertInto('template')
     .values({ ...row, ...image })
+    .execute()
+  return id
+}
+
+async function largerOffering({ store }: World): Promise<string> {
+  const id = randomUUID()
+  const row = { id, kind: 'service', name: 'larger', displayText: 'larger', qos: {}, qosTier: 'none' } as const
+  await store.reader
+    .insertInto('offering')
+    .values({ ...row, cpus: 4, memoryBytes: 1024 ** 3 })
     .execute()
   return id
 }

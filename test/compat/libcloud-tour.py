@@ -1,0 +1,128 @@
+"""Every storage and node call of Apache Libcloud's CloudStack driver, as Debian ships it, unmodified."""
+
+from checks import KEY, SECRET, URL, check, check_equal, check_fails, end
+from libcloud.common.types import InvalidCredsError, ProviderError
+from libcloud.compute.providers import get_driver
+from libcloud.compute.types import NodeState, Provider, StorageVolumeState
+
+GIB = 1024**3
+
+
+def driver_with(secret):
+    driver = get_driver(Provider.CLOUDSTACK)(key=KEY, secret=secret, url=URL, secure=False)
+    driver.connection.poll_interval = 0.05
+    return driver
+
+
+driver = driver_with(SECRET)
+check_fails("a wrong secret is refused", InvalidCredsError, "", driver_with("x" + SECRET).list_locations)
+
+# What there is.
+location = driver.list_locations()[0]
+image = driver.list_images(location)[0]
+check_equal("images say their hypervisor", image.extra["hypervisor"], "Simulator")
+small, large = sorted(driver.list_sizes(), key=lambda size: size.ram)[:2]
+check("sizes have their memory in MiB and their CPUs", small.ram >= 128 and small.extra["cpu"] >= 1)
+custom = next(one for one in driver.ex_list_disk_offerings() if one.customizable)
+check("a limit that is not set is -1", driver.ex_limits()["max_volumes"] == -1)
+check("there are OS types", len(driver.ex_list_os_types()) > 0)
+check("no project", driver.ex_list_projects() == [])
+
+# Nodes.
+node = driver.create_node(
+    name="libcloud",
+    size=small,
+    image=image,
+    location=location,
+    ex_displayname="Libcloud's node ~ (é)",
+    ex_userdata="user data of é",
+    ex_start_vm=True,
+)
+check_equal("a node is made running", node.state, NodeState.RUNNING)
+check("it is listed", node.id in [one.id for one in driver.list_nodes(location=location)])
+found = driver.ex_get_node(node.id)
+check_equal("it is found by id, with its image", found.extra["image_id"], image.id)
+check_equal("and its size", found.extra["size_id"], small.id)
+check("it has no network card", driver.ex_list_nics(node) == [] and found.public_ips == [])
+check("it is rebooted", driver.reboot_node(node))
+check_equal("it is stopped", driver.ex_stop(node), "Stopped")
+check_equal("it is given another size", driver.ex_change_node_size(node, large), large.id)
+check_equal("it is started", driver.ex_start(node), "Running")
+check_fails(
+    "a running node keeps its size",
+    ProviderError,
+    "it must be Stopped",
+    lambda: driver.ex_change_node_size(node, small),
+)
+check("it carries tags", driver.ex_create_tags([node.id], "UserVm", {"for": "libcloud", "é ~*": "[a] (b)!'"}))
+check_equal("which are told", driver.ex_get_node(node.id).extra["tags"], {"for": "libcloud", "é ~*": "[a] (b)!'"})
+check("one is taken off", driver.ex_delete_tags([node.id], "UserVm", ["for"]))
+check_equal("and gone", driver.ex_get_node(node.id).extra["tags"], {"é ~*": "[a] (b)!'"})
+
+# Volumes.
+volume = driver.create_volume(3, "libcloud é", location=location, ex_volume_type=custom.name)
+check_equal("a volume is made", (volume.size, volume.state), (3, StorageVolumeState.AVAILABLE))
+check("it is attached", driver.attach_volume(node, volume))
+check_fails(
+    "not twice", ProviderError, "attached", lambda: driver.attach_volume(node, volume)
+)
+attached = driver.list_volumes(node)[0]
+check_equal("the node's volumes have their size in bytes", (attached.id, attached.size), (volume.id, 3 * GIB))
+check_equal("and are in use", attached.state, StorageVolumeState.INUSE)
+found = driver.ex_get_volume(volume.id)
+check_equal("it is found by id", (found.name, found.extra["instance_id"]), ("libcloud é", node.id))
+check("it carries tags", driver.ex_create_tags([volume.id], "Volume", {"kind": "data"}))
+check_equal("which are told", driver.ex_get_volume(volume.id).extra["tags"], {"kind": "data"})
+
+# Snapshots.
+snapshot = driver.create_volume_snapshot(volume)
+check_equal("a snapshot knows its volume", snapshot.extra["volume_id"], volume.id)
+check("it is listed", snapshot.id in [one.id for one in driver.list_snapshots()])
+check_fails(
+    "no template is made of it: that is for an archive",
+    ProviderError,
+    "createTemplate",
+    lambda: driver.ex_create_snapshot_template(snapshot, "libcloud", "1"),
+)
+check("it is deleted", driver.destroy_volume_snapshot(snapshot))
+
+# Ends.
+check_fails("a volume in use stays", ProviderError, "attached", lambda: driver.destroy_volume(volume))
+check("it is detached", driver.detach_volume(volume))
+check_equal("and free", driver.ex_get_volume(volume.id).state, StorageVolumeState.AVAILABLE)
+check("it is deleted", driver.destroy_volume(volume))
+check("and gone", volume.id not in [one.id for one in driver.list_volumes()])
+check_fails(
+    "a node is not made anew from its image: it has no root disk",
+    ProviderError,
+    "restoreVirtualMachine",
+    lambda: driver.ex_restore(node),
+)
+check("a node is destroyed", driver.destroy_node(node))
+check_equal("and says so", driver.ex_get_node(node.id).state, NodeState.TERMINATED)
+check("and expunged", driver.destroy_node(node, ex_expunge=True))
+check("and gone", node.id not in [one.id for one in driver.list_nodes()])
+
+# What the driver asks for about networks.
+for call in (
+    driver.ex_list_networks,
+    driver.ex_list_network_offerings,
+    driver.ex_list_vpcs,
+    driver.ex_list_vpc_offerings,
+    driver.ex_list_routers,
+    driver.ex_list_public_ips,
+    driver.ex_list_firewall_rules,
+    driver.ex_list_port_forwarding_rules,
+    driver.ex_list_ip_forwarding_rules,
+    driver.ex_list_network_acllists,
+    driver.ex_list_network_acl,
+    driver.ex_list_security_groups,
+    driver.ex_list_affinity_groups,
+    driver.ex_list_affinity_group_types,
+    driver.ex_list_vpn_gateways,
+    driver.ex_list_vpn_customer_gateways,
+    driver.ex_list_vpn_connections,
+    driver.list_key_pairs,
+):
+    check_equal(f"{call.__name__} answers none", call(), [])
+end()
