@@ -21,6 +21,7 @@ postgresql-15      the database; without it the embedded binaries of node_module
 openssl            certificates for the test of TLS
 python3-cs         a CloudStack client written by others, for test/compat
 python3-libcloud   another: Apache Libcloud
+ansible            another: its collection ngine_io.cloudstack
 LIST
 }
 

@@ -15,7 +15,7 @@ export const UNANSWERED = {
     createVMSnapshot listVMSnapshot deleteVMSnapshot revertToVMSnapshot
     updateVMAffinityGroup resetSSHKeyForVirtualMachine listVirtualMachinesMetrics
     createSSHKeyPair deleteSSHKeyPair attachIso`,
-  templates: `createTemplate updateTemplate updateTemplatePermissions listTemplatePermissions extractTemplate copyTemplate
+  templates: `createTemplate listTemplatePermissions extractTemplate copyTemplate
     prepareTemplate getUploadParamsForTemplate getUploadParamsForIso registerIso deleteIso copyIso listIsoPermissions`,
   infrastructure: `reconnectHost listHostsMetrics
     uploadCustomCertificate readyForShutdown`,

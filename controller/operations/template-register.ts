@@ -10,6 +10,7 @@ import { templateNow, zoneNow } from '../store/queries/places.ts'
 import { insertTemplate } from '../store/templates.ts'
 import { certain } from './certain.ts'
 import type { Submitted } from './context.ts'
+import { osTypeOf } from './os-types.ts'
 import { type By, carriedOut, note, submit } from './submit.ts'
 
 /** A template to register, for `account`. `zone` absent: in every zone. */
@@ -22,6 +23,8 @@ export interface TemplateRequest {
   readonly hypervisor: string
   readonly zone?: string
   readonly checksum?: string
+  /** Id of an OS type. */
+  readonly osType?: string
   readonly public: boolean
   readonly featured: boolean
 }
@@ -47,6 +50,7 @@ export async function registerTemplate(by: By, request: TemplateRequest): Promis
   const hypervisor = known.find((one) => one.toLowerCase() === request.hypervisor.toLowerCase())
   if (hypervisor === undefined)
     throw new Refusal('INVALID', `Invalid parameter hypervisor: it must be one of ${[...new Set(known)].join(', ')}`)
+  const osType = osTypeOf(request.osType)
   const image = await imageOf(request)
   const id = randomUUID()
   await carriedOut(by, async (tx) => {
@@ -64,6 +68,7 @@ export async function registerTemplate(by: By, request: TemplateRequest): Promis
       image: image.name,
       bytes: image.bytes,
       checksum: image.checksum,
+      osType,
       public: request.public,
       featured: request.featured,
     })

@@ -1,10 +1,21 @@
-import { type Insertable, sql } from 'kysely'
-import type { TemplateTable } from './generated/schema.ts'
+import { type Insertable, sql, type Updateable } from 'kysely'
+import type { TemplateRow, TemplateTable } from './generated/schema.ts'
 import type { Tx } from './store.ts'
 
 /** Adds a template. */
 export async function insertTemplate(tx: Tx, template: Insertable<TemplateTable>): Promise<void> {
   await tx.insertInto('template').values(template).execute()
+}
+
+/** The template, its row locked until the transaction ends; removed ones, too. */
+export async function lockTemplate(tx: Tx, id: string): Promise<TemplateRow | undefined> {
+  return await tx.selectFrom('template').selectAll().where('id', '=', id).forUpdate().executeTakeFirst()
+}
+
+/** Changes columns of a template. */
+export async function updateTemplate(tx: Tx, id: string, changes: Updateable<TemplateTable>): Promise<void> {
+  if (Object.keys(changes).length === 0) return
+  await tx.updateTable('template').set(changes).where('id', '=', id).execute()
 }
 
 /** Takes a template away from new VMs. Its row stays for those that were made of it. Idempotent. */

@@ -1,3 +1,4 @@
+import { OS_TYPES } from '../../operations/os-types.ts'
 import { defineCommand, EVERYONE } from '../command.ts'
 import { keyword } from '../ownership.ts'
 import { entity, text } from '../params.ts'
@@ -51,13 +52,6 @@ const capabilities = defineCommand({
     }
   },
 })
-
-/** Ids are fixed: clients keep them. */
-const OS_TYPES = [
-  { id: '6f5b6d5e-3a2f-5d0c-9c7a-0d4f0a1f7a01', description: 'Other (64-bit)', category: 'Other' },
-  { id: '6f5b6d5e-3a2f-5d0c-9c7a-0d4f0a1f7a02', description: 'Other Linux (64-bit)', category: 'Linux' },
-  { id: '6f5b6d5e-3a2f-5d0c-9c7a-0d4f0a1f7a03', description: 'Other Windows (64-bit)', category: 'Windows' },
-] as const
 
 const osTypes = defineCommand({
   name: 'listOsTypes',

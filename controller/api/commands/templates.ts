@@ -1,12 +1,14 @@
 import type { Caller } from '../../operations/context.ts'
 import { ownerOf, ownershipOf, sightOf } from '../../operations/ownership.ts'
 import { refuse } from '../../operations/refusals.ts'
+import { osTypeId } from '../../operations/os-types.ts'
+import { changeTemplate } from '../../operations/template-update.ts'
 import { deleteTemplate, registerTemplate } from '../../operations/template-register.ts'
 import { listTemplates, templateViews, type TemplateView } from '../../store/queries/templates.ts'
 import { defineCommand, EVERYONE, OPERATORS, SUCCESS } from '../command.ts'
 import { given } from '../given.ts'
 import { keyword, ownerParams, ownershipParams } from '../ownership.ts'
-import { choice, entities, entity, flag, text } from '../params.ts'
+import { choice, entities, entity, flag, text, unsupported } from '../params.ts'
 import { field, type Rendered } from '../shape.ts'
 import { idsOf } from './listed.ts'
 
@@ -24,6 +26,7 @@ const templateShape = {
   removed: field.date('the date this template was removed'),
   format: field.string('the format of the template'),
   hypervisor: field.string('the hypervisor on which the template runs'),
+  ostypeid: field.string('the ID of the OS type for this template'),
   ostypename: field.string('the name of the OS type for this template'),
   size: field.long('the size of the template in bytes'),
   checksum: field.string('SHA-256 of the template, where the controller could read it'),
@@ -57,6 +60,7 @@ function render(view: TemplateView): Rendered<typeof templateShape> {
     removed: view.removedAt,
     format: view.format,
     hypervisor: view.hypervisor,
+    ostypeid: osTypeId(view.osType),
     ostypename: view.osType,
     size: view.bytes,
     checksum: view.checksum === '' ? undefined : view.checksum,
@@ -75,6 +79,8 @@ function render(view: TemplateView): Rendered<typeof templateShape> {
   }
 }
 
+const FORMATS = ['RAW', 'QCOW2', 'VHD', 'OVA', 'VMDK'] as const
+
 const register = defineCommand({
   name: 'registerTemplate',
   kind: 'sync',
@@ -87,7 +93,7 @@ const register = defineCommand({
     name: text({ required: true, description: 'the name of the template' }),
     displaytext: text({ description: 'the display text of the template; its name if not given', length: 4096 }),
     url: text({ required: true, description: 'image://NAME or file:///path', length: 2048 }),
-    format: choice(['RAW', 'QCOW2', 'VHD', 'OVA', 'VMDK'], {
+    format: choice(FORMATS, {
       required: true,
       description: 'the format of the template',
     }),
@@ -96,7 +102,7 @@ const register = defineCommand({
     checksum: text({ description: 'SHA-256 that the file must have, with or without {SHA-256} before it' }),
     ispublic: flag({ description: 'true if the template is available to all accounts' }),
     isfeatured: flag({ description: 'true if this template is a featured template' }),
-    ostypeid: text({ description: 'accepted for the sake of clients' }),
+    ostypeid: text({ description: 'the ID of the OS type, as listOsTypes lists it' }),
     requireshvm: flag({ description: 'accepted for the sake of clients' }),
   },
   response: { ...template, listShaped: true },
@@ -112,11 +118,71 @@ const register = defineCommand({
         hypervisor,
         public: params.ispublic ?? false,
         featured: params.isfeatured ?? false,
-        ...given({ displayText: displaytext, zone: zoneid, checksum: checksum || undefined }),
+        ...given({
+          displayText: displaytext,
+          zone: zoneid,
+          checksum: checksum || undefined,
+          osType: params.ostypeid || undefined,
+        }),
       },
     )
     const [view] = await templateViews(system.store.reader, [id])
     return { object: view === undefined ? {} : render(view) }
+  },
+})
+
+const itself = entity('template', { required: true, description: 'the ID of the template' })
+
+const update = defineCommand({
+  name: 'updateTemplate',
+  kind: 'sync',
+  description: 'Changes how a template is called. Its image, and what was made of it, stay.',
+  roles: OPERATORS,
+  params: {
+    id: itself,
+    name: text({ description: 'the name of the template' }),
+    displaytext: text({ description: 'the display text of the template', length: 4096 }),
+    ostypeid: text({ description: 'the ID of the OS type, as listOsTypes lists it' }),
+    format: choice(FORMATS, { description: 'accepted for the sake of clients: that of the image' }),
+    bootable: unsupported({ harmless: ['true'], description: 'whether machines boot from it: they do' }),
+    isdynamicallyscalable: unsupported({
+      harmless: ['false'],
+      description: 'whether its machines scale while they run',
+    }),
+    isrouting: unsupported({ harmless: ['false'], description: 'whether it is for routers' }),
+    passwordenabled: unsupported({ harmless: ['false'], description: 'whether passwords are set' }),
+    sshkeyenabled: unsupported({ harmless: ['false'], description: 'whether SSH keys are set' }),
+    templatetype: unsupported({ harmless: ['user'], description: 'the type of the template' }),
+    templatetag: unsupported({ description: 'tag of the hosts that take it' }),
+    details: unsupported({ description: 'details of the template' }),
+  },
+  response: template,
+  async run({ system, caller, params: { id, name, displaytext, ostypeid, format } }) {
+    const changes = { name, displayText: displaytext, osType: ostypeid || undefined, format }
+    await changeTemplate({ system, caller }, { template: id, ...given(changes) })
+    const [view] = await templateViews(system.store.reader, [id])
+    return { object: view === undefined ? {} : render(view) }
+  },
+})
+
+const permit = defineCommand({
+  name: 'updateTemplatePermissions',
+  kind: 'sync',
+  description: 'Changes who sees a template: everybody, or its account alone.',
+  roles: OPERATORS,
+  params: {
+    id: itself,
+    ispublic: flag({ description: 'true if the template is available to all accounts' }),
+    isfeatured: flag({ description: 'true if this template is a featured template' }),
+    isextractable: unsupported({ harmless: ['false'], description: 'whether it may be downloaded' }),
+    op: unsupported({ description: 'add, remove or reset permissions of single accounts' }),
+    accounts: unsupported({ description: 'accounts that may use the template' }),
+    projectids: unsupported({ harmless: ['-1'], description: 'projects that may use the template' }),
+  },
+  response: SUCCESS,
+  async run({ system, caller, params: { id, ispublic, isfeatured } }) {
+    await changeTemplate({ system, caller }, { template: id, ...given({ public: ispublic, featured: isfeatured }) })
+    return { success: true }
   },
 })
 
@@ -166,10 +232,10 @@ const remove = defineCommand({
   kind: 'async',
   description: 'Takes a template away from new virtual machines.',
   roles: OPERATORS,
-  params: { id: entity('template', { required: true, description: 'the ID of the template' }) },
+  params: { id: itself },
   response: SUCCESS,
   run: ({ system, caller, params: { id } }) => deleteTemplate({ system, caller }, id),
 })
 
 /** The commands about templates. */
-export const templateCommands = [register, list, remove] as const
+export const templateCommands = [register, update, permit, list, remove] as const

@@ -57,6 +57,16 @@ describe('a virtual machine', () => {
     expect(await findings()).toEqual([])
   })
 
+  test('keeps the data that was given with it, and tells it when asked', async () => {
+    const { api } = controller
+    const id = textOf(await deploy({ startvm: false }), 'id')
+    const asked = async () => await api.run('getVirtualMachineUserData', { virtualmachineid: id })
+    expect(await asked()).toEqual({ virtualmachineid: id })
+    await api.run('updateVirtualMachine', { id, userdata: 'aGVsbG8=' })
+    expect(await asked()).toEqual({ virtualmachineid: id, userdata: 'aGVsbG8=' })
+    await api.run('destroyVirtualMachine', { id, expunge: true })
+  })
+
   test('brings its data disk along, and takes it away when told to', async () => {
     const { api } = controller
     const id = textOf(await deploy({ diskofferingid: ground.offering, size: 2, name: 'with-disk' }), 'id')

@@ -5,11 +5,12 @@ import { destroyVm, expungeVm } from '../../operations/vm-destroy.ts'
 import { rebootVm, startVm } from '../../operations/vm-start.ts'
 import { stopVm } from '../../operations/vm-stop.ts'
 import { changeVm, recoverVm } from '../../operations/vm-update.ts'
-import { listVms } from '../../store/queries/vms.ts'
+import { listVms, userDataOf } from '../../store/queries/vms.ts'
 import { defineCommand, EVERYONE, type Finished, SUCCESS, TENANTS } from '../command.ts'
 import { given } from '../given.ts'
 import { keyword, ownerParams, ownershipParams } from '../ownership.ts'
 import { entities, entity, flag, list as listOf, long, map, tags, text, unsupported } from '../params.ts'
+import { field } from '../shape.ts'
 import { idsOf } from './listed.ts'
 import { oneVm, renderVm, vmShape } from './vm-shape.ts'
 
@@ -188,6 +189,26 @@ const update = defineCommand({
   },
 })
 
+const userData = defineCommand({
+  name: 'getVirtualMachineUserData',
+  kind: 'sync',
+  description:
+    'Answers the data that is kept with a virtual machine: nothing else repeats it. Guests are not given it.',
+  since: '4.4.0',
+  roles: TENANTS,
+  params: { virtualmachineid: itself },
+  response: {
+    key: 'virtualmachineuserdata',
+    shape: {
+      virtualmachineid: field.string('the ID of the virtual machine for which the data is kept'),
+      userdata: field.string('the data, as it was given: base 64 by most clients'),
+    },
+  },
+  async run({ system, params: { virtualmachineid } }) {
+    return { object: { virtualmachineid, userdata: await userDataOf(system.store.reader, virtualmachineid) } }
+  },
+})
+
 // What a filter names may have been removed since: CloudStack answers an empty list then, and clients wait for just that.
 const list = defineCommand({
   name: 'listVirtualMachines',
@@ -236,4 +257,4 @@ const list = defineCommand({
 })
 
 /** The commands about virtual machines. */
-export const vmCommands = [deploy, start, stop, reboot, destroy, expunge, recover, update, list] as const
+export const vmCommands = [deploy, start, stop, reboot, destroy, expunge, recover, update, userData, list] as const

@@ -56,6 +56,12 @@ export async function listVms(reader: Reader, filter: VmFilter, window: Window):
   return { count, items: await vmViews(reader, ids) }
 }
 
+/** What is kept for the guest of a VM, as it was given; `undefined` when that is nothing. */
+export async function userDataOf(reader: Reader, id: string): Promise<string | undefined> {
+  const row = await reader.selectFrom('vm').select('userData').where('id', '=', id).executeTakeFirst()
+  return row?.userData ?? undefined
+}
+
 /** The VMs of these ids in their order, expunged ones too. */
 export async function vmViews(reader: Reader, ids: readonly string[]): Promise<readonly VmView[]> {
   if (ids.length === 0) return []
