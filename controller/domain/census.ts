@@ -1,4 +1,4 @@
-import type { HypervisorInventoryItem, InventoryItem } from '@moorage/contract'
+import { type HypervisorInventoryItem, type InventoryItem, type Qos, sameQos } from '@moorage/contract'
 import { factsOf, type FindingClass, type FindingKind } from './census-classes.ts'
 import { resourceName } from './resource.ts'
 
@@ -7,8 +7,8 @@ import { resourceName } from './resource.ts'
  * about it need not say anything.
  */
 export interface CensusView {
-  /** Volumes that live, or are to live, somewhere. Bytes as on the array. */
-  readonly volumes: ReadonlyMap<string, { readonly pool: string; readonly state: string; readonly bytes: number }>
+  /** Volumes that live, or are to live, somewhere. */
+  readonly volumes: ReadonlyMap<string, RecordedVolume>
   readonly snapshots: ReadonlyMap<string, { readonly pool: string; readonly state: string; readonly volume: string }>
   /** By `exposureKey`. */
   readonly exposures: ReadonlyMap<
@@ -20,6 +20,15 @@ export interface CensusView {
   readonly disks: ReadonlyMap<string, { readonly vm: string; readonly generation: number; readonly actual: string }>
   /** Beginnings of ids, see `serialIn`, of what somebody at the place has access to. */
   readonly served: ReadonlySet<string>
+}
+
+/** Where a volume lives, or is to live. Bytes as on the array. */
+export interface RecordedVolume {
+  readonly pool: string
+  readonly state: string
+  readonly bytes: number
+  /** The vector that its array was last known to apply; absent where it is not the array that enforces one. */
+  readonly applied?: Qos
 }
 
 /** Objects that one pool or host holds: all, or some of them. */
@@ -84,7 +93,8 @@ export function judge(
     if (item.owner !== 'ours') return []
     const found = judgeInPool(place.id, item, view)
     const young = item.createdAt !== undefined && grace.now - item.createdAt < grace.graceMs
-    return found && !(young && factsOf(found.class).kind === 'orphan') ? [report(found)] : []
+    const passes = found && !(young && factsOf(found.class).kind === 'orphan')
+    return [...(passes ? [report(found)] : []), ...judgeLimits(place.id, item, view).map(report)]
   })
 }
 
@@ -96,7 +106,8 @@ export function missingFrom(place: Pick<CensusPlace, 'kind' | 'id'>, view: Censu
 }
 
 type Found = Omit<Finding, 'place' | 'kind'>
-type Ours<Item> = Extract<Item, { readonly owner: 'ours' }>
+/** Of items of an inventory those that are ours. */
+export type Ours<Item> = Extract<Item, { readonly owner: 'ours' }>
 
 /** Locks under which a volume may be changing. */
 function locksOf(volume: string, view: CensusView): readonly string[] {
@@ -130,6 +141,32 @@ function judgeVolume(
   if (known.state === 'intended') return { class: 'drifted-state', detail: 'is recorded as intended only', ...about }
   if (known.state !== 'present' || known.bytes === item.bytes) return undefined
   return { class: 'drifted-size', detail: `has ${item.bytes} bytes, recorded are ${known.bytes}`, ...about }
+}
+
+/** Of limits that were told along with their volume. */
+function judgeLimits(pool: string, item: Ours<InventoryItem>, view: CensusView): readonly Found[] {
+  const observed = observedIn(pool, item, view)
+  const known = item.kind === 'volume' ? view.volumes.get(item.id) : undefined
+  return observed && known && item.kind === 'volume' ? driftOf(item.id, known, observed) : []
+}
+
+/** The vector that an item of a pool tells of a volume which lives there, and whose limits the array is to enforce. */
+export function observedIn(pool: string, item: Ours<InventoryItem>, view: CensusView): Qos | undefined {
+  if (item.kind !== 'volume') return undefined
+  const known = view.volumes.get(item.id)
+  return known?.pool === pool && known.applied ? item.qos : undefined
+}
+
+/** What is wrong with the vector of a volume, as it was read back from its array: it differs from what was applied. */
+export function limitsFinding(pool: string, volume: string, of: { readonly applied: Qos; readonly observed: Qos }) {
+  const [drift] = driftOf(volume, of, of.observed)
+  return drift && finding({ place: resourceName('pool', pool), ...drift })
+}
+
+function driftOf(volume: string, { applied }: Pick<RecordedVolume, 'applied'>, observed: Qos): readonly Found[] {
+  if (!applied || sameQos(applied, observed)) return []
+  const detail = `enforces ${JSON.stringify(observed)}, applied was ${JSON.stringify(applied)}`
+  return [{ class: 'drifted-qos', object: `qos:${volume}`, detail, resources: [resourceName('volume', volume)] }]
 }
 
 function judgeExposure(

@@ -2,19 +2,15 @@ import {
   type HypervisorInventoryItem,
   type InventoryItem,
   type Page,
-  type Qos,
-  sameQos,
   type VmId,
   type VolumeId,
 } from '@moorage/contract'
-import { type CensusPlace, type Finding, finding as findingOf, judge, missingFrom, objectOf } from '../domain/census.ts'
+import { type CensusPlace, judge, limitsFinding, missingFrom, objectOf } from '../domain/census.ts'
 import type { FindingClass } from '../domain/census-classes.ts'
 import { Refusal } from '../domain/failures.ts'
-import { readQos } from '../domain/qos.ts'
 import { resourceName } from '../domain/resource.ts'
 import type { StepContext } from '../jobs/saga.ts'
 import { viewOf } from '../store/census-view.ts'
-import { type ArrayQos, arrayQosOf } from '../store/census.ts'
 import { part, unlessGone } from './calls.ts'
 import type { SagaDeps } from './deps.ts'
 
@@ -194,22 +190,11 @@ async function lookAtQos(
 ): Promise<{ readonly holds: boolean; readonly seen: Seen }> {
   const { qos } = (await deps.plugins.pool(place.id)).provider(context.log)
   const id = object.slice('qos:'.length) as VolumeId // Written from an id of ours.
-  const [volume] = await arrayQosOf(deps.store.reader, place.id, [id])
+  const asked = wanted(resourceName('volume', id))
+  const { volumes } = await viewOf(deps.store.reader, placeOf(place, asked ? [asked] : []))
+  const { pool, applied } = volumes.get(id) ?? {}
   const observed = await unlessGone(async () => qos?.read(id, part(context.call, 'look')))
-  const holds = volume && observed && qosDrift(place.id, volume, observed)
+  const holds = pool === place.id && applied && observed && limitsFinding(pool, id, { applied, observed })
   const nothing = { name: '', bytes: 0, createdAt: 0, generation: 0, volume: '', consumers: [] }
   return { holds: Boolean(holds), seen: { present: Boolean(observed), ...nothing } }
-}
-
-/** The finding where a volume's vector, as it was read back, differs from what was applied. */
-export function qosDrift(pool: string, volume: ArrayQos, observed: Qos): Finding | undefined {
-  const expected = readQos(volume.qosApplied ?? volume.qosRequested)
-  if (sameQos(expected, observed)) return undefined
-  return findingOf({
-    class: 'drifted-qos',
-    place: resourceName('pool', pool),
-    object: `qos:${volume.id}`,
-    detail: `enforces ${JSON.stringify(observed)}, applied was ${JSON.stringify(expected)}`,
-    resources: [resourceName('volume', volume.id)],
-  })
 }

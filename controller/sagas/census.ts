@@ -1,21 +1,24 @@
 import { asPluginError, type Qos, type VolumeId } from '@moorage/contract'
 import {
   type CensusPlace,
+  type CensusView,
   countStrangers,
   type Finding,
   finding,
   judge,
+  limitsFinding,
   missingFrom,
   objectOf,
+  observedIn,
   type Strangers,
   strangersFinding,
 } from '../domain/census.ts'
+import { readQos } from '../domain/qos.ts'
 import { resourceName } from '../domain/resource.ts'
 import { type SagaDefinition, saga, type StepContext } from '../jobs/saga.ts'
 import { unseen, viewOf } from '../store/census-view.ts'
 import {
   type ArrayQos,
-  arrayQosOf,
   beginSeeing,
   busySince,
   type Counted,
@@ -30,7 +33,7 @@ import { allHosts } from '../store/hosts.ts'
 import { allPools } from '../store/pools.ts'
 import type { Tx } from '../store/store.ts'
 import { part } from './calls.ts'
-import { pagesOf, qosDrift } from './census-look.ts'
+import { pagesOf } from './census-look.ts'
 import type { SagaDeps } from './deps.ts'
 import { sagaHead } from './head.ts'
 
@@ -130,8 +133,7 @@ async function lookAt(
   for await (const place of pagesOf(deps, at, context)) {
     const view = await viewOf(reader, place)
     const found = judge(place, view, { now: Date.now(), graceMs })
-    // Findings first: of an object that is noted twice the first note counts.
-    await noteSeen(reader, run, [...found.map(sightOf), ...seenIn(place, name), ...(await vectorsIn(deps, place))])
+    await noteSeen(reader, run, [...found.map(sightOf), ...seenIn(place, view)])
     strangers = countStrangers(place.items, strangers)
   }
   if (at.kind === 'pool') await readBack(deps, { pool: at.id, run }, context)
@@ -151,25 +153,18 @@ function sightOf(found: Finding): Sight {
 }
 
 /** A machine that is stopped is not what is recorded as running. */
-function seenIn({ items }: CensusPlace, place: string): readonly Sight[] {
-  return items.flatMap((item) => {
-    if (item.owner !== 'ours' || (item.kind === 'vm' && item.state === 'stopped')) return []
-    return [{ place, object: objectOf(item) }]
-  })
-}
-
-/** The vectors that the array told along with its volumes. */
-async function vectorsIn(deps: SagaDeps, place: CensusPlace): Promise<readonly Sight[]> {
-  if (place.kind !== 'pool') return []
-  const told = new Map(
-    place.items.flatMap((item) =>
-      item.kind === 'volume' && item.owner === 'ours' && item.qos ? [[String(item.id), item.qos] as const] : [],
-    ),
-  )
-  const volumes = await arrayQosOf(deps.store.reader, place.id, [...told.keys()])
-  return volumes.flatMap((volume) => {
-    const observed = told.get(volume.id)
-    return observed ? [qosSight(place.id, volume, observed)] : []
+function seenIn(at: CensusPlace, view: CensusView): readonly Sight[] {
+  const place = resourceName(at.kind, at.id)
+  if (at.kind === 'host') {
+    return at.items.flatMap((item) => {
+      if (item.owner !== 'ours' || (item.kind === 'vm' && item.state === 'stopped')) return []
+      return [{ place, object: objectOf(item) }]
+    })
+  }
+  return at.items.flatMap((item) => {
+    if (item.owner !== 'ours') return []
+    const observed = observedIn(at.id, item, view)
+    return [{ place, object: objectOf(item), ...(observed ? { observed } : {}) }]
   })
 }
 
@@ -209,10 +204,10 @@ async function readBack(
 
 /** The vector that was read of a volume, and the finding where it differs from what was applied. */
 function qosSight(pool: string, volume: ArrayQos, observed: Qos): Sight {
-  const drift = qosDrift(pool, volume, observed)
+  const applied = readQos(volume.qosApplied ?? volume.qosRequested)
+  const drift = limitsFinding(pool, volume.id, { applied, observed })
   if (drift) return { ...sightOf(drift), observed }
-  const [place, object] = [resourceName('pool', pool), `qos:${volume.id}`]
-  return { place, object, observed, resources: [resourceName('volume', volume.id)] }
+  return { place: resourceName('pool', pool), object: `qos:${volume.id}`, observed }
 }
 
 /** A volume that is not there has no vector: the inventory reports it. */

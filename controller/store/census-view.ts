@@ -1,6 +1,7 @@
 import type { HypervisorInventoryItem, InventoryItem } from '@moorage/contract'
 import { sql } from 'kysely'
 import { type CensusPlace, type CensusView, exposureKey, serialIn } from '../domain/census.ts'
+import { readQos } from '../domain/qos.ts'
 import type { Reader } from './store.ts'
 
 const NOTHING: CensusView = {
@@ -46,10 +47,18 @@ async function locations(reader: Reader, ids: readonly string[]): Promise<Census
   if (ids.length === 0) return NOTHING.volumes
   const rows = await reader
     .selectFrom('location')
-    .select(['volumeId', 'poolId', 'state', 'bytes'])
-    .where(sql<boolean>`volume_id = any(${[...ids]}::uuid[])`)
+    .innerJoin('volume', 'volume.id', 'location.volumeId')
+    .select(['location.volumeId', 'location.poolId', 'location.state', 'location.bytes', 'location.qosTier'])
+    .select(['volume.qosRequested', 'volume.qosApplied'])
+    .where(sql<boolean>`location.volume_id = any(${[...ids]}::uuid[])`)
     .execute()
-  return new Map(rows.map(({ volumeId, poolId, state, bytes }) => [volumeId, { pool: poolId, state, bytes }]))
+  return new Map(
+    rows.map(({ volumeId, poolId, state, bytes, qosTier, qosRequested, qosApplied }) => {
+      const limits =
+        state === 'present' && qosTier === 'storage' ? { applied: readQos(qosApplied ?? qosRequested) } : {}
+      return [volumeId, { pool: poolId, state, bytes, ...limits }]
+    }),
+  )
 }
 
 async function copies(reader: Reader, ids: readonly string[]): Promise<CensusView['snapshots']> {

@@ -31,33 +31,21 @@ export interface ArrayQos {
   readonly qosApplied: unknown
 }
 
-function withArrayQos(reader: Reader, pool: string) {
-  return reader
-    .selectFrom('volume')
-    .innerJoin('location', 'location.volumeId', 'volume.id')
-    .select(['volume.id', 'volume.qosRequested', 'volume.qosApplied'])
-    .where('location.poolId', '=', pool)
-    .where('location.state', '=', 'present')
-    .where('location.qosTier', '=', 'storage')
-}
-
-/** Those of some volumes of a pool whose QoS the array enforces. */
-export async function arrayQosOf(reader: Reader, pool: string, ids: readonly string[]): Promise<readonly ArrayQos[]> {
-  if (ids.length === 0) return []
-  return withArrayQos(reader, pool)
-    .where(sql<boolean>`volume.id = any(${[...ids]}::uuid[])`)
-    .execute()
-}
-
-/** Volumes of a pool whose vector was not seen in that run, at most 500, in the order of their ids, `after` one of them. */
+/** Volumes of a pool whose vector was not told in that run, at most 500, in the order of their ids, `after` one of them. */
 export async function unreadArrayQos(
   reader: Reader,
   at: { readonly pool: string; readonly run: string; readonly after: string },
 ): Promise<readonly ArrayQos[]> {
-  return withArrayQos(reader, at.pool)
+  return reader
+    .selectFrom('volume')
+    .innerJoin('location', 'location.volumeId', 'volume.id')
+    .select(['volume.id', 'volume.qosRequested', 'volume.qosApplied'])
+    .where('location.poolId', '=', at.pool)
+    .where('location.state', '=', 'present')
+    .where('location.qosTier', '=', 'storage')
     .where('volume.id', '>', at.after || '00000000-0000-0000-0000-000000000000')
-    .where(sql<boolean>`not coalesce((select true from census_seen s where s.run = ${at.run}
-      and s.place = ${`pool:${at.pool}`} and s.object = 'qos:' || volume.id::text limit 1), false)`)
+    .where(sql<boolean>`not coalesce((select s.observed is not null from census_seen s where s.run = ${at.run}
+      and s.place = ${`pool:${at.pool}`} and s.object = 'volume:' || volume.id::text limit 1), false)`)
     .orderBy('volume.id')
     .limit(500)
     .execute()
@@ -73,22 +61,39 @@ export interface Sight {
   readonly place: string
   readonly object: string
   readonly finding?: Finding
-  /** Read back from where it is enforced. */
+  /** Of a volume or its vector: what was read back from where it is enforced. */
   readonly observed?: object
-  /** Of what was observed, where it is no finding. */
-  readonly resources?: readonly string[]
 }
 
-/** Notes what a census has seen. Of an object that is noted twice the first note counts. Any number at a time. */
+/**
+ * Notes what a census has seen. Of an object that is noted twice the first note counts, and that of a finding before one that
+ * is none. Any number at a time: two statements, of which that for what is as recorded is the cheap one, since most is.
+ */
 export async function noteSeen(reader: Reader, run: string, sights: readonly Sight[]): Promise<void> {
-  if (sights.length === 0) return
-  const rows = sights.map(({ place, object, finding, observed, resources }) => {
-    const found = finding
-      ? { class: finding.class, kind: finding.kind, detail: finding.detail, bytes: finding.bytes ?? null }
-      : {}
-    const locks = finding?.resources ?? resources
-    return { place, object, ...found, ...(locks ? { resources: locks } : {}), ...(observed ? { observed } : {}) }
-  })
+  const [plain, found] = [sights.filter(({ finding }) => !finding), sights.filter(({ finding }) => finding)]
+  if (found.length > 0) await noteFound(reader, run, found)
+  if (plain.length === 0) return
+  const observed = plain.map((sight) => (sight.observed ? jsonText(sight.observed) : null))
+  // What an operation changed meanwhile says nothing of what was observed: its lock is that of the volume.
+  await sql`insert into census_seen (run, place, object, observed, resources)
+    select ${run}, r.place, r.object, r.observed::jsonb,
+      case when r.observed is not null then array['volume:' || split_part(r.object, ':', 2)] end
+    from unnest(${plain.map(({ place }) => place)}::text[], ${plain.map(({ object }) => object)}::text[],
+      ${observed}::text[]) as r(place, object, observed)
+    on conflict (run, place, object) do nothing`.execute(reader)
+}
+
+async function noteFound(reader: Reader, run: string, sights: readonly Sight[]): Promise<void> {
+  const rows = sights.map(({ place, object, finding, observed }) => ({
+    place,
+    object,
+    class: finding?.class,
+    kind: finding?.kind,
+    detail: finding?.detail,
+    bytes: finding?.bytes,
+    resources: finding?.resources,
+    observed,
+  }))
   await sql`insert into census_seen (run, place, object, class, kind, detail, resources, bytes, observed)
     select ${run}, r.place, r.object, r.class, r.kind, r.detail, r.resources, r.bytes, r.observed
     from jsonb_to_recordset(${jsonText(rows)}::jsonb) as r(place text, object text, class text, kind text, detail text,
@@ -139,7 +144,7 @@ export async function recordCounted(tx: Tx, counted: Counted): Promise<void> {
   await sql`update census_finding set state = 'gone' where state <> 'gone' and run_id <> ${operation}
     and not (place = any(${[...unlisted]}::text[])) and not (resources && ${[...busy]}::text[])`.execute(tx)
   await sql`update volume set qos_observed = s.observed, qos_observed_at = now() from census_seen s
-    where s.run = ${run} and s.observed is not null and volume.id::text = substr(s.object, 5)`.execute(tx)
+    where s.run = ${run} and s.observed is not null and volume.id = split_part(s.object, ':', 2)::uuid`.execute(tx)
   for (const { pool, bytes } of foreign)
     await tx.updateTable('pool').set({ foreignBytes: bytes }).where('id', '=', pool).execute()
   await sql`delete from census_seen where run = ${run}`.execute(tx)
