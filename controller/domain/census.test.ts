@@ -131,6 +131,13 @@ describe('a census of a pool', () => {
     expect(wrong(atPool({ ...throttle, stale: true }), LIVED)).toEqual([`stale-structure structure:throttle ${volume}`])
   })
 
+  test('finds the id in a name, also after a word that ends in what could be a digit', () => {
+    for (const name of [`iqn.2026-01.san:volume-${volume}`, `v-${volume.replaceAll('-', '').slice(0, 20)}-f`]) {
+      const target: InventoryItem = { kind: 'structure', owner: 'ours', id: `${vm}/${name}`, name, bytes: 0 }
+      expect(wrong(atPool(target), LIVED)).toEqual([])
+    }
+  })
+
   test('counts what is foreign by kind with its bytes, and never names it', () => {
     const strange = (name: string): InventoryItem => ({ kind: 'volume', owner: 'foreign', name, bytes: 5 })
     expect(wrong(atPool(strange('a'), strange('b')), EMPTY)).toEqual([])

@@ -257,8 +257,8 @@ const SERIAL_DIGITS = 20
 
 /** The last id in a text, shortened; '' when there is none. Structures are named after the volume that they serve. */
 export function serialIn(text: string): string {
-  const found = text.replaceAll('-', '').match(new RegExp(`[0-9a-f]{${SERIAL_DIGITS},}`, 'g'))
-  return found?.at(-1)?.slice(0, SERIAL_DIGITS) ?? ''
+  const found = text.match(new RegExp(`(?<![0-9a-z])[0-9a-f](?:-?[0-9a-f]){${SERIAL_DIGITS - 1},}`, 'g'))
+  return found?.at(-1)?.replaceAll('-', '').slice(0, SERIAL_DIGITS) ?? ''
 }
 
 /** Objects of one kind in one place that are not ours. */

@@ -12,6 +12,7 @@ import {
 import type { FindingClass } from '../domain/census-classes.ts'
 import { Refusal } from '../domain/failures.ts'
 import type { StepContext } from '../jobs/saga.ts'
+import { hostById } from '../store/hosts.ts'
 import { locationOf } from '../store/locations.ts'
 import { sealedOf, unsealConnection } from '../store/connections.ts'
 import { giveAccess, withdrawAccess } from './access.ts'
@@ -116,10 +117,11 @@ async function withdraw(
   what: Doing & { readonly source: Source; readonly host: string },
   context: StepContext,
 ): Promise<void> {
-  const { source, host, begun } = what
+  const { source, host } = what
   const { access } = await providerOf(deps, what, context)
-  // An id of ours is made by us. A host that is not registered any more has no name for us: the array knows it by its id.
-  const consumer = { kind: 'host', id: host as HostId, initiator: begun.initiator ?? host } as const
+  // A host that is not registered any more has no name for us: the array knows it by its id.
+  const initiator = (await hostById(deps.store.reader, host))?.initiator ?? `iqn.2026-01.cloud.moorage:${host}`
+  const consumer = { kind: 'host', id: host as HostId, initiator } as const // An id of ours is made by us.
   await saying('The storage system did not withdraw the access', async () =>
     access.withdraw({ source, consumer }, part(context.call, `withdraw/${source.id}/${host}`)),
   )
