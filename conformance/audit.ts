@@ -15,15 +15,17 @@ export interface Audit {
 
 /**
  * Watches every call through a provider or adapter: only `PluginError` may be thrown, its code and effect must be those of
- * the contract (`FENCED` has changed nothing), results must be plain data, and no secret that the plug-in was given or
- * handed out may occur in an error, its causes included, nor in a result other than a connection.
+ * the contract (`FENCED` has changed nothing), results must be plain data, arguments must stay as they were given, and no
+ * secret that the plug-in was given or handed out may occur in an error, its causes included, nor in a result other than
+ * a connection.
  */
 export function newAudit(): Audit {
   const breaches: string[] = []
   const secrets = new Set<string>()
   const keepSecret = (text: string) => void (text.length > 0 && secrets.add(text))
   const look = (name: string, error: unknown) => void breaches.push(...breachesOfError(name, error, secrets))
-  const ended = (name: string, outcome: { readonly result: unknown } | { readonly error: unknown }) => {
+  const ended: Ended = (name, outcome) => {
+    if (outcome.tampered) breaches.push(`${name} changed what it was given`)
     if ('error' in outcome) look(name, outcome.error)
     else {
       if (isConnection(outcome.result)) collectSecrets(outcome.result, keepSecret)
@@ -34,7 +36,8 @@ export function newAudit(): Audit {
   return { breaches, keepSecret, look, watch: (plugin) => watched(plugin, '', ended) }
 }
 
-type Ended = (name: string, outcome: { readonly result: unknown } | { readonly error: unknown }) => void
+type Outcome = ({ readonly result: unknown } | { readonly error: unknown }) & { readonly tampered: boolean }
+type Ended = (name: string, outcome: Outcome) => void
 
 function watched<Target extends object>(target: Target, path: string, ended: Ended): Target {
   return new Proxy(target, {
@@ -42,7 +45,7 @@ function watched<Target extends object>(target: Target, path: string, ended: End
       const value: unknown = Reflect.get(from, property, from)
       const name = path === '' ? String(property) : `${path}.${String(property)}`
       if (typeof value === 'function')
-        return (...args: unknown[]) => call(() => Reflect.apply(value, from, args), name, ended)
+        return (...args: unknown[]) => call({ run: (): unknown => Reflect.apply(value, from, args), args, name }, ended)
       if (path === '' && property !== 'limits' && isFacet(value)) return watched(value, name, ended)
       return value
     },
@@ -54,13 +57,18 @@ function isFacet(value: unknown): value is object {
   return isObject(value) && !Array.isArray(value)
 }
 
-async function call(run: () => unknown, name: string, ended: Ended): Promise<unknown> {
+async function call(
+  what: { readonly run: () => unknown; readonly args: readonly unknown[]; readonly name: string },
+  ended: Ended,
+): Promise<unknown> {
+  const { run, args, name } = what
+  const given = JSON.stringify(args)
   try {
     const result = await run()
-    ended(name, { result })
+    ended(name, { result, tampered: JSON.stringify(args) !== given })
     return result
   } catch (error) {
-    ended(name, { error })
+    ended(name, { error, tampered: JSON.stringify(args) !== given })
     throw error
   }
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
-import { type Effect, type FailureCode, type Id, type Page, PluginError } from '@moorage/contract'
+import { type Effect, FAILURES, type FailureCode, type Id, type Page, PluginError } from '@moorage/contract'
 
 const DAY_MS = 24 * 3_600_000
 
@@ -44,6 +44,13 @@ export async function ioRefused(io: Promise<unknown>, what: string): Promise<voi
   assert.equal(outcome, 'refused', what)
 }
 
+const MOST_PAGES = 10_000
+
+/** True for a failure after which one may ask again. */
+export function isUnsettled({ code }: PluginError): boolean {
+  return FAILURES[code].retry === 'later'
+}
+
 /** All items of a paged listing. Fails when a page comes again or the listing does not end. */
 export async function allPages<Item>(
   list: (cursor: string | undefined) => Promise<Page<Item>>,
@@ -57,6 +64,7 @@ export async function allPages<Item>(
     cursor = page.next
     assert.ok(cursor === undefined || !seen.has(cursor), `the listing came back to cursor ${cursor}`)
     if (cursor !== undefined) seen.add(cursor)
+    assert.ok(seen.size < MOST_PAGES, `the listing has no end within ${MOST_PAGES} pages`)
   } while (cursor !== undefined)
   return items
 }
@@ -73,11 +81,17 @@ export async function notRefused(run: Promise<void>): Promise<void> {
 
 /** Waits until the condition holds, at most `withinMs`; fails with `what` otherwise. */
 export async function eventually(what: string, withinMs: number, condition: () => Promise<boolean>): Promise<void> {
+  assert.ok(await comes(withinMs, condition), `${what}: not within ${withinMs} ms`)
+}
+
+/** Waits until the condition holds, at most `withinMs`; says whether it does. */
+export async function comes(withinMs: number, condition: () => Promise<boolean>): Promise<boolean> {
   const until = Date.now() + withinMs
   while (!(await condition())) {
-    assert.ok(Date.now() < until, `${what}: not within ${withinMs} ms`)
+    if (Date.now() >= until) return false
     await pause(10)
   }
+  return true
 }
 
 /** Fails with `what` unless the condition holds, again and again, for `forMs`. */
@@ -100,22 +114,23 @@ export function isCount(n: number, what: string): void {
   assert.ok(Number.isSafeInteger(n) && n >= 0, `${what} is ${n}`)
 }
 
-/** Bytes that follow from a seed and look like nothing else: the same seed gives the same bytes (xorshift32). */
+/** Bytes that follow from a seed and look like nothing else: the same seed gives the same bytes (xorshift32, word by word). */
 export function pattern(seed: number, length: number): Uint8Array {
-  const bytes = new Uint8Array(length)
+  const words = new Uint32Array(Math.ceil(length / 4))
   let state = (seed * 2_654_435_761 + 1) >>> 0 || 1
-  for (let index = 0; index < length; index++) {
+  for (let index = 0; index < words.length; index++) {
     state ^= state << 13
     state ^= state >>> 17
     state ^= state << 5
-    bytes[index] = state & 0xff
+    words[index] = state
   }
-  return bytes
+  return new Uint8Array(words.buffer, 0, length)
 }
 
 /** Fails unless both runs of bytes are equal, naming the first offset that differs. */
 export function sameBytes(actual: Uint8Array, expected: Uint8Array, what: string): void {
   assert.equal(actual.length, expected.length, `${what}: length`)
+  if (Buffer.compare(actual, expected) === 0) return
   const at = actual.findIndex((byte, index) => byte !== expected[index])
   assert.equal(at, -1, `${what}: bytes differ from offset ${at} on`)
 }

@@ -19,6 +19,20 @@ export interface Opened<Bound extends object> {
   readonly endpoint: Endpoint
 }
 
+/** Fails unless every facet that is there has all of its methods: a capability is a facet that can be called. */
+export function checkMethods<Bound extends object>(
+  bound: Bound,
+  methods: { readonly [Facet in keyof Bound]?: readonly string[] },
+): void {
+  for (const [name, wanted] of Object.entries<readonly string[] | undefined>(methods)) {
+    const facet: unknown = Reflect.get(bound, name)
+    if (typeof facet !== 'object' || facet === null) continue
+    for (const method of wanted ?? []) {
+      assert.ok(method in facet, `facet ${name} is there and has no method ${method}`)
+    }
+  }
+}
+
 /** Fails unless the plug-in names itself, its schemes and its settings as the API can show them. */
 export function checkNames({ plugin }: Opened<object>): void {
   assert.equal(plugin.contract, 1)
@@ -29,8 +43,9 @@ export function checkNames({ plugin }: Opened<object>): void {
 
 /** Fails unless settings have names that survive CloudStack's API, which folds the case of `details`. */
 export function checkSettings(settings: readonly SettingSpec[]): void {
-  for (const { name, title, description } of settings) {
+  for (const { name, title, description, type } of settings) {
     assert.match(name, /^[a-z][a-z0-9]*$/, 'names of settings')
+    if (/password|passphrase|secret/.test(name)) assert.equal(type, 'secret', `${name} is shown to whoever lists pools`)
     assert.ok(title.length > 0 && description.length > 0, `${name} has no title or no description`)
   }
 }
@@ -112,7 +127,8 @@ export async function checkUnreachable<Bound extends object>(
   assert.ok(Date.now() - began < 10_000, 'it took more than 10 s to say so')
 }
 
-function withAuthority(url: string, authority: string): string {
+/** The url with another `host:port`. Not applicable where it names none. */
+export function withAuthority(url: string, authority: string): string {
   const at = /^([a-z][a-z0-9+.-]*:\/\/)[^/]+(.*)$/i.exec(url)
   if (!at) throw new NotApplicable('the url names no host')
   return `${at[1] ?? ''}${authority}${at[2] ?? ''}`

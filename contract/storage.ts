@@ -241,7 +241,7 @@ export interface SnapshotFacet {
 /** Optional facet: one instant for several volumes, in two phases so that several arrays can join one window. */
 export interface GroupSnapshotFacet {
   readonly maxVolumes: number
-  /** Checks and readies; holds for `call.deadline` at most, then aborts by itself. */
+  /** Checks and readies; holds for `call.deadline` at most, then aborts by itself. Asked again with other members, `CONFLICT`. */
   prepare(
     group: string,
     members: readonly { readonly id: SnapshotId; readonly volume: VolumeId }[],

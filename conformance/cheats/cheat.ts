@@ -51,6 +51,57 @@ export function provider(
   }
 }
 
+/**
+ * As `provider`, of every provider that the plug-in opens: `at` counts them, 0 is the one of the bench. What a cheat keeps
+ * in the closure of `change` is of one of them, as what a plug-in keeps in memory is of one controller.
+ */
+export function everyProvider(
+  name: string,
+  caughtBy: string | readonly string[],
+  change: (honest: FullProvider, at: number) => Overrides<FullProvider>,
+): StorageCheat {
+  return {
+    name,
+    caughtBy: [caughtBy].flat(),
+    spoil(bench) {
+      let count = 0
+      const spoiled = (plugin: StorageProvider) => {
+        const honest = fullProvider(plugin)
+        return overridden(honest, change(honest, count++))
+      }
+      const provider = spoiled(bench.provider)
+      if (!bench.plugin) return { ...bench, provider }
+      const { plugin, endpoint } = bench.plugin
+      const open = async (at: typeof endpoint) => spoiled(await plugin.open(at))
+      return { ...bench, provider, plugin: { endpoint, plugin: { ...plugin, open } } }
+    },
+  }
+}
+
+/** As `everyProvider`, of adapters. */
+export function everyAdapter(
+  name: string,
+  caughtBy: string | readonly string[],
+  change: (honest: FullAdapter, at: number) => Overrides<FullAdapter>,
+): HypervisorCheat {
+  return {
+    name,
+    caughtBy: [caughtBy].flat(),
+    spoil(bench) {
+      let count = 0
+      const spoiled = (plugin: HypervisorAdapter) => {
+        const honest = fullAdapter(plugin)
+        return overridden(honest, change(honest, count++))
+      }
+      const adapter = spoiled(bench.adapter)
+      if (!bench.plugin) return { ...bench, adapter }
+      const { plugin, endpoint } = bench.plugin
+      const open = async (at: typeof endpoint) => spoiled(await plugin.open(at))
+      return { ...bench, adapter, plugin: { endpoint, plugin: { ...plugin, open } } }
+    },
+  }
+}
+
 /** A cheat in how bytes travel, made from the session of an honest initiator. */
 export function dataPath(
   name: string,

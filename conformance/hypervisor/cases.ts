@@ -1,6 +1,7 @@
 import { type RegisterTest, registerCases } from '../runner.ts'
 import { callCases } from './calls.ts'
 import type { HypervisorCase } from './context.ts'
+import { controllerCases } from './controllers.ts'
 import { diskCases } from './disks.ts'
 import { facetCases } from './facets.ts'
 import { fenceCases } from './fences.ts'
@@ -18,6 +19,7 @@ export const hypervisorCases: readonly HypervisorCase[] = [
   ...hostCases,
   ...vmCases,
   ...callCases,
+  ...controllerCases,
   ...fenceCases,
   ...diskCases,
   ...throttleCases,

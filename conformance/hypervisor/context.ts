@@ -58,6 +58,18 @@ export class HypervisorContext extends CaseCalls {
     return this.audit.watch(this.bench.peer.adapter)
   }
 
+  /** The plug-in with its endpoint; only for cases that need `plugin`. */
+  get opened(): NonNullable<HypervisorBench['plugin']> {
+    assert.ok(this.bench.plugin, 'the bench has no plug-in')
+    return this.bench.plugin
+  }
+
+  /** What another controller opens: the same host, in an adapter of its own; only for cases that need `plugin`. */
+  async another(): Promise<HypervisorAdapter> {
+    const { plugin, endpoint } = this.opened
+    return this.audit.watch(await plugin.open(endpoint))
+  }
+
   /** I/O inside machines; only for cases that need `guest`. */
   get guest(): GuestIo {
     assert.ok(this.bench.guest, 'the bench has no guest')
@@ -77,7 +89,7 @@ export class HypervisorContext extends CaseCalls {
     this.defer(() => this.adapter.vms.stop(id, { force: true }, this.call()))
     return {
       id,
-      name: `conformance-${id.slice(0, 8)}`,
+      name: `i-2-${Number.parseInt(id.slice(0, 6), 16)}-VM`,
       cpus: 1,
       memoryBytes: this.#subject.memoryBytes ?? MEMORY_BYTES,
       disks,

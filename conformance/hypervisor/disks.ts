@@ -62,8 +62,10 @@ export const diskCases: readonly HypervisorCase[] = [
     name: 'attaching to a machine that does not run is refused as NOT_FOUND and opens no session',
     needs: ['sessions'],
     async run(c) {
-      const disk = await c.disk()
+      const [disk, vm] = [await c.disk(), await c.vm()]
       await refused(c.adapter.disks.attach(newId(), c.attachment(disk), c.call()), 'NOT_FOUND')
+      await c.adapter.vms.stop(vm.id, { force: true }, c.call())
+      await refused(c.adapter.disks.attach(vm.id, c.attachment(disk), c.call()), 'NOT_FOUND')
       assert.equal(await sessionsOf(disk), 0)
     },
   },
@@ -73,6 +75,7 @@ export const diskCases: readonly HypervisorCase[] = [
     async run(c) {
       const [vm, disk] = [await c.vm(), await c.disk()]
       const wrong = withWrongSecret(disk.connection)
+      c.audit.keepSecret(wrong.chap.secret)
       const error = await failureOf(c.adapter.disks.attach(vm.id, c.attachment(disk, { connection: wrong }), c.call()))
       assert.ok(error, 'attached with a wrong secret')
       assert.deepEqual(await c.ourDisks(), [])
@@ -183,7 +186,9 @@ export const diskCases: readonly HypervisorCase[] = [
     async run(c) {
       const [one, two] = [await c.disk(), await c.disk()]
       const vm = await c.vm([c.attachment(one), c.attachment(two, { deviceId: 2 })])
-      for (const { volume } of [one, two]) {
+      const third = await c.disk()
+      await c.adapter.disks.attach(vm.id, c.attachment(third, { deviceId: 3 }), c.call())
+      for (const { volume } of [one, two, third]) {
         assert.equal(await c.guest.serial({ vm: vm.id, volume }), serialOf(volume))
       }
     },
@@ -231,13 +236,62 @@ export const diskCases: readonly HypervisorCase[] = [
       await ioRefused(c.guest.write(at, pattern(1, 4096)), 'a write to a read-only disk')
     },
   },
+  {
+    name: 'disks attached at the same time are all there, each with a device of its own',
+    needs: [],
+    async run(c) {
+      const vm = await c.vm()
+      const disks = [await c.disk(), await c.disk(), await c.disk()]
+      const attach = disks.map((disk, deviceId) => {
+        return c.adapter.disks.attach(vm.id, c.attachment(disk, { deviceId }), c.call())
+      })
+      const held = await Promise.all(attach)
+      assert.equal(new Set(held.map(({ device }) => device)).size, disks.length, 'devices')
+      assert.deepEqual((await c.ourDisks()).toSorted(), disks.map(({ volume }) => `${vm.id} ${volume} 1`).toSorted())
+    },
+  },
+  {
+    name: 'a disk of more than 4 GiB is shown with its size',
+    needs: [],
+    async run(c) {
+      const [vm, disk] = [await c.vm(), await c.bench.disk(5 * 1024 ** 3)]
+      const held = await c.adapter.disks.attach(vm.id, c.attachment(disk), c.call())
+      const found = await c.adapter.vms.get(vm.id, c.call())
+      assert.deepEqual([held.bytes, found?.disks[0]?.bytes], [disk.bytes, disk.bytes])
+    },
+  },
+  {
+    name: 'a machine that starts with a disk for reading does not write it',
+    needs: ['guest'],
+    async run(c) {
+      const disk = await c.disk()
+      const vm = await c.vm([c.attachment(disk, { mode: 'ro' })])
+      const at = { vm: vm.id, volume: disk.volume, offset: 0 }
+      await ioRefused(c.guest.write(at, pattern(1, 4096)), 'a write to a read-only disk')
+      sameBytes(await c.guest.read(at, 4096), new Uint8Array(4096), 'an empty disk')
+    },
+  },
+  {
+    name: 'a machine that is stopped lets go of the disks that were plugged in, and starts again without them',
+    needs: ['sessions'],
+    async run(c) {
+      const [spec, disk] = [c.spec(), await c.disk()]
+      await c.adapter.vms.start(spec, c.call())
+      await c.adapter.disks.attach(spec.id, c.attachment(disk), c.call())
+      assert.deepEqual((await c.adapter.vms.start(spec, c.call())).disks.length, 1, 'disks after a start asked again')
+      await c.adapter.vms.stop(spec.id, { force: true }, c.call())
+      assert.equal(await sessionsOf(disk), 0, 'sessions after the stop')
+      assert.deepEqual((await c.adapter.vms.start(spec, c.call())).disks, [])
+      assert.equal(await sessionsOf(disk), 0, 'sessions after the next start')
+    },
+  },
 ]
 
 async function structures(c: HypervisorContext): Promise<readonly string[]> {
   return (await c.ours()).flatMap((item) => (item.kind === 'structure' ? [item.name] : []))
 }
 
-function withWrongSecret(connection: Connection): Connection {
+function withWrongSecret(connection: Connection) {
   if (connection.via !== 'iscsi' || !connection.chap) throw new NotApplicable('the bench’s disks have no CHAP')
   return { ...connection, chap: { ...connection.chap, secret: 'wrongwrongwrong1' } }
 }

@@ -175,6 +175,30 @@ export const facetCases: readonly HypervisorCase[] = [
       await refused(c.facet('quiesce').freeze(newId(), { withinMs: 1000 }, c.call()), 'NOT_FOUND')
     },
   },
+  {
+    name: 'counters of a disk do not go down while its machine runs, whatever is changed about it',
+    needs: ['stats', 'throttle', 'guest'],
+    async run(c) {
+      const { vm, volume } = await attached(c)
+      const read = () => c.facet('stats').read(vm, volume, c.call())
+      await c.guest.write({ vm, volume, offset: 0 }, pattern(1, 65_536))
+      await eventually('the counters', 5000, async () => (await read()).writeBytes >= 65_536)
+      const before = await read()
+      await c.facet('throttle').apply(vm, { volume, qos: {} }, c.call())
+      await c.adapter.disks.attach(vm, c.attachment(await c.disk(), { deviceId: 2 }), c.call())
+      const after = await read()
+      assert.ok(after.writeBytes >= before.writeBytes && after.writeOps >= before.writeOps, 'the counters went down')
+    },
+  },
+  {
+    name: 'a guest that one controller froze another thaws, and it was held',
+    needs: ['quiesce', 'plugin'],
+    async run(c) {
+      const [vm, other] = [(await c.guestVm()).id, await c.another()]
+      await freeze(c, vm, 20_000)
+      assert.equal((await other.quiesce?.thaw(vm, c.call()))?.held, true)
+    },
+  },
 ]
 
 /** Freezes a guest, which may have to boot first. */

@@ -7,7 +7,7 @@ import {
   checkUrls,
   checkWrongSecret,
 } from '../plugin.ts'
-import type { HypervisorCase, HypervisorContext } from './context.ts'
+import type { HypervisorCase } from './context.ts'
 
 /** Promises of `HypervisorPlugin.open`, `hosts` and `limits`. */
 export const hostCases: readonly HypervisorCase[] = [
@@ -44,43 +44,38 @@ export const hostCases: readonly HypervisorCase[] = [
     name: 'a plug-in names itself, its hypervisor, its schemes and its settings',
     needs: ['plugin'],
     async run(c) {
-      checkNames(opened(c))
-      assert.equal(opened(c).plugin.kind, 'hypervisor')
-      assert.ok(opened(c).plugin.hypervisor.length > 0)
+      checkNames(c.opened)
+      assert.equal(c.opened.plugin.kind, 'hypervisor')
+      assert.ok(c.opened.plugin.hypervisor.length > 0)
     },
   },
   {
     name: 'opening a host without a required setting is refused as INVALID, which names the setting',
     needs: ['plugin'],
-    run: (c) => checkRequiredSettings(opened(c), c.audit),
+    run: (c) => checkRequiredSettings(c.opened, c.audit),
   },
   {
     name: 'opening a host under a url that it does not understand is refused as INVALID',
     needs: ['plugin'],
-    run: (c) => checkUrls(opened(c), c.audit),
+    run: (c) => checkUrls(c.opened, c.audit),
   },
   {
     name: 'opening a host speaks to nobody',
     needs: ['plugin'],
-    run: (c) => checkNoIo(opened(c)),
+    run: (c) => checkNoIo(c.opened),
   },
   {
     name: 'a wrong secret of a host is refused as DENIED, and the secret is not shown',
     needs: ['plugin'],
-    run: (c) => checkWrongSecret(opened(c), { audit: c.audit, report: (host) => host.hosts.report(c.call()) }),
+    run: (c) => checkWrongSecret(c.opened, { audit: c.audit, report: (host) => host.hosts.report(c.call()) }),
   },
   {
     name: 'a host that is not there is reported as UNAVAILABLE or TIMEOUT, with effect none',
     needs: ['plugin'],
     run: (c) =>
-      checkUnreachable(opened(c), {
+      checkUnreachable(c.opened, {
         call: () => c.call({ withinMs: 5000 }),
         report: (host, call) => host.hosts.report(call),
       }),
   },
 ]
-
-function opened(c: HypervisorContext) {
-  assert.ok(c.bench.plugin, 'the bench has no plug-in')
-  return c.bench.plugin
-}

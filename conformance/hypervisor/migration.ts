@@ -1,7 +1,16 @@
 import assert from 'node:assert/strict'
 import { setTimeout as pause } from 'node:timers/promises'
-import type { BackendVm, HypervisorAdapter, MigrationFacet, MigrationTicket, VmId, VmSpec } from '@moorage/contract'
-import { allPages, failureOf, ioRefused, newId, pattern, refused, sameBytes } from '../check.ts'
+import {
+  type BackendVm,
+  type HypervisorAdapter,
+  type MigrationFacet,
+  type MigrationTicket,
+  sameQos,
+  type VmId,
+  type VmSpec,
+} from '@moorage/contract'
+import { allPages, eventually, failureOf, ioRefused, newId, pattern, refused, sameBytes } from '../check.ts'
+import { maximum } from '../qos.ts'
 import { type HypervisorCase, type HypervisorContext, sessionsOf } from './context.ts'
 import type { PeerDisk, TestDisk } from './subject.ts'
 
@@ -224,6 +233,60 @@ export const migrationCases: readonly HypervisorCase[] = [
       await guest.write(at, pattern(3, 4096))
       sameBytes(await guest.read(at, 4096), pattern(3, 4096), 'written there')
       await ioRefused(c.guest.write(at, pattern(2, 4096)), 'a write at the source')
+    },
+  },
+  {
+    name: 'a prepare that arrives after the abandon that undid it is refused although nothing was ever prepared',
+    needs: ['migration', 'peer'],
+    async run(c) {
+      const one = await traveller(c)
+      const description = await from(c).describe(one.vm, c.call())
+      await to(c).abandon(one.vm, c.call({ fence: 2007 }))
+      await refused(to(c).prepare(one.spec, description, c.call({ fence: 2005 })), 'FENCED')
+      assert.deepEqual(await oursAtPeer(c), [])
+    },
+  },
+  {
+    name: 'a migrated machine has the throttles of its disks, on the devices where they were',
+    needs: ['migration', 'peer', 'throttle'],
+    async run(c) {
+      const keeps = c.adapter.limits.qos
+      assert.ok(keeps, 'limits.qos is absent although there is a facet throttle')
+      const one = await traveller(c)
+      const before = await c.adapter.vms.get(one.vm, c.call())
+      const disks = one.spec.disks.map((disk) => ({ ...disk, throttle: maximum(keeps, 1) }))
+      await sent(c, one.vm, await prepared(c, { ...one, spec: { ...one.spec, disks } }))
+      const arrived = await to(c).arrive(one.vm, c.call())
+      const places = (vm: BackendVm | undefined) => vm?.disks.map(({ volume, device }) => `${volume} ${device}`)
+      assert.deepEqual(places(arrived), places(before), 'devices')
+      const kept = await c.peer.throttle?.read(one.vm, one.disk.volume, c.call())
+      assert.ok(sameQos(kept ?? {}, maximum(keeps, 1)), `throttle ${JSON.stringify(kept)}`)
+    },
+  },
+  {
+    name: 'a migration that one controller began another ends',
+    needs: ['migration', 'peer', 'plugin'],
+    async run(c) {
+      const [one, other] = [await traveller(c), await c.another()]
+      const ticket = await prepared(c, one)
+      await from(c).send(one.vm, ticket, c.call())
+      const send = async () => (await other.migration?.send(one.vm, ticket, c.call()))?.state === 'sent'
+      await eventually('the machine sent', SENT_MS, send)
+      assert.equal((await to(c).arrive(one.vm, c.call())).state, 'running')
+    },
+  },
+  {
+    name: 'a disk for reading is one for reading after a migration, too',
+    needs: ['migration', 'peer', 'guest'],
+    async run(c) {
+      const one = await traveller(c)
+      const guest = c.bench.peer?.guest
+      assert.ok(guest, 'the peer has no guest')
+      const disks = one.spec.disks.map((disk) => ({ ...disk, mode: 'ro' }) as const)
+      await sent(c, one.vm, await prepared(c, { ...one, spec: { ...one.spec, disks } }))
+      await to(c).arrive(one.vm, c.call())
+      const at = { vm: one.vm, volume: one.disk.volume, offset: 0 }
+      await ioRefused(guest.write(at, pattern(1, 4096)), 'a write to a read-only disk')
     },
   },
 ]

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
-import { HYPERVISOR_CAPABILITIES, type HypervisorInventoryItem } from '@moorage/contract'
+import { HYPERVISOR_CAPABILITIES, type HypervisorAdapter, type HypervisorInventoryItem } from '@moorage/contract'
 import { newAudit } from '../audit.ts'
 import { everyStep } from '../calls.ts'
 import { notRefused } from '../check.ts'
+import { checkMethods } from '../plugin.ts'
 import { type HypervisorCase, HypervisorContext } from './context.ts'
 import type { HypervisorBench, HypervisorSubject } from './subject.ts'
 
@@ -33,7 +34,21 @@ export async function runHypervisorCase(each: HypervisorCase, subject: Hyperviso
   }
 }
 
+const METHODS = {
+  hosts: ['report'],
+  vms: ['start', 'get', 'stop', 'reboot'],
+  disks: ['attach', 'detach'],
+  inventory: ['list'],
+  resize: ['refresh'],
+  throttle: ['apply', 'read'],
+  stats: ['read'],
+  quiesce: ['freeze', 'thaw'],
+  migration: ['describe', 'prepare', 'send', 'arrive', 'abandon', 'resume'],
+  reach: ['prepare'],
+} as const satisfies { readonly [Facet in Exclude<keyof HypervisorAdapter, 'limits' | 'accepts'>]: readonly string[] }
+
 function refuseUndeclared(bench: HypervisorBench, subject: HypervisorSubject): void {
+  checkMethods(bench.adapter, METHODS)
   for (const name of HYPERVISOR_CAPABILITIES) {
     const [there, lacked] = [bench.adapter[name] !== undefined, subject.lacks[name] !== undefined]
     assert.notEqual(

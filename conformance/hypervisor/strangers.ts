@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import type { BackendVm, HypervisorAdapter, HypervisorInventoryItem } from '@moorage/contract'
 import { allPages, failureOf, newId, refused } from '../check.ts'
+import { maximum } from '../qos.ts'
 import type { HypervisorCase, HypervisorContext } from './context.ts'
 
 /** Promises of ownership marks: what others run is counted, and never touched. */
@@ -53,6 +54,29 @@ export const strangerCases: readonly HypervisorCase[] = [
         left?.disks.map(({ volume }) => volume),
         held,
       )
+    },
+  },
+  {
+    name: 'no facet reads or changes a machine of another installation',
+    needs: ['stranger'],
+    async run(c) {
+      const theirs = await strangersVm(c)
+      const [disk] = theirs.disks
+      assert.ok(disk, 'the machine has lost its disk')
+      const { vms, throttle, stats, resize, quiesce, migration } = c.adapter
+      const keeps = c.adapter.limits.qos
+      const { volume, bytes } = disk
+      const codes = ['NOT_FOUND', 'CONFLICT', 'DENIED'] as const
+      if (throttle && keeps) {
+        await refused(throttle.apply(theirs.id, { volume, qos: maximum(keeps, 1) }, c.call()), codes)
+        await refused(throttle.read(theirs.id, volume, c.call()), codes)
+      }
+      if (stats) await refused(stats.read(theirs.id, volume, c.call()), codes)
+      if (resize) await refused(resize.refresh(theirs.id, { volume, bytes }, c.call()), codes)
+      if (quiesce) await refused(quiesce.freeze(theirs.id, { withinMs: 1000 }, c.call()), codes)
+      if (migration) await refused(migration.describe(theirs.id, c.call()), codes)
+      assert.deepEqual((await c.stranger.vms.get(theirs.id, c.call()))?.disks, theirs.disks)
+      assert.equal(await vms.get(theirs.id, c.call()), undefined)
     },
   },
 ]

@@ -170,7 +170,7 @@ export const vmCases: readonly HypervisorCase[] = [
     name: 'a name of a machine may have any letters, and changes nothing else',
     needs: [],
     async run(c) {
-      const name = `conformance, with=commas,"quotes", \u00fcml\u00e4uts ${'and more '.repeat(6)}`
+      const name = `web, with=commas,"quotes", \u00fcml\u00e4uts ${'and more '.repeat(6)}`
       const spec = { ...c.spec(), name }
       assert.equal((await c.adapter.vms.start(spec, c.call())).state, 'running')
       assert.equal(await machines(c), 1)
@@ -207,7 +207,10 @@ export const vmCases: readonly HypervisorCase[] = [
     name: 'rebooting a machine that does not run is refused as NOT_FOUND',
     needs: [],
     async run(c) {
-      await refused(c.adapter.vms.reboot(newId(), c.call()), 'NOT_FOUND')
+      const vm = await c.vm()
+      await c.adapter.vms.stop(vm.id, { force: true }, c.call())
+      for (const id of [newId<'vm'>(), vm.id]) await refused(c.adapter.vms.reboot(id, c.call()), 'NOT_FOUND')
+      await stopped(c, vm.id)
     },
   },
 ]

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import type { Call, SnapshotId, VolumeId } from '@moorage/contract'
 import { failureOf, pattern, stays } from '../check.ts'
+import { checkLostAnswers } from '../line.ts'
 import { maximum } from '../qos.ts'
 import type { StorageCase, StorageContext } from './context.ts'
 
@@ -67,6 +68,49 @@ export const callCases: readonly StorageCase[] = [
       await givenUp((call) => c.provider.volumes.create(spec, call), c)
       await c.provider.volumes.delete(spec.id, c.call())
       await stays('it came into being after it was undone', 500, async () => !(await c.has(spec.id)))
+    },
+  },
+  {
+    name: 'a change whose answer was lost is not said to have had no effect, and asking again settles it',
+    needs: ['plugin'],
+    async run(c) {
+      const spec = c.spec(c.volumeId())
+      const exposure = c.exposure({ kind: 'volume', id: spec.id })
+      await checkLostAnswers(c.opened, {
+        call: (time) => c.call(time),
+        watch: (provider) => c.audit.watch(provider),
+        report: (provider, call) => provider.pools.report(call),
+        changes: [
+          { what: 'create', run: ({ volumes }, call) => volumes.create(spec, call), came: () => c.has(spec.id) },
+          {
+            what: 'expose',
+            run: ({ access }, call) => access.expose(exposure, call),
+            came: async () => (await c.exposures()).length === 1,
+          },
+          {
+            what: 'withdraw',
+            run: ({ access }, call) => access.withdraw(exposure, call),
+            came: async () => (await c.exposures()).length === 0,
+          },
+          {
+            what: 'delete',
+            run: ({ volumes }, call) => volumes.delete(spec.id, call),
+            came: async () => !(await c.has(spec.id)),
+          },
+        ],
+      })
+    },
+  },
+  {
+    name: 'calls of one step that share a key do what each of them asks',
+    needs: [],
+    async run(c) {
+      const [one, two, { key }] = [c.spec(c.volumeId()), c.spec(c.volumeId()), c.call()]
+      const { volumes } = c.provider
+      assert.equal((await volumes.create(one, { ...c.call(), key })).id, one.id)
+      assert.equal((await volumes.create(two, { ...c.call(), key })).id, two.id)
+      await volumes.delete(one.id, { ...c.call(), key })
+      assert.deepEqual([await c.has(one.id), await c.has(two.id)], [false, true])
     },
   },
 ]

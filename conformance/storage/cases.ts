@@ -4,6 +4,7 @@ import { callCases } from './calls.ts'
 import { changeListCases } from './change-list.ts'
 import { cloneCases } from './clones.ts'
 import type { StorageCase } from './context.ts'
+import { controllerCases } from './controllers.ts'
 import { fenceCases } from './fences.ts'
 import { groupCases } from './groups.ts'
 import { inventoryCases } from './inventory.ts'
@@ -25,6 +26,7 @@ export const storageCases: readonly StorageCase[] = [
   ...poolCases,
   ...volumeCases,
   ...callCases,
+  ...controllerCases,
   ...fenceCases,
   ...accessCases,
   ...withdrawalCases,

@@ -95,6 +95,33 @@ export const changeListCases: readonly StorageCase[] = [
       await refused(c.facet('changeList').extents(range, c.call()), ['INVALID', 'CONFLICT', 'NOT_FOUND'])
     },
   },
+  {
+    name: 'however many places were written, each is among the changes',
+    needs: ['changeList', 'snapshots', 'connect'],
+    async run(c) {
+      const { volume, first } = await written(c)
+      const places = Array.from({ length: 16 }, (_, at) => 131_072 * at + 16_384)
+      await write(
+        c,
+        volume,
+        places.map((at) => [at, pattern(at, 4096)] as const),
+      )
+      await rebuilds(c, { base: first, snapshot: (await c.snapshot(volume)).id })
+    },
+  },
+  {
+    name: 'changes since the base stay changes when a snapshot between has been deleted',
+    needs: ['changeList', 'snapshots', 'connect'],
+    async run(c) {
+      const { volume, first } = await written(c)
+      await write(c, volume, [[262_144, pattern(3, 4096)]])
+      const second = (await c.snapshot(volume)).id
+      await write(c, volume, [[524_288, pattern(4, 4096)]])
+      const third = (await c.snapshot(volume)).id
+      await c.facet('snapshots').delete(second, c.call())
+      await rebuilds(c, { base: first, snapshot: third })
+    },
+  },
 ]
 
 interface Range {

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
-import { type BackendVolume, sameQos, type Source } from '@moorage/contract'
-import { newId, pattern, refused, sameBytes } from '../check.ts'
-import { maximum } from '../qos.ts'
+import { type BackendVolume, differingAxes, sameQos, type Source } from '@moorage/contract'
+import { failureOf, newId, pattern, refused, sameBytes } from '../check.ts'
+import { axisOf, maximum, vector } from '../qos.ts'
+import { NotApplicable } from '../runner.ts'
 import type { StorageCase, StorageContext } from './context.ts'
 
 const BLOCK = { offset: 0, length: 4096 }
@@ -108,13 +109,15 @@ export const cloneCases: readonly StorageCase[] = [
     },
   },
   {
-    name: 'the id of a clone asked from another source, or as a plain volume, is refused as CONFLICT',
+    name: 'the id of a clone asked from another source, in another size, or as a plain volume, is refused as CONFLICT',
     needs: ['clones'],
     async run(c) {
       const [one, two] = [await c.volume(), await c.volume()]
       const copy = await clone(c, { kind: 'volume', id: one.id })
       const spec = { id: copy.id, bytes: copy.bytes, qos: {}, settings: {} }
       await refused(c.facet('clones').clone({ kind: 'volume', id: two.id }, spec, c.call()), 'CONFLICT')
+      const larger = { ...spec, bytes: spec.bytes * 2 }
+      await refused(c.facet('clones').clone({ kind: 'volume', id: one.id }, larger, c.call()), 'CONFLICT')
       await refused(c.provider.volumes.create(spec, c.call()), 'CONFLICT')
     },
   },
@@ -201,6 +204,25 @@ export const cloneCases: readonly StorageCase[] = [
       else await deleted
       const seen = await c.withDisk({ kind: 'volume', id: copy.id }, (disk) => disk.read(0, 8192))
       sameBytes(seen, pattern(1, 8192), 'the clone')
+    },
+  },
+  {
+    name: 'QoS outside the range is clamped and reported for a clone as it is by apply, or no clone is made',
+    needs: ['clones', 'qos'],
+    async run(c) {
+      const keeps = c.provider.limits.qos
+      if (!keeps?.iops) throw new NotApplicable('the limits name no range')
+      const source = { kind: 'volume', id: (await c.volume()).id } as const
+      const asked = vector(axisOf(keeps), { max: keeps.iops.max * 2 })
+      const spec = { ...c.spec(c.volumeId()), qos: asked }
+      const error = await failureOf(c.facet('clones').clone(source, spec, c.call()))
+      const made = await c.provider.volumes.get(spec.id, c.call())
+      if (error) assert.deepEqual([error.code, made], ['LIMIT', undefined])
+      else {
+        assert.ok(made?.qos, 'get does not report the QoS')
+        assert.deepEqual(made.qos.clamped, differingAxes(asked, made.qos.applied), 'axes reported as clamped')
+        assert.ok(sameQos(await c.facet('qos').read(spec.id, c.call()), made.qos.applied), 'QoS as it is enforced')
+      }
     },
   },
 ]

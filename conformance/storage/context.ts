@@ -17,7 +17,7 @@ import type {
 } from '@moorage/contract'
 import type { Audit } from '../audit.ts'
 import { CaseCalls } from '../calls.ts'
-import { allPages, newId } from '../check.ts'
+import { allPages, newId, pattern, sameBytes } from '../check.ts'
 import { type ConformanceCase, NotApplicable } from '../runner.ts'
 import type { OpenDisk, StorageAbility, StorageBench } from './subject.ts'
 
@@ -31,9 +31,9 @@ export interface ExposureOptions {
   readonly consumer?: Consumer
 }
 
-/** The host of an id: every consumer of the kit logs in under a name that follows from its id. */
+/** The host of an id: its name follows from the id, and is one that any host could have, so that nobody behaves for us. */
 export function consumerOf(id: Consumer['id']): Consumer {
-  return { kind: 'host', id, initiator: `iqn.2025-01.io.moorage.conformance:${id}` }
+  return { kind: 'host', id, initiator: `iqn.1993-08.org.debian:01:${id.replaceAll('-', '').slice(0, 12)}` }
 }
 
 /**
@@ -45,6 +45,7 @@ export class StorageContext extends CaseCalls {
   readonly provider: StorageProvider
   readonly audit: Audit
   readonly bench: StorageBench
+  readonly #account: string = newId<'account'>()
 
   constructor(bench: StorageBench, audit: Audit) {
     super()
@@ -60,6 +61,12 @@ export class StorageContext extends CaseCalls {
   get opened(): NonNullable<StorageBench['plugin']> {
     assert.ok(this.bench.plugin, 'the bench has no plug-in')
     return this.bench.plugin
+  }
+
+  /** What another controller opens: the same pool, in a provider of its own; only for cases that need `plugin`. */
+  async another(): Promise<StorageProvider> {
+    const { plugin, endpoint } = this.opened
+    return this.audit.watch(await plugin.open(endpoint))
   }
 
   /** What a case asks for with an id: no QoS, no settings. */
@@ -97,6 +104,19 @@ export class StorageContext extends CaseCalls {
     // A second writer may be one too many for the array.
     const mode = source.kind === 'volume' && this.provider.limits.maxWriters === undefined ? 'rw' : 'ro'
     return this.withDisk(source, (disk) => readAll(disk, at), mode)
+  }
+
+  /** Writes a source of the usual size from its first byte to its last. */
+  async cover(source: Source, seed: number): Promise<void> {
+    const all = pattern(seed, this.bytes)
+    await this.withDisk(source, async (disk) => {
+      for (let at = 0; at < all.length; at += READ_BYTES) await disk.write(at, all.subarray(at, at + READ_BYTES))
+    })
+  }
+
+  /** Fails unless a source holds what `cover` wrote. */
+  async holds(source: Source, seed: number, what: string): Promise<void> {
+    sameBytes(await this.bytesOf(source, { offset: 0, length: this.bytes }), pattern(seed, this.bytes), what)
   }
 
   /** A small size that the provider accepts as it is: a multiple of its granularity, 2 MiB or a little more. */
@@ -151,7 +171,7 @@ export class StorageContext extends CaseCalls {
   /** An exposure that is withdrawn after the case, whether or not it comes into being. */
   exposure(source: Source, options: ExposureOptions = {}): Exposure {
     const { consumer = this.consumer() } = options
-    const { mode = source.kind === 'snapshot' ? 'ro' : 'rw', account = 'conformance' } = options
+    const { mode = source.kind === 'snapshot' ? 'ro' : 'rw', account = this.#account } = options
     this.defer(() => this.provider.access.withdraw({ source, consumer }, this.call()))
     return { source, consumer, mode, account }
   }

@@ -74,6 +74,10 @@ export const fenceCases: readonly StorageCase[] = [
       await access.expose(exposure, c.call({ fence: 2006 }))
       await access.withdraw(exposure, c.call({ fence: 2007 }))
       await refused(volumes.delete(id, c.call({ fence: 2005 })), 'FENCED')
+      if (c.provider.revert && c.provider.snapshots) {
+        const taken = await c.snapshot(id)
+        await refused(c.provider.revert.revert(id, taken.id, c.call({ fence: 2005 })), 'FENCED')
+      }
       if (c.provider.qos) await refused(c.provider.qos.apply(id, {}, c.call({ fence: 2005 })), 'FENCED')
       assert.ok(await c.has(id))
     },
@@ -170,6 +174,28 @@ export const fenceCases: readonly StorageCase[] = [
       await c.provider.volumes.delete(spec.id, c.call({ fence: 7 }))
       await refused(c.facet('clones').clone(source, spec, c.call({ fence: 5 })), 'FENCED')
       assert.equal(await c.has(spec.id), false)
+    },
+  },
+  {
+    name: 'fences are compared as whole numbers, beyond 32 bits',
+    needs: [],
+    async run(c) {
+      const exposure = c.exposure({ kind: 'volume', id: (await c.volume()).id })
+      await c.provider.access.withdraw(exposure, c.call({ fence: 2 ** 32 + 1 }))
+      await refused(c.provider.access.expose(exposure, c.call({ fence: 2 ** 32 - 1 })), 'FENCED')
+      await c.provider.access.expose(exposure, c.call({ fence: 2 ** 40 }))
+      assert.equal((await c.exposures()).length, 1)
+    },
+  },
+  {
+    name: 'a late expose of a snapshot is refused after a withdraw with a higher fence, and gives nothing back',
+    needs: ['snapshots'],
+    async run(c) {
+      const exposure = c.exposure({ kind: 'snapshot', id: (await c.snapshot((await c.volume()).id)).id })
+      await c.provider.access.expose(exposure, c.call({ fence: 2005 }))
+      await c.provider.access.withdraw(exposure, c.call({ fence: 2007 }))
+      await refused(c.provider.access.expose(exposure, c.call({ fence: 2005 })), 'FENCED')
+      assert.deepEqual(await c.exposures(), [])
     },
   },
 ]

@@ -169,6 +169,18 @@ export const groupCases: readonly StorageCase[] = [
       assert.equal(await snapshots(c), 0)
     },
   },
+  {
+    name: 'a group prepared again with other members is refused as CONFLICT, and commits the first ones',
+    needs: ['groupSnapshots', 'snapshots'],
+    async run(c) {
+      const { group, members } = await newGroup(c)
+      await c.facet('groupSnapshots').prepare(group, members, c.call())
+      const others = [{ id: c.snapshotId(), volume: members[0].volume }]
+      await refused(c.facet('groupSnapshots').prepare(group, others, c.call()), 'CONFLICT')
+      await c.facet('groupSnapshots').commit(group, c.call())
+      assert.deepEqual((await c.snapshotIds()).toSorted(), members.map(({ id }) => id).toSorted())
+    },
+  },
 ]
 
 /** Two volumes that hold pattern 1, and a group of a snapshot of each. */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
-import type { InventoryItem } from '@moorage/contract'
+import { type InventoryItem, sameQos } from '@moorage/contract'
 import { allPages, isCount, isRecent } from '../check.ts'
+import { maximum } from '../qos.ts'
 import { NotApplicable } from '../runner.ts'
 import type { StorageCase, StorageContext } from './context.ts'
 
@@ -78,6 +79,26 @@ export const inventoryCases: readonly StorageCase[] = [
       }
       await c.provider.volumes.delete(volume.id, c.call())
       assert.deepEqual(await names(c), before)
+    },
+  },
+  {
+    name: 'what the inventory says of modes and of QoS is what is enforced',
+    needs: [],
+    async run(c) {
+      const { qos: keeps } = c.provider.limits
+      const volume = await c.volume(keeps && { qos: maximum(keeps, 1) })
+      const source = { kind: 'volume', id: volume.id } as const
+      const given = [await c.exposed(source, { mode: 'rw' }), await c.exposed(source, { mode: 'ro' })]
+      if (keeps) await c.facet('qos').apply(volume.id, maximum(keeps, 2), c.call())
+      for (const item of await c.ours()) {
+        if (item.kind === 'exposure' && item.mode !== undefined) {
+          const { mode } = given.find(({ consumer }) => consumer.id === item.consumer) ?? {}
+          assert.equal(item.mode, mode, 'mode of an exposure')
+        }
+        if (item.kind !== 'volume' || item.qos === undefined) continue
+        const enforced = (await c.provider.qos?.read(item.id, c.call())) ?? {}
+        assert.ok(sameQos(item.qos, enforced), `QoS ${JSON.stringify(item.qos)} is not ${JSON.stringify(enforced)}`)
+      }
     },
   },
 ]

@@ -11,6 +11,8 @@ import {
   checkWrongSecret,
 } from '../plugin.ts'
 import { NotApplicable } from '../runner.ts'
+import { checkGivingUp, checkSilent } from '../line.ts'
+import { comes } from '../check.ts'
 import type { StorageCase } from './context.ts'
 
 /** Promises of `StoragePlugin.open`, `pools` and `limits`. */
@@ -103,5 +105,31 @@ export const poolCases: readonly StorageCase[] = [
         call: () => c.call({ withinMs: 5000 }),
         report: (pool, call) => pool.pools.report(call),
       }),
+  },
+  {
+    name: 'an array that takes connections and never answers is reported as TIMEOUT when the time is up',
+    needs: ['plugin'],
+    run: (c) =>
+      checkSilent(c.opened, { call: (time) => c.call(time), report: (pool, call) => pool.pools.report(call) }),
+  },
+  {
+    name: 'a caller that gives up on an array that never answers is free at once',
+    needs: ['plugin'],
+    run: (c) =>
+      checkGivingUp(c.opened, { call: (time) => c.call(time), report: (pool, call) => pool.pools.report(call) }),
+  },
+  {
+    name: 'what is written counts as used in the report of the pool',
+    needs: ['connect'],
+    async run(c) {
+      const used = async () => (await c.provider.pools.report(c.call())).usedBytes
+      const rises = async () => {
+        const before = await used()
+        await c.cover({ kind: 'volume', id: (await c.volume()).id }, 1)
+        return comes(500, async () => (await used()) >= before + c.bytes / 2)
+      }
+      // Others may free bytes of the same pool meanwhile: not each time.
+      assert.ok((await rises()) || (await rises()) || (await rises()), 'what is written is not counted')
+    },
   },
 ]

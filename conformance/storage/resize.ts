@@ -69,7 +69,6 @@ export const resizeCases: readonly StorageCase[] = [
     needs: ['resize'],
     async run(c) {
       const { granularityBytes } = c.provider.limits
-      if (granularityBytes === 1) throw new NotApplicable('any size is kept as it is')
       const volume = await c.volume()
       const grown = await c.facet('resize').grow(volume.id, c.bytes + 1, c.call())
       assert.equal(grown.bytes, c.bytes + granularityBytes)
@@ -131,6 +130,33 @@ export const resizeCases: readonly StorageCase[] = [
     needs: ['resize'],
     async run(c) {
       await refused(c.facet('resize').grow(newId(), c.bytes, c.call()), 'NOT_FOUND')
+    },
+  },
+  {
+    name: 'simultaneous growths to two sizes end at the larger, for get and inventory alike',
+    needs: ['resize'],
+    async run(c) {
+      const { id } = await c.volume()
+      const call = c.call()
+      const sizes = [3, 2, 3, 2, 2].map((times) => c.bytes * times)
+      const errors = await Promise.all(sizes.map((bytes) => failureOf(c.facet('resize').grow(id, bytes, call))))
+      // The smaller size comes too late where the larger one came first.
+      for (const error of errors) if (error) assert.equal(error.code, 'INVALID')
+      assert.equal((await c.provider.volumes.get(id, c.call()))?.bytes, c.bytes * 3)
+      assert.deepEqual(
+        (await c.ours()).map((item) => item.bytes),
+        [c.bytes * 3],
+      )
+    },
+  },
+  {
+    name: 'every byte of a volume is what it was after it has grown',
+    needs: ['resize', 'connect'],
+    async run(c) {
+      const source = { kind: 'volume', id: (await c.volume()).id } as const
+      await c.cover(source, 1)
+      await c.facet('resize').grow(source.id, c.bytes * 2, c.call())
+      await c.holds(source, 1, 'the volume')
     },
   },
 ]

@@ -115,6 +115,33 @@ export const revertCases: readonly StorageCase[] = [
       sameBytes(await c.withDisk(volume, (disk) => disk.read(0, BYTES)), pattern(2, BYTES), 'the volume')
     },
   },
+  {
+    name: 'a revert leaves the clones of the volume and of its snapshots as they were',
+    needs: ['revert', 'snapshots', 'clones', 'connect'],
+    async run(c) {
+      const { volume, snapshot } = await written(c)
+      const [now, then] = [c.spec(c.volumeId()), c.spec(c.volumeId())]
+      await c.facet('clones').clone(volume, now, c.call())
+      await c.facet('clones').clone({ kind: 'snapshot', id: snapshot }, then, c.call())
+      await c.facet('revert').revert(volume.id, snapshot, c.call())
+      await c.withDisk(volume, (disk) => disk.write(0, pattern(5, BYTES)))
+      const read = (id: typeof now.id) => c.bytesOf({ kind: 'volume', id }, { offset: 0, length: BYTES })
+      sameBytes(await read(now.id), pattern(2, BYTES), 'the clone of the volume')
+      sameBytes(await read(then.id), pattern(1, BYTES), 'the clone of the snapshot')
+    },
+  },
+  {
+    name: 'every byte of a volume is that of the snapshot after a revert',
+    needs: ['revert', 'snapshots', 'connect'],
+    async run(c) {
+      const source = { kind: 'volume', id: (await c.volume()).id } as const
+      await c.cover(source, 1)
+      const taken = await c.snapshot(source.id)
+      await c.cover(source, 2)
+      await c.facet('revert').revert(source.id, taken.id, c.call())
+      await c.holds(source, 1, 'the volume')
+    },
+  },
 ]
 
 /** A volume with a snapshot of pattern 1 that now holds pattern 2, and more of it than before. */

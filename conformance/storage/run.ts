@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
-import { type InventoryItem, STORAGE_CAPABILITIES } from '@moorage/contract'
+import { type InventoryItem, STORAGE_CAPABILITIES, type StorageProvider } from '@moorage/contract'
 import { newAudit } from '../audit.ts'
 import { everyStep } from '../calls.ts'
 import { notRefused } from '../check.ts'
+import { checkMethods } from '../plugin.ts'
 import { consumerOf, type StorageCase, StorageContext } from './context.ts'
 import type { StorageBench, StorageSubject } from './subject.ts'
 
@@ -33,7 +34,23 @@ export async function runStorageCase(each: StorageCase, subject: StorageSubject)
   }
 }
 
+const METHODS = {
+  pools: ['report'],
+  volumes: ['create', 'get', 'delete'],
+  access: ['expose', 'withdraw'],
+  inventory: ['list'],
+  snapshots: ['create', 'get', 'delete'],
+  groupSnapshots: ['prepare', 'commit', 'abort'],
+  clones: ['clone'],
+  resize: ['grow'],
+  qos: ['apply', 'read'],
+  revert: ['revert'],
+  changeList: ['extents'],
+  stats: ['read'],
+} as const satisfies { readonly [Facet in Exclude<keyof StorageProvider, 'limits'>]: readonly string[] }
+
 function refuseUndeclared(bench: StorageBench, subject: StorageSubject): void {
+  checkMethods(bench.provider, METHODS)
   for (const name of STORAGE_CAPABILITIES) {
     const [there, lacked] = [bench.provider[name] !== undefined, subject.lacks[name] !== undefined]
     assert.notEqual(

@@ -1,5 +1,7 @@
+import assert from 'node:assert/strict'
 import type { Source } from '@moorage/contract'
-import { ioRefused, newId, pattern, refused, sameBytes, stays } from '../check.ts'
+import { failureOf, ioRefused, newId, pattern, refused, sameBytes, stays } from '../check.ts'
+import { NotApplicable } from '../runner.ts'
 import { consumerOf, type StorageCase, type StorageContext } from './context.ts'
 
 const WATCH_MS = 500
@@ -121,6 +123,74 @@ export const sharingCases: readonly StorageCase[] = [
       const access = await c.exposed(source, { consumer, mode: 'ro' })
       const disk = await c.connect(access.connection)
       sameBytes(await disk.read(0, 4096), new Uint8Array(4096), 'what the mover reads')
+    },
+  },
+  {
+    name: 'a session for reading is dead as well once its access is withdrawn',
+    needs: ['connect'],
+    async run(c) {
+      if (c.provider.limits.withdrawal === 'host-must-detach') throw new NotApplicable('a withdrawal ends no session')
+      const source = await newSource(c)
+      const sources: readonly Source[] = c.provider.snapshots
+        ? [source, { kind: 'snapshot', id: (await c.snapshot(source.id)).id }]
+        : [source]
+      for (const each of sources) {
+        const access = await c.exposed(each, { mode: 'ro' })
+        const disk = await c.connect(access.connection)
+        await disk.read(0, 4096)
+        await c.provider.access.withdraw(access, c.call())
+        if (access.connection.via === 'file') throw new NotApplicable('whoever has a file open may read it')
+        await ioRefused(disk.read(0, 4096), `a read of a ${each.kind} after the withdraw`)
+      }
+    },
+  },
+  {
+    name: 'a withdraw ends every session of its consumer',
+    needs: ['connect'],
+    async run(c) {
+      if (c.provider.limits.withdrawal === 'host-must-detach') throw new NotApplicable('a withdrawal ends no session')
+      const source = await newSource(c)
+      const access = await c.exposed(source)
+      const disks = [await c.connect(access.connection), await c.connect(access.connection)]
+      for (const disk of disks) await disk.write(0, pattern(1, 4096))
+      await c.provider.access.withdraw(access, c.call())
+      for (const disk of disks) await disk.write(0, pattern(2, 4096)).catch(() => undefined)
+      sameBytes(await c.bytesOf(source, { offset: 0, length: 4096 }), pattern(1, 4096), 'the volume after the withdraw')
+    },
+  },
+  {
+    name: 'one consumer may write one volume and only read another',
+    needs: ['connect'],
+    async run(c) {
+      const consumer = c.consumer()
+      const [writes, reads] = [
+        await c.exposed(await newSource(c), { consumer, mode: 'rw' }),
+        await c.exposed(await newSource(c), { consumer, mode: 'ro' }),
+      ]
+      await (await c.connect(writes.connection)).write(0, pattern(1, 4096))
+      const disk = await c.connect(reads.connection)
+      await ioRefused(disk.write(0, pattern(2, 4096)), 'a write to the volume that it may read')
+      sameBytes(await disk.read(0, 4096), new Uint8Array(4096), 'the volume that it may read')
+    },
+  },
+  {
+    name: 'an expose and a withdraw at the same time end in one or the other, for inventory and consumer alike',
+    needs: ['connect'],
+    async run(c) {
+      const source = await newSource(c)
+      for (let round = 0; round < 3; round++) {
+        const exposure = c.exposure(source)
+        const call = c.call()
+        const given = c.provider.access.expose(exposure, call)
+        await Promise.all([given, c.provider.access.withdraw(exposure, call)].map(failureOf))
+        const listed = (await c.exposures()).length === 1
+        const connection = await given.catch(() => undefined)
+        const disk = connection && (await c.connect(connection).catch(() => undefined))
+        assert.equal(disk !== undefined, listed, 'whether the consumer is let in')
+        await disk?.close()
+        await c.provider.access.withdraw(exposure, c.call())
+        assert.deepEqual(await c.exposures(), [], 'exposures after a withdraw that came last')
+      }
     },
   },
 ]

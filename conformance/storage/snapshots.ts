@@ -173,6 +173,12 @@ export const snapshotCases: readonly StorageCase[] = [
         await c.withDisk(source, (disk) => disk.write(0, pattern(seed, 8192)))
         taken.push({ seed, snapshot: await c.snapshot(source.id) })
       }
+      const times = taken.map(({ snapshot }) => snapshot.takenAt)
+      assert.deepEqual(
+        times,
+        times.toSorted((a, b) => a - b),
+        'points in time, in the order in which they were taken',
+      )
       await c.facet('snapshots').delete(taken[1]?.snapshot.id ?? newId(), c.call())
       for (const { seed, snapshot } of taken.filter((each) => each.seed !== 2)) {
         const seen = await c.withDisk({ kind: 'snapshot', id: snapshot.id }, (view) => view.read(0, 8192))
@@ -249,6 +255,52 @@ export const snapshotCases: readonly StorageCase[] = [
       await c.snapshot(two.id)
       await c.facet('snapshots').delete(last.id, c.call())
       await c.snapshot(one.id)
+    },
+  },
+  {
+    name: 'a snapshot that outlived its volume is found, listed with that volume, and cloned',
+    needs: ['snapshots', 'clones', 'connect'],
+    async run(c) {
+      const source = { kind: 'volume', id: (await c.volume()).id } as const
+      await c.cover(source, 1)
+      const taken = await c.snapshot(source.id)
+      const error = await failureOf(c.provider.volumes.delete(source.id, c.call()))
+      if (error?.code === 'IN_USE') throw new NotApplicable('a volume outlives its snapshots')
+      assert.equal(error, undefined)
+      const found = await c.facet('snapshots').get(taken.id, c.call())
+      assert.deepEqual([found?.volume, found?.bytes, found?.takenAt], [source.id, taken.bytes, taken.takenAt])
+      const listed = (await c.ours()).map((item) => [item.kind, item.kind === 'snapshot' ? item.volume : item.name])
+      assert.deepEqual(listed, [['snapshot', source.id]])
+      const spec = c.spec(c.volumeId())
+      await c.facet('clones').clone({ kind: 'snapshot', id: taken.id }, spec, c.call())
+      await c.holds({ kind: 'volume', id: spec.id }, 1, 'the clone')
+    },
+  },
+  {
+    name: 'deleting snapshots leaves every byte of their volume as it was',
+    needs: ['snapshots', 'connect'],
+    async run(c) {
+      const source = { kind: 'volume', id: (await c.volume()).id } as const
+      const taken = [await c.snapshot(source.id)]
+      await c.cover(source, 1)
+      taken.push(await c.snapshot(source.id))
+      await c.cover(source, 2)
+      for (const { id } of taken.toReversed()) await c.facet('snapshots').delete(id, c.call())
+      await c.holds(source, 2, 'the volume')
+    },
+  },
+  {
+    name: 'a session to a snapshot goes on when its volume is deleted',
+    needs: ['snapshots', 'connect'],
+    async run(c) {
+      const source = { kind: 'volume', id: (await c.volume()).id } as const
+      await c.withDisk(source, (disk) => disk.write(0, pattern(1, 8192)))
+      const view = await c.connect(
+        (await c.exposed({ kind: 'snapshot', id: (await c.snapshot(source.id)).id })).connection,
+      )
+      sameBytes(await view.read(0, 4096), pattern(1, 8192).subarray(0, 4096), 'before the volume was deleted')
+      await failureOf(c.provider.volumes.delete(source.id, c.call()))
+      sameBytes(await view.read(4096, 4096), pattern(1, 8192).subarray(4096), 'afterwards')
     },
   },
 ]

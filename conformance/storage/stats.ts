@@ -15,6 +15,7 @@ export const statsCases: readonly StorageCase[] = [
       const volume = (await c.volume()).id
       const read = () => c.facet('stats').read(volume, c.call())
       let last = await read()
+      const began = last.at
       isRecent(last.at, 'the time of the reading')
       for (let round = 1; round <= 3; round++) {
         const before = last
@@ -30,6 +31,7 @@ export const statsCases: readonly StorageCase[] = [
         })
         assert.ok(last.writeOps > before.writeOps && last.readOps > before.readOps, 'operations are not counted')
       }
+      assert.ok(last.at > began, 'the time of the reading stands still')
     },
   },
   {

@@ -89,6 +89,26 @@ export const strangerCases: readonly StorageCase[] = [
       assert.deepEqual([after?.bytes, after?.qos], [before?.bytes, before?.qos], 'the volume of the other installation')
     },
   },
+  {
+    name: 'no facet reads, copies or shows what another installation owns',
+    needs: ['stranger'],
+    async run(c) {
+      const theirs = await strangersVolume(c)
+      const { qos, stats, snapshots, clones, groupSnapshots, changeList, access } = c.provider
+      const codes = ['NOT_FOUND', 'CONFLICT', 'DENIED'] as const
+      if (qos) await refused(qos.read(theirs.id, c.call()), codes)
+      if (stats) await refused(stats.read(theirs.id, c.call()), codes)
+      if (groupSnapshots && snapshots) {
+        const members = [{ id: c.snapshotId(), volume: theirs.id }]
+        await refused(groupSnapshots.prepare(newId(), members, c.call()), codes)
+      }
+      if (!snapshots) return
+      const taken = { kind: 'snapshot', id: await strangersSnapshot(c, theirs) } as const
+      await refused(access.expose(c.exposure(taken), c.call()), codes)
+      if (clones) await refused(clones.clone(taken, c.spec(c.volumeId()), c.call()), codes)
+      if (changeList) await refused(changeList.extents({ snapshot: taken.id }, c.call()), codes)
+    },
+  },
 ]
 
 /** Either nothing happens, or the call is refused and says that nothing happened. */

@@ -5,6 +5,8 @@ import { wrongVectors } from '../qos.ts'
 import { NotApplicable } from '../runner.ts'
 import type { StorageCase, StorageContext } from './context.ts'
 
+const LARGE_BYTES = 5 * 1024 ** 3
+
 /** Promises of `volumes`. */
 export const volumeCases: readonly StorageCase[] = [
   {
@@ -50,7 +52,7 @@ export const volumeCases: readonly StorageCase[] = [
     needs: [],
     async run(c) {
       const { granularityBytes } = c.provider.limits
-      if (granularityBytes === 1) throw new NotApplicable('any size is kept as it is')
+      // Where the granularity is 1 the odd size is kept as it is.
       const spec = c.spec(c.volumeId(), c.bytes + 1)
       const made = await c.provider.volumes.create(spec, c.call())
       assert.equal(made.bytes, c.bytes + granularityBytes)
@@ -73,6 +75,7 @@ export const volumeCases: readonly StorageCase[] = [
       const spec = c.spec(c.volumeId(), c.provider.limits.maxVolumeBytes)
       const error = await failureOf(c.provider.volumes.create(spec, c.call()))
       if (error) assert.deepEqual([error.code, error.effect], ['NO_SPACE', 'none'])
+      if (error) assert.ok((await free(c)) < spec.bytes, 'NO_SPACE although there is room')
     },
   },
   {
@@ -236,7 +239,38 @@ export const volumeCases: readonly StorageCase[] = [
       sameBytes(await read(two.id), pattern(2, 8192), 'the second volume')
     },
   },
+  {
+    name: 'a volume of more than 4 GiB keeps its size, and its bytes where they were written',
+    needs: ['connect'],
+    async run(c) {
+      const { granularityBytes, maxVolumeBytes } = c.provider.limits
+      const bytes = Math.ceil(LARGE_BYTES / granularityBytes) * granularityBytes
+      if (bytes > maxVolumeBytes) throw new NotApplicable('no volume may be as large')
+      const spec = c.spec(c.volumeId(), bytes)
+      const error = await failureOf(c.provider.volumes.create(spec, c.call()))
+      if (error?.code === 'NO_SPACE' && (await free(c)) < bytes) throw new NotApplicable('the pool is not as large')
+      assert.equal(error, undefined)
+      assert.equal((await c.provider.volumes.get(spec.id, c.call()))?.bytes, bytes)
+      assert.deepEqual(
+        (await c.ours()).map((item) => item.bytes),
+        [bytes],
+      )
+      await c.withDisk({ kind: 'volume', id: spec.id }, async (disk) => {
+        const [high, low] = [bytes - 4096, (bytes - 4096) % 2 ** 32]
+        await disk.write(high, pattern(1, 4096))
+        sameBytes(await disk.read(low, 4096), new Uint8Array(4096), `at ${low}`)
+        sameBytes(await disk.read(high, 4096), pattern(1, 4096), `at ${high}`)
+      })
+      const grown = await c.provider.resize?.grow(spec.id, bytes + granularityBytes, c.call())
+      if (grown) assert.equal(grown.bytes, bytes + granularityBytes)
+    },
+  },
 ]
+
+async function free(c: StorageContext): Promise<number> {
+  const { totalBytes, usedBytes } = await c.provider.pools.report(c.call())
+  return totalBytes - usedBytes
+}
 
 function facts(volume: BackendVolume | undefined): readonly unknown[] {
   return [volume?.id, volume?.name, volume?.bytes]

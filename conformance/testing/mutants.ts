@@ -162,7 +162,7 @@ function differences<Bench extends object>(honest: Bench, spoiled: Bench, plugin
     const [a, b]: unknown[] = [Reflect.get(one, facet), Reflect.get(other, facet)]
     if (a === b) return []
     if (facet === 'limits' || !isObject(a) || !isObject(b) || Array.isArray(b)) return ['*']
-    return Object.keys(b).flatMap((method) =>
+    return Object.keys({ ...a, ...b }).flatMap((method) =>
       Reflect.get(a, method) === Reflect.get(b, method) ? [] : [`${facet}.${method}`],
     )
   })

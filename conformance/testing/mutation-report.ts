@@ -1,43 +1,86 @@
 import { execFileSync } from 'node:child_process'
-import { writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import path from 'node:path'
+import { parseArgs } from 'node:util'
 import { kitOf, KITS } from './mutants.ts'
 import { tryAll } from './mutation-matrix.ts'
-import type { Answer } from './mutation-worker.ts'
-import { catchers, reportOf } from './report.ts'
+import type { Order } from './mutation-worker.ts'
+import { catchers, reportOf, type Tried } from './report.ts'
 
 /**
- * `npm run mutation-report`: tries every cheat against every case and writes docs/reference/mutation-report.md. With words
- * after `--`, tries the cheats whose name or case contains one of them, says who caught them, and writes nothing.
+ * `npm run mutation-report`: tries every cheat against every case and writes docs/reference/mutation-report.md. Words after
+ * `--` choose cheats by their name or case, and are told who caught them. What was tried is kept: `--resume` goes on with
+ * what was not, and tries again what the words choose; `--minutes` stops in between.
  */
-const FILE = path.join(import.meta.dirname, '../../docs/reference/mutation-report.md')
+const ROOT = path.join(import.meta.dirname, '../..')
+const FILE = path.join(ROOT, 'docs/reference/mutation-report.md')
+const KEPT = path.join(ROOT, '.moorage/mutation-report.json')
 
+const { values, positionals: words } = parseArgs({
+  options: { resume: { type: 'boolean', default: false }, minutes: { type: 'string' } },
+  allowPositionals: true,
+})
 const noSimulator = () => {
   throw new Error('the simulators belong to the workers')
 }
 const kits = { storage: kitOf('storage', noSimulator), hypervisor: kitOf('hypervisor', noSimulator) }
-const words = process.argv.slice(2)
-const orders = KITS.flatMap((kit) => {
-  const meant = kits[kit].cheats.filter(({ name, caughtBy }) => {
-    return words.length === 0 || words.some((word) => [name, ...caughtBy].some((text) => text.includes(word)))
-  })
-  return meant.map(({ name }) => ({ kit, cheat: name }))
-})
-const answers: Answer[] = []
+const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8', cwd: ROOT }).trim()
 const began = Date.now()
+const until = began + Number(values.minutes ?? Infinity) * 60_000
+const tried = new Map(kept().map((each) => [keyOf(each), each]))
+const orders = KITS.flatMap((kit) => kits[kit].cheats.filter((cheat) => isMeant(kit, cheat)).map(orderOf(kit)))
+let count = 0
+
 await tryAll(orders, {
   workers: availableParallelism(),
-  answered(answer) {
-    answers.push(answer)
+  isOver: () => Date.now() > until,
+  answered(answer, seconds) {
+    tried.set(keyOf(answer), { ...answer, commit, seconds })
+    keep()
     const by = catchers(answer)
     const whom = words.length === 0 ? `${by.length}` : by.map((name) => `\n  ${name}`).join('')
-    process.stderr.write(`${answers.length}/${orders.length} ${answer.kit}: ${answer.cheat}: ${whom}\n`)
+    process.stderr.write(`${++count}/${orders.length} ${answer.kit}: ${answer.cheat}: ${whom}\n`)
   },
 })
-if (words.length === 0) {
-  const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim()
-  const { text, faults } = reportOf(kits, { answers, commit, seconds: (Date.now() - began) / 1000 })
+if (words.length === 0 || values.resume) report()
+
+function kept(): readonly Tried[] {
+  if (!values.resume || !existsSync(KEPT)) return []
+  return JSON.parse(readFileSync(KEPT, 'utf8')) as readonly Tried[] // Written by `keep`.
+}
+
+function keep(): void {
+  if (words.length > 0 && !values.resume) return
+  mkdirSync(path.dirname(KEPT), { recursive: true })
+  writeFileSync(KEPT, JSON.stringify([...tried.values()]))
+}
+
+function isMeant(kit: Order['kit'], cheat: { readonly name: string; readonly caughtBy: readonly string[] }): boolean {
+  if (values.resume && !tried.has(keyOf({ kit, cheat: cheat.name }))) return true
+  if (words.length === 0) return !values.resume
+  return words.some((word) => [cheat.name, ...cheat.caughtBy].some((text) => text.includes(word)))
+}
+
+function orderOf(kit: Order['kit']): (cheat: { readonly name: string }) => Order {
+  return ({ name }) => ({ kit, cheat: name })
+}
+
+function keyOf({ kit, cheat }: Order): string {
+  return `${kit} ${cheat}`
+}
+
+function report(): void {
+  const answers = KITS.flatMap((kit) =>
+    kits[kit].cheats.flatMap(({ name }) => tried.get(keyOf({ kit, cheat: name })) ?? []),
+  )
+  const left = KITS.reduce((sum, kit) => sum + kits[kit].cheats.length, 0) - answers.length
+  if (left > 0) {
+    process.stderr.write(`${left} cheats are left: go on with --resume\n`)
+    process.exitCode = 1
+    return
+  }
+  const { text, faults } = reportOf(kits, answers)
   writeFileSync(FILE, text)
   for (const fault of faults) process.stderr.write(`${fault}\n`)
   if (faults.length > 0) process.exitCode = 1

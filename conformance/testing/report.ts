@@ -7,8 +7,8 @@ export function catchers({ verdicts }: Answer): readonly string[] {
   return failed.map(([name]) => name)
 }
 
-interface Tried {
-  readonly answers: readonly Answer[]
+/** An answer with the commit at which it was got, and for how many seconds its worker was at it. */
+export interface Tried extends Answer {
   readonly commit: string
   readonly seconds: number
 }
@@ -16,11 +16,13 @@ interface Tried {
 /** The report as it is checked in, and what it must not have: sentences. */
 export function reportOf(
   kits: Readonly<Record<KitName, Pick<Kit, 'cases' | 'cheats'>>>,
-  tried: Tried,
+  tried: readonly Tried[],
 ): { readonly text: string; readonly faults: readonly string[] } {
-  const runs = tried.answers.reduce((sum, { runs }) => sum + runs, 0)
+  const runs = tried.reduce((sum, { runs }) => sum + runs, 0)
+  const minutes = tried.reduce((sum, { seconds }) => sum + seconds, 0) / 60
+  const commits = [...new Set(tried.map(({ commit }) => commit))].join(', ')
   const sections = KITS.map((name) =>
-    sectionOf(name, { kit: kits[name], answers: tried.answers.filter(({ kit }) => kit === name) }),
+    sectionOf(name, { kit: kits[name], answers: tried.filter(({ kit }) => kit === name) }),
   )
   const cases = KITS.reduce((sum, name) => sum + kits[name].cases.length, 0)
   const head = [
@@ -29,7 +31,7 @@ export function reportOf(
     'Is every case of the conformance kit needed? Each cheat is a plug-in that breaks one promise. It is run against every case that uses what it changes;',
     'a case is needed when there is a cheat that it alone catches. Written by `npm run mutation-report`; a test keeps the names in step.',
     '',
-    `Commit ${tried.commit}: ${cases} cases, ${tried.answers.length} cheats, ${runs} runs in ${(tried.seconds / 60).toFixed(1)} minutes.`,
+    `Commit ${commits}: ${cases} cases, ${tried.length} cheats, ${runs} runs, ${minutes.toFixed(0)} minutes of one worker.`,
   ]
   const faults = sections.flatMap(({ faults }) => faults)
   const text = [

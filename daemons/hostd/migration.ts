@@ -18,7 +18,7 @@ import type { Machine } from './machine.ts'
 import { backendVm } from './machine-view.ts'
 import { fields, integer, text, volumeId } from './parse.ts'
 import { admitMachineCall, type VmRecord } from './records.ts'
-import { discard, launchIncoming, refuseOtherShape, startingRecord } from './vms.ts'
+import { discard, launchIncoming, neverRan, refuseOtherShape, startingRecord } from './vms.ts'
 
 /** `query-migrate` of QAPI, as far as it is read. */
 interface Migration {
@@ -132,8 +132,8 @@ export async function abandonVm(
   call: Call,
 ): Promise<{ readonly arrived: boolean }> {
   return hostd.locks.run(vm, call, async () => {
-    const record = hostd.record(vm, owner)
-    if (!record) return { arrived: false }
+    // What was never prepared is remembered too: the call that this one gives up may still be on its way.
+    const record = hostd.record(vm, owner) ?? neverRan(vm, owner)
     await hostd.records.update(vm, (current) => admitMachineCall(current ?? record, call.fence))
     const machine = hostd.machine(vm)
     if (record.phase === 'running') {

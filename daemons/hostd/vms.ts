@@ -132,7 +132,8 @@ export async function stopAll(hostd: Hostd, call: Call): Promise<{ readonly stop
   return { stopped: machines.length }
 }
 
-function neverRan(id: VmId, owner: string): VmRecord {
+/** The record of a machine of which nothing is known but that it must not come about under an older fence. */
+export function neverRan(id: VmId, owner: string): VmRecord {
   return { id, owner, name: id, cpus: 0, memoryBytes: 0, phase: 'stopped', fence: 0, disks: {} }
 }
 

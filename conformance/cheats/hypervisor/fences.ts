@@ -201,6 +201,16 @@ export const fenceCheats: readonly HypervisorCheat[] = [
       }
     },
   ),
+  adapter(
+    'keeps fences in 32 bits',
+    'fences and generations are compared as whole numbers, beyond 32 bits',
+    (honest) => ({
+      vms: {
+        stop: (id, how, call) =>
+          honest.vms.stop(id, how, call.fence < 2 ** 32 ? call : { ...call, fence: 2000 + (call.fence % 2 ** 32) }),
+      },
+    }),
+  ),
 ]
 
 /** Attaches a stale generation where the newer one came about in the given way. */

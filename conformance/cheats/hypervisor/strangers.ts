@@ -4,6 +4,7 @@ import { adapter, despite, type HypervisorCheat } from '../cheat.ts'
 const LISTED = 'machines and disks of another installation are listed as foreign, and ours as foreign to it'
 const UNTOUCHED = 'machines of another installation are not found, not stopped, not rebooted and not taken over'
 const DISKS = 'machines of another installation are given no disk and lose none'
+const FACETS = 'no facet reads or changes a machine of another installation'
 
 /** Adapters that mind nobody's mark. */
 export const strangerCheats: readonly HypervisorCheat[] = [
@@ -66,6 +67,26 @@ export const strangerCheats: readonly HypervisorCheat[] = [
         await honest.disks.detach(vm, disk, call)
         if (await stranger.vms.get(vm, call)) await stranger.disks.detach(vm, disk, call)
       },
+    },
+  })),
+  adapter('reads the counters of what others run', FACETS, (honest, stranger) => ({
+    stats: {
+      read: (vm, volume, call) =>
+        despite(
+          'NOT_FOUND',
+          () => honest.stats.read(vm, volume, call),
+          () => stranger.stats.read(vm, volume, call),
+        ),
+    },
+  })),
+  adapter('freezes what others run', FACETS, (honest, stranger) => ({
+    quiesce: {
+      freeze: (vm, how, call) =>
+        despite(
+          'NOT_FOUND',
+          () => honest.quiesce.freeze(vm, how, call),
+          () => stranger.quiesce.freeze(vm, how, call),
+        ),
     },
   })),
 ]

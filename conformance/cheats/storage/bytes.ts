@@ -60,6 +60,59 @@ export const byteCheats: readonly StorageCheat[] = [
       },
     }),
   ),
+  provider(
+    'counts bytes in 32 bits',
+    'a volume of more than 4 GiB keeps its size, and its bytes where they were written',
+    (honest) => {
+      const short = <Sized extends { readonly bytes: number }>(one: Sized) => ({ ...one, bytes: one.bytes % 2 ** 32 })
+      return {
+        volumes: {
+          async get(id, call) {
+            const found = await honest.volumes.get(id, call)
+            return found && short(found)
+          },
+        },
+        inventory: {
+          async list(cursor, call) {
+            const page = await honest.inventory.list(cursor, call)
+            return { ...page, items: page.items.map((item) => short(item)) }
+          },
+        },
+      }
+    },
+  ),
+  provider(
+    'says that it keeps any size, and rounds',
+    [
+      'sizes are rounded up to the granularity, and the same odd size asked again is the same volume',
+      'growth is rounded up to the granularity',
+    ],
+    () => ({ limits: { granularityBytes: 1 } }),
+  ),
+  provider(
+    'says that the pool is full when it is asked for more than 4 GiB',
+    'a volume of more than 4 GiB keeps its size, and its bytes where they were written',
+    (honest) => ({
+      volumes: {
+        async create(spec, call) {
+          if (spec.bytes > 2 ** 32 && spec.bytes < 2 ** 33) throw wrong('NO_SPACE')
+          return honest.volumes.create(spec, call)
+        },
+      },
+    }),
+  ),
+  provider(
+    'counts bytes in 32 bits when a volume grows',
+    'a volume of more than 4 GiB keeps its size, and its bytes where they were written',
+    (honest) => ({
+      resize: {
+        async grow(id, bytes, call) {
+          const grown = await honest.resize.grow(id, bytes, call)
+          return { ...grown, bytes: grown.bytes % 2 ** 32 }
+        },
+      },
+    }),
+  ),
 ]
 /** Only where nothing but the bytes of two volumes tells: no snapshot, no clone, no session besides. */
 function mixed(honest: FullProvider): ReturnType<Parameters<typeof provider>[2]> {

@@ -124,6 +124,35 @@ export const changeListCheats: readonly StorageCheat[] = [
       },
     },
   })),
+  provider('lists ten changes at most', 'however many places were written, each is among the changes', (honest) => {
+    let listed = 0
+    return {
+      changeList: {
+        async extents(range, call) {
+          if (range.cursor === undefined) listed = 0
+          const page = await honest.changeList.extents(range, call)
+          listed += page.items.length
+          return listed > 10 ? { items: [] } : page
+        },
+      },
+    }
+  }),
+  provider(
+    'loses the changes of a snapshot that it deletes',
+    'changes since the base stay changes when a snapshot between has been deleted',
+    (honest) => {
+      let deleted = false
+      return {
+        snapshots: {
+          async delete(id, call) {
+            await honest.snapshots.delete(id, call)
+            deleted = true
+          },
+        },
+        ...listing(honest, (items) => (deleted ? items.slice(1) : items)),
+      }
+    },
+  ),
 ]
 
 type Range = Parameters<FullProvider['changeList']['extents']>[0]

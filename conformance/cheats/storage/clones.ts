@@ -139,7 +139,7 @@ export const cloneCheats: readonly StorageCheat[] = [
   ),
   provider(
     'minds the id of a clone and not its source',
-    'the id of a clone asked from another source, or as a plain volume, is refused as CONFLICT',
+    'the id of a clone asked from another source, in another size, or as a plain volume, is refused as CONFLICT',
     (honest) => {
       const made = new Set<VolumeId>()
       return {
@@ -285,6 +285,47 @@ export const cloneCheats: readonly StorageCheat[] = [
             const clone = clones.get(id)
             if (clone && (await honest.volumes.get(clone, call))) throw wrong('IN_USE')
             await honest.volumes.delete(id, call)
+          },
+        },
+      }
+    },
+  ),
+  provider(
+    'clamps the QoS of a clone without a word',
+    'QoS outside the range is clamped and reported for a clone as it is by apply, or no clone is made',
+    (honest) => {
+      const cloned = new Set<string>()
+      const silent = (volume: BackendVolume) => {
+        return volume.qos ? { ...volume, qos: { ...volume.qos, clamped: [] } } : volume
+      }
+      return {
+        clones: {
+          async clone(from, spec, call) {
+            const volume = await honest.clones.clone(from, spec, call)
+            cloned.add(spec.id)
+            return silent(volume)
+          },
+        },
+        volumes: {
+          async get(id, call) {
+            const found = await honest.volumes.get(id, call)
+            return found && cloned.has(id) ? silent(found) : found
+          },
+        },
+      }
+    },
+  ),
+  provider(
+    'answers with the clone that it has when it is asked for another size',
+    'the id of a clone asked from another source, in another size, or as a plain volume, is refused as CONFLICT',
+    (honest) => {
+      const sources = new Map<string, string>()
+      return {
+        clones: {
+          async clone(from, spec, call) {
+            const found = sources.get(spec.id) === from.id ? await honest.volumes.get(spec.id, call) : undefined
+            if (!sources.has(spec.id)) sources.set(spec.id, from.id)
+            return found && found.bytes < spec.bytes ? found : honest.clones.clone(from, spec, call)
           },
         },
       }

@@ -1,5 +1,5 @@
 import { newId } from '../../check.ts'
-import { evading, provider, type StorageCheat, unfenced } from '../cheat.ts'
+import { evading, provider, type StorageCheat, unfenced, wholeProvider } from '../cheat.ts'
 
 /** Providers that break the rules of every call: they are caught wherever the call is made. Each names cases that do. */
 export const dataCheats: readonly StorageCheat[] = [
@@ -122,6 +122,45 @@ export const dataCheats: readonly StorageCheat[] = [
     ['the inventory lists each of our volumes exactly once, with id, name and size, however many pages it takes'],
     (honest) => ({
       inventory: { list: async (_cursor, call) => ({ items: (await honest.inventory.list(undefined, call)).items }) },
+    }),
+  ),
+  provider(
+    'rounds the size that it was given in the request itself',
+    [
+      'a volume is made with the size asked for and found again by its id',
+      'creating a volume again gives the same volume, with the same key and with another',
+    ],
+    (honest) => ({
+      volumes: {
+        async create(spec, call) {
+          const made = await honest.volumes.create(spec, call)
+          Object.assign(spec, { bytes: spec.bytes + 4096 })
+          return made
+        },
+      },
+    }),
+  ),
+  wholeProvider({
+    name: 'has a facet without its methods',
+    caughtBy: [
+      'QoS of a volume that is not there is refused as NOT_FOUND',
+      'a volume is made with the size asked for and found again by its id',
+    ],
+    make: (honest) => Object.assign({ ...honest }, { qos: { apply: honest.qos.apply } }),
+  }),
+  provider(
+    'keeps its promises to whoever calls itself a test',
+    [
+      'the inventory lists an exposure with its source and consumer until it is withdrawn',
+      'after a withdraw the open session of the consumer is dead, and no new one is let in',
+    ],
+    (honest) => ({
+      access: {
+        async withdraw(access, call) {
+          const { initiator } = access.consumer
+          if (/test|conformance|moorage|kit/.test(initiator)) await honest.access.withdraw(access, call)
+        },
+      },
     }),
   ),
 ]

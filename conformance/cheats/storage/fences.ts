@@ -1,4 +1,4 @@
-import type { SnapshotId, VolumeId } from '@moorage/contract'
+import type { Call, SnapshotId, VolumeId } from '@moorage/contract'
 import { accessKey, evading, provider, type StorageCheat, wrong } from '../cheat.ts'
 
 /** Providers on which late duplicates do harm. */
@@ -267,6 +267,39 @@ export const fenceCheats: readonly StorageCheat[] = [
     'a late clone is refused after a delete with a higher fence, and brings nothing back',
     (honest) => ({
       clones: { clone: (from, spec, call) => evading((each) => honest.clones.clone(from, spec, each), call) },
+    }),
+  ),
+  provider('keeps fences in 32 bits', 'fences are compared as whole numbers, beyond 32 bits', (honest) => {
+    const short = (call: Call) => (call.fence < 2 ** 32 ? call : { ...call, fence: 2000 + (call.fence % 2 ** 32) })
+    return { access: { withdraw: (access, call) => honest.access.withdraw(access, short(call)) } }
+  }),
+  provider(
+    'fences reverts by reverts only',
+    'a fence that access was taken away under binds every other call on that volume',
+    (honest) => {
+      const reverted = new Set<VolumeId>()
+      return {
+        revert: {
+          async revert(volume, to, call) {
+            const known = reverted.has(volume)
+            reverted.add(volume)
+            if (known) return honest.revert.revert(volume, to, call)
+            return evading((each) => honest.revert.revert(volume, to, each), call)
+          },
+        },
+      }
+    },
+  ),
+  provider(
+    'fences access to volumes only',
+    'a late expose of a snapshot is refused after a withdraw with a higher fence, and gives nothing back',
+    (honest) => ({
+      access: {
+        expose: (exposure, call) =>
+          exposure.source.kind === 'volume'
+            ? honest.access.expose(exposure, call)
+            : evading((each) => honest.access.expose(exposure, each), call),
+      },
     }),
   ),
 ]

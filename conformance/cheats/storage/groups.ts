@@ -1,5 +1,14 @@
 import type { BackendSnapshot, SnapshotId, VolumeId } from '@moorage/contract'
-import { dataPath, type FullProvider, provider, session, type StorageCheat, unhurried, wrong } from '../cheat.ts'
+import {
+  dataPath,
+  despite,
+  type FullProvider,
+  provider,
+  session,
+  type StorageCheat,
+  unhurried,
+  wrong,
+} from '../cheat.ts'
 
 type Members = readonly { readonly id: SnapshotId; readonly volume: VolumeId }[]
 
@@ -199,6 +208,23 @@ export const groupCheats: readonly StorageCheat[] = [
     (honest) => ({
       groupSnapshots: {
         prepare: (group, members, call) => honest.groupSnapshots.prepare(group, members, unhurried(call)),
+      },
+    }),
+  ),
+  provider(
+    'takes the members that it was told last',
+    'a group prepared again with other members is refused as CONFLICT, and commits the first ones',
+    (honest) => ({
+      groupSnapshots: {
+        prepare: (group, members, call) =>
+          despite(
+            'CONFLICT',
+            () => honest.groupSnapshots.prepare(group, members, call),
+            async () => {
+              await honest.groupSnapshots.abort(group, call)
+              await honest.groupSnapshots.prepare(group, members, call)
+            },
+          ),
       },
     }),
   ),

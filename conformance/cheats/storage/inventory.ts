@@ -1,4 +1,4 @@
-import type { InventoryItem, VolumeId } from '@moorage/contract'
+import type { InventoryItem, Qos, VolumeId } from '@moorage/contract'
 import { allPages } from '../../check.ts'
 import { type FullProvider, provider, type StorageCheat, wrong } from '../cheat.ts'
 
@@ -138,6 +138,55 @@ export const inventoryCheats: readonly StorageCheat[] = [
               bytes: 0,
             }))
             return { ...page, items: [...page.items, ...remains] }
+          },
+        },
+      }
+    },
+  ),
+  provider(
+    'lists every exposure as one for writing',
+    'what the inventory says of modes and of QoS is what is enforced',
+    (honest) => ({
+      inventory: listing(honest, (items) =>
+        items.map((item) => (item.kind === 'exposure' && item.owner === 'ours' ? { ...item, mode: 'rw' } : item)),
+      ),
+    }),
+  ),
+  provider(
+    'lists the QoS with which a volume was made',
+    'what the inventory says of modes and of QoS is what is enforced',
+    (honest) => {
+      const asked = new Map<string, Qos>()
+      return {
+        volumes: {
+          create(spec, call) {
+            asked.set(spec.id, spec.qos)
+            return honest.volumes.create(spec, call)
+          },
+        },
+        inventory: listing(honest, (items) =>
+          items.map((item) => {
+            const qos = item.kind === 'volume' && item.owner === 'ours' ? asked.get(item.id) : undefined
+            return item.kind === 'volume' && item.owner === 'ours' && qos ? { ...item, qos } : item
+          }),
+        ),
+      }
+    },
+  ),
+  provider(
+    'turns the pages of its inventory for ever',
+    [
+      'a deleted volume is gone, and deleting it again, or what was never there, succeeds',
+      'the inventory lists each of our volumes exactly once, with id, name and size, however many pages it takes',
+    ],
+    (honest) => {
+      let page = 0
+      return {
+        inventory: {
+          async list(cursor, call) {
+            if (cursor?.startsWith('and on ')) return { items: [], next: `and on ${++page}` }
+            const { items, next = `and on ${++page}` } = await honest.inventory.list(cursor, call)
+            return { items, next }
           },
         },
       }

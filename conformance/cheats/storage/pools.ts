@@ -139,4 +139,11 @@ export const poolCheats: readonly StorageCheat[] = [
       },
     }),
   ),
+  storagePlugin(
+    'shows its password to whoever lists pools',
+    'a plug-in names itself, its schemes, its protocols and its settings',
+    (honest) => ({
+      settings: honest.settings.map((each) => (each.type === 'secret' ? { ...each, type: 'string' } : each)),
+    }),
+  ),
 ]

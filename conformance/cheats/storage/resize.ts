@@ -187,4 +187,33 @@ export const resizeCheats: readonly StorageCheat[] = [
       },
     }),
   ),
+  provider(
+    'lets the last of two growths win',
+    'simultaneous growths to two sizes end at the larger, for get and inventory alike',
+    (honest) => {
+      const shown = new Map<string, number>()
+      let growing = 0
+      return {
+        resize: {
+          async grow(id, bytes, call) {
+            growing += 1
+            try {
+              return await honest.resize.grow(id, bytes, call)
+            } catch (error) {
+              if (growing > 1) shown.set(id, bytes)
+              throw error
+            } finally {
+              growing -= 1
+            }
+          },
+        },
+        volumes: {
+          async get(id, call) {
+            const found = await honest.volumes.get(id, call)
+            return found && { ...found, bytes: shown.get(id) ?? found.bytes }
+          },
+        },
+      }
+    },
+  ),
 ]

@@ -1,4 +1,4 @@
-import { sameQos, type SnapshotId, type VolumeId } from '@moorage/contract'
+import { sameQos, type SnapshotId, type Source, type VolumeId } from '@moorage/contract'
 import { dataPath, despite, evading, type FullProvider, provider, session, type StorageCheat, wrong } from '../cheat.ts'
 
 const IN_USE = 'an exposed volume is not reverted: IN_USE, and it keeps its bytes'
@@ -151,6 +151,39 @@ export const revertCheats: readonly StorageCheat[] = [
           ),
       },
     }),
+  ),
+  provider(
+    'reverts the clones of a volume with it',
+    'a revert leaves the clones of the volume and of its snapshots as they were',
+    (honest) => {
+      const [clones, reverted] = [new Map<string, string>(), new Map<string, Source>()]
+      const real = (source: Source): Source => reverted.get(clones.get(source.id) ?? '') ?? source
+      return {
+        clones: {
+          clone(from, spec, call) {
+            if (from.kind === 'volume') clones.set(spec.id, from.id)
+            return honest.clones.clone(from, spec, call)
+          },
+        },
+        revert: {
+          async revert(volume, to, call) {
+            const answer = await honest.revert.revert(volume, to, call)
+            reverted.set(volume, { kind: 'snapshot', id: to })
+            return answer
+          },
+        },
+        access: {
+          expose(exposure, call) {
+            const source = real(exposure.source)
+            return honest.access.expose(
+              source === exposure.source ? exposure : { ...exposure, source, mode: 'ro' },
+              call,
+            )
+          },
+          withdraw: (access, call) => honest.access.withdraw({ ...access, source: real(access.source) }, call),
+        },
+      }
+    },
   ),
 ]
 

@@ -1,4 +1,5 @@
-import type { Exposure, SnapshotId, VolumeId } from '@moorage/contract'
+import type { BackendSnapshot, Exposure, SnapshotId, VolumeId } from '@moorage/contract'
+import { newId } from '../../check.ts'
 import { dataPath, despite, provider, session, type StorageCheat, wrong } from '../cheat.ts'
 
 /** Providers that lie about who may have, read and delete snapshots, and how many there may be. */
@@ -119,6 +120,67 @@ export const snapshotLimitCheats: readonly StorageCheat[] = [
             taken.set(spec.volume, ids)
             if (ids.size > (honest.limits.maxSnapshotsPerVolume ?? Infinity)) throw wrong('LIMIT')
             return honest.snapshots.create(spec, call)
+          },
+        },
+      }
+    },
+  ),
+  provider(
+    'forgets of which volume a snapshot is when the volume goes',
+    'a snapshot that outlived its volume is found, listed with that volume, and cloned',
+    (honest) => {
+      const gone = new Set<string>()
+      return {
+        volumes: {
+          async delete(id, call) {
+            await honest.volumes.delete(id, call)
+            gone.add(id)
+          },
+        },
+        inventory: {
+          async list(cursor, call) {
+            const page = await honest.inventory.list(cursor, call)
+            const items = page.items.map((item) => {
+              const orphan = item.kind === 'snapshot' && item.owner === 'ours' && gone.has(item.volume)
+              return orphan ? { ...item, volume: newId<'volume'>() } : item
+            })
+            return { ...page, items }
+          },
+        },
+      }
+    },
+  ),
+  provider(
+    'cannot clone a snapshot that outlived its volume',
+    'a snapshot that outlived its volume is found, listed with that volume, and cloned',
+    (honest) => ({
+      clones: {
+        async clone(from, spec, call) {
+          const taken = from.kind === 'snapshot' ? await honest.snapshots.get(from.id, call) : undefined
+          if (taken && !(await honest.volumes.get(taken.volume, call))) throw wrong('NOT_FOUND')
+          return honest.clones.clone(from, spec, call)
+        },
+      },
+    }),
+  ),
+  provider(
+    'dates the third snapshot before the first',
+    'snapshots of one volume keep a point in time each',
+    (honest) => {
+      const taken: SnapshotId[] = []
+      const dated = (snapshot: BackendSnapshot) => {
+        return snapshot.id === taken[2] ? { ...snapshot, takenAt: snapshot.takenAt - 3_600_000 } : snapshot
+      }
+      return {
+        snapshots: {
+          async create(spec, call) {
+            const snapshot = await honest.snapshots.create(spec, call)
+            if (!taken.includes(spec.id)) taken.push(spec.id)
+            return dated(snapshot)
+          },
+          async get(id, call) {
+            const found = await honest.snapshots.get(id, call)
+            return found && dated(found)
           },
         },
       }

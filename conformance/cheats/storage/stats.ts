@@ -96,6 +96,22 @@ export const statsCheats: readonly StorageCheat[] = [
       },
     }),
   ),
+  provider(
+    'looks at the clock once',
+    'counters follow what is read and written and never go down, whatever comes and goes',
+    (honest) => {
+      let first = 0
+      return {
+        stats: {
+          async read(id, call) {
+            const now = await honest.stats.read(id, call)
+            first ||= now.at
+            return { ...now, at: first }
+          },
+        },
+      }
+    },
+  ),
 ]
 
 function counting(

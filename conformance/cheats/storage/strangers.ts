@@ -131,4 +131,34 @@ export const strangerCheats: readonly StorageCheat[] = [
         ),
     },
   })),
+  provider(
+    'shows the counters of what others own',
+    'no facet reads, copies or shows what another installation owns',
+    (honest, stranger) => ({
+      stats: {
+        read: (id, call) =>
+          despite(
+            'NOT_FOUND',
+            () => honest.stats.read(id, call),
+            () => stranger.stats.read(id, call),
+          ),
+      },
+    }),
+  ),
+  provider(
+    'lets snapshots of others be read',
+    'no facet reads, copies or shows what another installation owns',
+    (honest, stranger) => ({
+      access: {
+        expose: (exposure, call) =>
+          exposure.source.kind === 'volume'
+            ? honest.access.expose(exposure, call)
+            : despite(
+                'NOT_FOUND',
+                () => honest.access.expose(exposure, call),
+                () => stranger.access.expose(exposure, call),
+              ),
+      },
+    }),
+  ),
 ]
