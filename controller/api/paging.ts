@@ -29,3 +29,8 @@ export async function windowOf(given: Arguments['given'], at: Omit<At, 'name'>):
   const limit = size ?? PAGE_SIZE
   return { offset: ((page ?? 1) - 1) * limit, limit }
 }
+
+/** The part of a list that is in memory as a whole. */
+export function cut<Item>(all: readonly Item[], { offset, limit }: Window): readonly Item[] {
+  return all.slice(offset, limit === undefined ? undefined : offset + limit)
+}

@@ -2,12 +2,12 @@ import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Entity, text } from '../../lab/api.ts'
 import { labVerifier } from '../../lab/parts.ts'
-import { runningDaemon, until } from '../../lab/process.ts'
+import { until } from '../../lab/process.ts'
 import { startHostd } from '../../lab/stack.ts'
 import { SILENT } from '../../lab/terminal.ts'
 import { findings } from '../support/census.ts'
 import { machineIo, machineWrites } from '../support/machine-io.ts'
-import { connectionsOf, processesOf } from '../support/processes.ts'
+import { connectionsOf, killDaemon, only, processesOf } from '../support/processes.ts'
 import { realLab, type RealLab } from '../support/real-lab.ts'
 import { secondHost, type SecondHost } from '../support/second-host.ts'
 
@@ -29,7 +29,7 @@ describe('a VM whose host was lost in the middle of a write, started on another 
   let hostA = ''
   const at = () => ({ vm: lab.cloud.vm, volume })
   const portal = () => Number(lab.at.listen.portal.split(':').at(-1))
-  const qemuA = () => only(`${lab.at.hostd}/`)
+  const qemuA = () => only(QEMU, `${lab.at.hostd}/`)
 
   beforeAll(async () => {
     lab = await realLab('guestless')
@@ -51,7 +51,7 @@ describe('a VM whose host was lost in the middle of a write, started on another 
 
   it('is in the middle of a write when its host falls silent', async () => {
     expect(await vm()).toMatchObject({ hostid: hostA, state: 'Running' })
-    await kill(lab.at.hostd)
+    await killDaemon(lab.at.hostd)
     await machineIo(lab.at.hostd, at(), `aio_write -P ${OF_A} 0 ${WRITTEN_BYTES}`)
     // Nothing has ended when QEMU is stopped a moment later: the SAN lets a thousand parts through in a second.
     expect(await machineWrites(lab.at.hostd, at())).toEqual({ done: 0, failed: 0 })
@@ -65,7 +65,7 @@ describe('a VM whose host was lost in the middle of a write, started on another 
       return hostid === second.id && state === 'Running' ? true : undefined
     }
     await until(there, { what: 'the VM to run on the second host', withinMs: 90_000, everyMs: 200 })
-    await kill(second.dir)
+    await killDaemon(second.dir)
     const said = await machineIo(second.dir, at(), `write -P ${OF_B} 0 ${WRITTEN_BYTES}`)
     expect(said).not.toMatch(/fail|error/i)
     await second.start()
@@ -116,18 +116,4 @@ function digestOf(byte: number): string {
   for (let offset = 0; offset < VOLUME_BYTES; offset += MIB)
     hash.update(Buffer.alloc(MIB, offset < WRITTEN_BYTES ? byte : 0))
   return hash.digest('hex')
-}
-
-function only(dir: string): number {
-  const [pid, ...more] = processesOf(QEMU, dir)
-  if (pid === undefined || more.length > 0) throw new Error(`not one ${QEMU} runs on ${dir}`)
-  return pid
-}
-
-/** Kills the daemon of a directory; its machines live on. */
-async function kill(dir: string): Promise<void> {
-  const pid = runningDaemon(dir)?.pid
-  if (pid === undefined) throw new Error(`no daemon runs on ${dir}`)
-  process.kill(pid, 'SIGKILL')
-  await until(async () => (runningDaemon(dir) ? undefined : true), { what: 'the daemon to be gone', withinMs: 5_000 })
 }

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Entity, text } from '../../lab/api.ts'
-import { runningDaemon, until } from '../../lab/process.ts'
+import { until } from '../../lab/process.ts'
 import { startHostd, startSan } from '../../lab/stack.ts'
 import { SILENT } from '../../lab/terminal.ts'
 import { findings } from '../support/census.ts'
-import { processesOf } from '../support/processes.ts'
+import { killDaemon, only, processesOf } from '../support/processes.ts'
 import { realLab, type RealLab } from '../support/real-lab.ts'
 
 const QEMU = 'qemu-system-x86_64'
@@ -28,7 +28,7 @@ describe('operations while a part of the real SAN or host is gone', () => {
   it('the host daemon is killed: machines run on, a detachment waits for it, says why, and ends when it is back', async () => {
     const machines = processesOf(QEMU, lab.at.hostd)
     expect(machines.length).toBe(1)
-    await kill(lab.at.hostd)
+    await killDaemon(lab.at.hostd)
     const { job } = await lab.api.submit('detachVolume', { id: volume })
     expect(await waiting(job)).toMatchObject({
       state: 'running',
@@ -43,7 +43,7 @@ describe('operations while a part of the real SAN or host is gone', () => {
   })
 
   it('the array is dead: an attachment that waits for it is aborted, and undone once it is back', async () => {
-    await kill(lab.at.san)
+    await killDaemon(lab.at.san)
     const { job } = await lab.api.submit('attachVolume', { id: volume, virtualmachineid: lab.cloud.vm })
     await waiting(job)
     expect(await lab.api.run('abortOperation', { id: job })).toMatchObject({ abortasked: true })
@@ -76,7 +76,7 @@ describe('operations while a part of the real SAN or host is gone', () => {
   })
 
   it('the host daemon is killed before a stop is asked: the VM is stopped when it is back, and its access withdrawn', async () => {
-    await kill(lab.at.hostd)
+    await killDaemon(lab.at.hostd)
     const { job } = await lab.api.submit('stopVirtualMachine', { id: lab.cloud.vm, forced: true })
     await waiting(job)
     await startHostd(lab.at, SILENT)
@@ -132,18 +132,3 @@ describe('operations while a part of the real SAN or host is gone', () => {
     return until(look, { what: 'the operation to wait for its next attempt', withinMs: 20_000 })
   }
 })
-
-/** The process of this program on this directory. Never 0, to which a signal would end ourselves. */
-function only(program: string, dir: string): number {
-  const [pid, ...more] = processesOf(program, dir)
-  if (pid === undefined || more.length > 0) throw new Error(`not one ${program} runs on ${dir}`)
-  return pid
-}
-
-/** Kills the daemon of a directory; what it started lives on. */
-async function kill(dir: string): Promise<void> {
-  const pid = runningDaemon(dir)?.pid
-  if (pid === undefined) throw new Error(`no daemon runs on ${dir}`)
-  process.kill(pid, 'SIGKILL')
-  await until(async () => (runningDaemon(dir) ? undefined : true), { what: 'the daemon to be gone', withinMs: 5_000 })
-}

@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { runningDaemon, until } from '../../lab/process.ts'
 
 /** Ids of living processes whose program is `program` and whose command line or environment names `dir`. */
 export function processesOf(program: string, dir: string): readonly number[] {
@@ -10,6 +11,21 @@ export function processesOf(program: string, dir: string): readonly number[] {
       const runs = argv[0]?.split('/').at(-1) === program
       return runs && (argv.join(' ').includes(dir) || read(pid, 'environ').includes(dir))
     })
+}
+
+/** The one process whose program is `program` and that names `dir`; throws when there is none, or another. */
+export function only(program: string, dir: string): number {
+  const [pid, ...more] = processesOf(program, dir)
+  if (pid === undefined || more.length > 0) throw new Error(`not one ${program} runs on ${dir}`)
+  return pid
+}
+
+/** Kills the daemon of a directory, and returns once it is gone; what it started lives on. */
+export async function killDaemon(dir: string): Promise<void> {
+  const pid = runningDaemon(dir)?.pid
+  if (pid === undefined) throw new Error(`no daemon runs on ${dir}`)
+  process.kill(pid, 'SIGKILL')
+  await until(async () => (runningDaemon(dir) ? undefined : true), { what: 'the daemon to be gone', withinMs: 5_000 })
 }
 
 /** Ids of all living processes that name `dir` in their command line, with it. */

@@ -1,6 +1,7 @@
 import { OS_TYPES } from '../../operations/os-types.ts'
 import { defineCommand, EVERYONE } from '../command.ts'
 import { keyword } from '../ownership.ts'
+import { cut } from '../paging.ts'
 import { entity, text } from '../params.ts'
 import { field } from '../shape.ts'
 
@@ -82,7 +83,7 @@ const osTypes = defineCommand({
         (params.description === undefined || params.description === description) &&
         description.toLowerCase().includes(part),
     )
-    const asked = all.slice(page.offset, page.limit && page.offset + page.limit)
+    const asked = cut(all, page)
     return {
       count: all.length,
       list: asked.map(({ id, description, category }) => ({
@@ -105,7 +106,7 @@ const hypervisors = defineCommand({
   response: { key: 'hypervisor', list: true, shape: { name: field.string('Hypervisor name') } },
   async run({ system, page }) {
     const names = [...new Set([...system.plugins.hypervisors.values()].map(({ hypervisor }) => hypervisor))].toSorted()
-    const asked = names.slice(page.offset, page.limit && page.offset + page.limit)
+    const asked = cut(names, page)
     return { list: asked.map((name) => ({ name })), count: names.length }
   },
 })

@@ -1,6 +1,7 @@
 import { capacities, type CapacityView } from '../../store/queries/capacity.ts'
 import { defineCommand, OPERATORS_READING } from '../command.ts'
 import { given } from '../given.ts'
+import { cut } from '../paging.ts'
 import { choice, entity, integer } from '../params.ts'
 import { field, type Rendered } from '../shape.ts'
 
@@ -61,7 +62,7 @@ const list = defineCommand({
       ...(by === 'cluster' ? { clusterid: view.place, clustername: view.name } : {}),
     }))
     if (params.sortby !== undefined) all.sort((one, other) => Number(other.percentused) - Number(one.percentused))
-    return { list: all.slice(page.offset, page.limit && page.offset + page.limit), count: all.length }
+    return { list: cut(all, page), count: all.length }
   },
 })
 

@@ -1,6 +1,7 @@
 import { changeSetting, listSettings, type ShownSetting } from '../../operations/configurations.ts'
 import { defineCommand, OPERATORS, OPERATORS_READING } from '../command.ts'
 import { keyword } from '../ownership.ts'
+import { cut } from '../paging.ts'
 import { text } from '../params.ts'
 import { field, type Rendered } from '../shape.ts'
 
@@ -35,7 +36,7 @@ const list = defineCommand({
         (params.category === undefined || params.category.toLowerCase() === category.toLowerCase()) &&
         (params.keyword === undefined || name.includes(params.keyword.toLowerCase())),
     )
-    const asked = all.slice(page.offset, page.limit && page.offset + page.limit)
+    const asked = cut(all, page)
     return { list: asked.map(rendered), count: all.length }
   },
 })

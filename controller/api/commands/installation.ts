@@ -4,6 +4,7 @@ import { infrastructure, listManagementServers, placeTags } from '../../store/qu
 import { defineCommand, EVERYONE, OPERATORS_READING } from '../command.ts'
 import { given } from '../given.ts'
 import { keyword } from '../ownership.ts'
+import { cut } from '../paging.ts'
 import { choice, entity, text } from '../params.ts'
 import { field } from '../shape.ts'
 import { ACCOUNT_TYPES, ROLE_IDS } from './user-shape.ts'
@@ -46,7 +47,7 @@ const roles = defineCommand({
         (params.type === undefined || params.type.toLowerCase() === name.toLowerCase()) &&
         (params.keyword === undefined || name.toLowerCase().includes(params.keyword.toLowerCase())),
     )
-    return { count: all.length, list: all.slice(page.offset, page.limit && page.offset + page.limit) }
+    return { count: all.length, list: cut(all, page) }
   },
 })
 
@@ -98,7 +99,7 @@ const servers = defineCommand({
     const all = (await listManagementServers(system.store.reader)).filter(
       ({ id }) => (params.name === undefined || params.name === id) && id.toLowerCase().includes(part),
     )
-    const asked = all.slice(page.offset, page.limit && page.offset + page.limit)
+    const asked = cut(all, page)
     return {
       count: all.length,
       list: asked.map(({ id, alive, startedAt, seenAt, operations }) => ({
@@ -162,7 +163,7 @@ const tagLists = (['host', 'pool'] as const).map((kind) =>
     async run({ system, params, page }) {
       const part = params.keyword?.toLowerCase() ?? ''
       const all = (await placeTags(system.store.reader, kind)).filter(({ tag }) => tag.toLowerCase().includes(part))
-      const asked = all.slice(page.offset, page.limit && page.offset + page.limit)
+      const asked = cut(all, page)
       return { count: all.length, list: asked.map(({ tag, first }) => ({ id: tag, name: tag, poolid: first })) }
     },
   }),

@@ -13,6 +13,7 @@ import { refuse } from '../../operations/refusals.ts'
 import { defineCommand, DOMAIN_OPERATORS, EVERYONE, type Request } from '../command.ts'
 import { given } from '../given.ts'
 import { keyword, ownershipParams } from '../ownership.ts'
+import { cut } from '../paging.ts'
 import { entity, integer, long, text, unsupported } from '../params.ts'
 import { field, type Rendered } from '../shape.ts'
 import { shownPath } from './user-shape.ts'
@@ -59,7 +60,7 @@ const list = defineCommand({
     const whose = await ownerAsked(request)
     const all = await limitsShown(request, whose, kindsOf(params))
     const names = await renderedOwner(request, whose)
-    const found = all.slice(page.offset, page.limit && page.offset + page.limit)
+    const found = cut(all, page)
     return { count: all.length, list: found.map((one) => ({ ...names, ...typeOf(one), max: one.amount })) }
   },
 })
@@ -105,9 +106,8 @@ const count = defineCommand({
     const whose = await ownerAsked(request)
     const counts = await countsShown(request, whose, kindsOf(request.params))
     const names = await renderedOwner(request, whose)
-    const { offset, limit } = request.page
     const rows = counts.map((one) => ({ ...names, ...typeOf(one), resourcecount: one.amount }))
-    return { count: rows.length, list: rows.slice(offset, limit && offset + limit) }
+    return { count: rows.length, list: cut(rows, request.page) }
   },
 })
 

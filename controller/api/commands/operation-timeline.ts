@@ -1,5 +1,6 @@
 import { TIMELINE_KINDS, timelineOf, type TimelineEntry } from '../../operations/timeline.ts'
 import { defineCommand, EVERYONE } from '../command.ts'
+import { cut } from '../paging.ts'
 import { entity } from '../params.ts'
 import { field, type Rendered } from '../shape.ts'
 
@@ -35,7 +36,7 @@ const timeline = defineCommand({
   async run({ system, params, page }) {
     const all = await timelineOf(system, params.id)
     const origin = all[0]?.begin
-    const shown = all.slice(page.offset, page.limit === undefined ? undefined : page.offset + page.limit)
+    const shown = cut(all, page)
     return { count: all.length, list: shown.map((entry) => rendered(entry, origin ?? entry.begin)) }
   },
 })

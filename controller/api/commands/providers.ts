@@ -1,5 +1,6 @@
 import { defineCommand, OPERATORS_READING } from '../command.ts'
 import { keyword } from '../ownership.ts'
+import { cut } from '../paging.ts'
 import { choice } from '../params.ts'
 import { field } from '../shape.ts'
 
@@ -43,7 +44,7 @@ const list = defineCommand({
     const all = known
       .filter(({ name }) => name.toLowerCase().includes(part))
       .toSorted((one, other) => (one.name < other.name ? -1 : 1))
-    const asked = all.slice(page.offset, page.limit === undefined ? undefined : page.offset + page.limit)
+    const asked = cut(all, page)
     const rows = asked.map(({ name, title, managed, shape, schemes, protocols, settings }) => ({
       name,
       type: 'primary',

@@ -3,6 +3,7 @@ import { hostViews } from '../../store/queries/hosts.ts'
 import { defineCommand, type Finished, OPERATORS, OPERATORS_READING } from '../command.ts'
 import { given } from '../given.ts'
 import { keyword } from '../ownership.ts'
+import { cut } from '../paging.ts'
 import { entity, flag, unsupported } from '../params.ts'
 import { field } from '../shape.ts'
 import { hostShape, renderHost } from './host-shape.ts'
@@ -54,8 +55,7 @@ const find = defineCommand({
       const verdict = { suitableformigration: why === undefined, requiresStorageMotion: false }
       return { ...renderHost(view), ...verdict, ...given({ unsuitablereason: why }) }
     })
-    const end = page.limit === undefined ? undefined : page.offset + page.limit
-    return { list: shown.slice(page.offset, end), count: shown.length }
+    return { list: cut(shown, page), count: shown.length }
   },
 })
 
