@@ -131,7 +131,7 @@ describe('the audit', () => {
 })
 
 test('every command that is not audited writes nothing, and no other is called list or query', async () => {
-  const known = await entitiesOf(controller.api, await makeGround(controller, 'two'))
+  const known = await entitiesOf(controller, await makeGround(controller, 'two'))
   const refused = () => Promise.reject(new Error('a command that only reads began a transaction'))
   const store = { ...controller.store, transact: refused }
   const log = { debug: () => {}, info: () => {}, error: () => {} }

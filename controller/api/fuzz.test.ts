@@ -16,7 +16,7 @@ const internal: string[] = []
 beforeAll(async () => {
   controller = await startController()
   const ground = await makeGround(controller)
-  known = await entitiesOf(controller.api, ground)
+  known = await entitiesOf(controller, ground)
   const listen = { host: '127.0.0.1', port: 0 }
   const error = (fields: object) => void internal.push(JSON.stringify(fields))
   const log = { debug: () => {}, info: () => {}, error }

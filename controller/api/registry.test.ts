@@ -23,7 +23,7 @@ beforeAll(async () => {
   controller = await startController()
   const ground = await makeGround(controller)
   user = await controller.user()
-  known = await entitiesOf(controller.api, ground)
+  known = await entitiesOf(controller, ground)
 })
 afterAll(() => controller.stop())
 

@@ -54,7 +54,12 @@ beforeAll(async () => {
     const api = await controller.user({ role, ...(inDomain === undefined ? {} : { domain: inDomain }) })
     const [account] = await api.list('listAccounts')
     const owner = role === 'read-only-admin' ? controller.api : api
-    return { role, api, known: await entitiesOf(owner, shared), name: textOf(account ?? {}, 'name') }
+    return {
+      role,
+      api,
+      known: await entitiesOf(controller, shared, { api: owner }),
+      name: textOf(account ?? {}, 'name'),
+    }
   }
   // The template of the ground is the administrator's own.
   const tenants = await tenant('user', here)

@@ -1,14 +1,18 @@
 import { randomUUID } from 'node:crypto'
 import type { EntityKind } from '../store/queries/entities.ts'
-import type { Ground } from '../testing.ts'
+import type { Ground, TestController } from '../testing.ts'
 import { type Asked, type TestClient, textOf } from '../testing-client.ts'
 import type { Command } from './command.ts'
 
 /** An id of each kind of entity that parameters name. */
 export type Known = Readonly<Record<EntityKind, string>>
 
-/** Makes one of each kind that parameters name, on a ground, and answers their ids. */
-export async function entitiesOf(api: TestClient, ground: Ground): Promise<Known> {
+/** Makes one of each kind that parameters name, on a ground, for the administrator or who else asks, and answers their ids. */
+export async function entitiesOf(
+  controller: TestController,
+  ground: Ground,
+  { api = controller.api }: { readonly api?: TestClient } = {},
+): Promise<Known> {
   const first = async (command: string, more: Asked = {}) => textOf((await api.list(command, more))[0] ?? {}, 'id')
   const { zone, pod, cluster, pool, offering, service, template } = ground
   const vm = await api.run('deployVirtualMachine', { zoneid: zone, serviceofferingid: service, templateid: template })
@@ -29,8 +33,19 @@ export async function entitiesOf(api: TestClient, ground: Ground): Promise<Known
     user: await first('listUsers'),
     operation: await first('listOperations'),
     event: await first('listEvents'),
-    censusfinding: randomUUID(),
+    censusfinding: await findingOf(controller, ground),
   }
+}
+
+/** A finding about nothing that is there, as a census would write it. */
+async function findingOf({ store }: TestController, { pool }: Ground): Promise<string> {
+  const [id, runId] = [randomUUID(), randomUUID()]
+  const where = { place: `pool:${pool}`, object: `volume:${randomUUID()}` }
+  await store.reader
+    .insertInto('censusFinding')
+    .values({ id, runId, class: 'orphan-volume', kind: 'orphan', state: 'open', ...where })
+    .execute()
+  return id
 }
 
 /** Values for required parameters that are no ids, where any value of the type will not do. */
@@ -40,6 +55,7 @@ const FILLERS: Readonly<Record<string, string>> = {
   networktype: 'Basic',
   format: 'RAW',
   memory: '128',
+  action: 'ignore',
 }
 const BY_TYPE = {
   string: 'x',
