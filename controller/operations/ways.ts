@@ -9,8 +9,8 @@ import type { System } from './context.ts'
 const WITHIN_MS = 5_000
 
 /**
- * What a host or a pool that was just registered needs with the pools or hosts that are there already: every host is asked
- * whether it gets there. Never throws: the registration stands, and a reconciler asks again for what was not answered.
+ * Asks a host that was just registered whether it gets to every pool whose scope covers it, or every such host about a pool.
+ * Whatever they answer, the registration stands: for what was not answered a reconciler asks again.
  */
 export async function askAround(
   system: System,
