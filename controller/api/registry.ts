@@ -25,6 +25,8 @@ import { providerCommands } from './commands/providers.ts'
 import { serviceOfferingCommands } from './commands/service-offerings.ts'
 import { sessionCommands } from './commands/session.ts'
 import { snapshotCommands } from './commands/snapshots.ts'
+import { sshKeyPairCommands } from './commands/ssh-key-pairs.ts'
+import { standInCommands } from './commands/stand-ins.ts'
 import { tagCommands } from './commands/tags.ts'
 import { templateCommands } from './commands/templates.ts'
 import { userCommands } from './commands/users.ts'
@@ -69,5 +71,7 @@ export const COMMANDS: readonly Command[] = [
   ...censusCommands,
   ...auditCommands,
   ...installationCommands,
+  ...standInCommands,
+  ...sshKeyPairCommands,
   ...absentCommands,
 ]

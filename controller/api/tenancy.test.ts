@@ -1,10 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { NOBODYS, STAND_IN_KINDS } from '../domain/stand-in.ts'
 import type { Role } from '../operations/context.ts'
 import type { EntityKind } from '../store/queries/entities.ts'
 import { makeGround, startController, type TestController } from '../testing.ts'
 import { type Answered, type Asked, type TestClient, textOf } from '../testing-client.ts'
 import { isAudited } from './audited.ts'
 import type { Command } from './command.ts'
+import { STAND_INS } from './commands/stand-in-table.ts'
 import { COMMANDS } from './registry.ts'
 import { entitiesOf, type Known, neededBy } from './testing.ts'
 
@@ -17,6 +19,7 @@ const OWNED = [
   'vm',
   'operation',
   'event',
+  ...STAND_IN_KINDS.filter((kind) => !NOBODYS.some((nobodys) => nobodys === kind)),
 ] as const satisfies readonly EntityKind[]
 
 interface Tenant {
@@ -50,6 +53,8 @@ beforeAll(async () => {
   })
   const shared = { ...ground, template: textOf(open, 'id') }
   const [here, there] = [await domain('here'), await domain('there')]
+  // What is nobody's is recorded by administrators, for all.
+  await entitiesOf(controller, shared)
   const tenant = async (role: Role, inDomain?: string): Promise<Tenant> => {
     const api = await controller.user({ role, ...(inDomain === undefined ? {} : { domain: inDomain }) })
     const [account] = await api.list('listAccounts')
@@ -88,6 +93,8 @@ async function belongings(): Promise<unknown> {
     ['listUsers', of],
     ['listAccounts', { id: ids.account }],
     ['listResourceLimits', of],
+    ['listSSHKeyPairs', of],
+    ...STAND_INS.map(({ list }) => [list.name, of] as const),
   ]
   return await Promise.all(asked.map(async ([command, params]) => await controller.api.list(command, params)))
 }

@@ -1,8 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import type { EntityKind } from '../store/queries/entities.ts'
 import type { Ground, TestController } from '../testing.ts'
+import { NOBODYS, type StandInKind } from '../domain/stand-in.ts'
 import { type Asked, type TestClient, textOf } from '../testing-client.ts'
 import type { Command } from './command.ts'
+import { COMMANDS } from './registry.ts'
+import { STAND_INS } from './commands/stand-in-table.ts'
 
 /** An id of each kind of entity that parameters name. */
 export type Known = Readonly<Record<EntityKind, string>>
@@ -20,9 +23,12 @@ export async function entitiesOf(
   const volume = textOf(disk, 'id')
   await api.run('attachVolume', { id: volume, virtualmachineid: textOf(vm, 'id') })
   const snapshot = await api.run('createSnapshot', { volumeid: volume })
+  const volumeless = { zone, pod, cluster, host: ground.hosts[0], vm: textOf(vm, 'id'), serviceoffering: service }
+  const standIns = await standInsOf(api, volumeless)
   const places = { zone, pod, cluster, host: ground.hosts[0], pool, template }
   return {
     ...places,
+    ...standIns,
     diskoffering: offering,
     serviceoffering: service,
     vm: textOf(vm, 'id'),
@@ -48,6 +54,25 @@ async function findingOf({ store }: TestController, { pool }: Ground): Promise<s
   return id
 }
 
+/** One of each kind of stand-in; those that are nobody's may have been made by an administrator before. */
+async function standInsOf(api: TestClient, made: Readonly<Record<string, string>>): Promise<StandIns> {
+  const known: Record<string, string> = { ...made }
+  // Names of some are taken once in an account, which may be asked for several.
+  const name = `known-${randomUUID().slice(0, 8)}`
+  known['sshkeypair'] = textOf(await api.run('createSSHKeyPair', { name }), 'id')
+  for (const { kind, create, list } of STAND_INS) {
+    const [there] = NOBODYS.some((nobodys) => nobodys === kind) ? await api.list(list.name) : []
+    const command = COMMANDS.find(({ name }) => name === create.name)
+    if (command === undefined) throw new Error(`there is no command ${create.name}`)
+    // What it needs was made before it: the table is in that order.
+    const needed = neededBy(command, known as Known)
+    const asked = 'name' in needed ? { ...needed, name } : needed
+    known[kind] = textOf(there ?? (await api.run(create.name, asked)), 'id')
+  }
+  return known as StandIns // Each of the table, and the key pair.
+}
+type StandIns = Readonly<Record<StandInKind, string>>
+
 /** Values for required parameters that are no ids, where any value of the type will not do. */
 const FILLERS: Readonly<Record<string, string>> = {
   templatefilter: 'all',
@@ -56,6 +81,8 @@ const FILLERS: Readonly<Record<string, string>> = {
   format: 'RAW',
   memory: '128',
   action: 'ignore',
+  guestiptype: 'Isolated',
+  publickey: 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA',
 }
 const BY_TYPE = {
   string: 'x',

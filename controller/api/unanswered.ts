@@ -13,17 +13,15 @@ export const UNANSWERED = {
     listSecondaryStorageSelectors removeSecondaryStorageSelector`,
   'virtual machines': `restoreVirtualMachine migrateVirtualMachineWithVolume
     createVMSnapshot listVMSnapshot deleteVMSnapshot revertToVMSnapshot
-    updateVMAffinityGroup resetSSHKeyForVirtualMachine listVirtualMachinesMetrics
-    createSSHKeyPair deleteSSHKeyPair attachIso`,
+    updateVMAffinityGroup resetSSHKeyForVirtualMachine listVirtualMachinesMetrics attachIso`,
   templates: `createTemplate listTemplatePermissions extractTemplate copyTemplate
     prepareTemplate getUploadParamsForTemplate getUploadParamsForIso registerIso deleteIso copyIso listIsoPermissions`,
   infrastructure: `reconnectHost listHostsMetrics
     uploadCustomCertificate readyForShutdown`,
-  networks: `associateIpAddress disassociateIpAddress createFirewallRule deleteFirewallRule
-    createEgressFirewallRule createPortForwardingRule deletePortForwardingRule createSecurityGroup
-    createNetwork deleteNetwork createNetworkOffering
-    createPhysicalNetwork addTrafficType updatePhysicalNetwork updateNetworkServiceProvider
-    createVlanIpRange`,
+  networks: `updatePhysicalNetwork updateNetworkServiceProvider updateNetwork restartNetwork updateNetworkOffering
+    authorizeSecurityGroupIngress authorizeSecurityGroupEgress createAffinityGroup enableStaticNat disableStaticNat
+    addNicToVirtualMachine removeNicFromVirtualMachine createVPC createNetworkACLList createNetworkACL createVpnGateway
+    createVpnCustomerGateway createVpnConnection assignToLoadBalancerRule`,
   'accounts and limits': `createRole listAndSwitchSamlAccount forgotPassword addLdapConfiguration
     deleteLdapConfiguration`,
   'the installation': `resetConfiguration listConfigurationGroups archiveEvents deleteEvents listUsageRecords

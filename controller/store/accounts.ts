@@ -1,3 +1,4 @@
+import { deleteStandInsOf } from './stand-ins.ts'
 import type { Reader, Tx } from './store.ts'
 
 /** A user as authentication needs it, with its account and domain. Holds secrets: it stays inside `operations`. */
@@ -171,6 +172,7 @@ export async function belongingsOf(tx: Tx, account: string) {
 export async function removeAccount(tx: Tx, account: string): Promise<void> {
   const users = await tx.selectFrom('principal').where('accountId', '=', account).select('id').execute()
   for (const { id } of users) await removeUser(tx, id)
+  await deleteStandInsOf(tx, account)
   await tx
     .updateTable('account')
     .set({ removedAt: new Date() })

@@ -103,7 +103,54 @@ check_equal("and says so", driver.ex_get_node(node.id).state, NodeState.TERMINAT
 check("and expunged", driver.destroy_node(node, ex_expunge=True))
 check("and gone", node.id not in [one.id for one in driver.list_nodes()])
 
-# What the driver asks for about networks.
+# What clients ask for on their way and nobody makes here: it is recorded, listed back, and forgotten.
+check_equal("no network at first", driver.ex_list_networks(), [])
+driver._sync_request(
+    "createNetworkOffering",
+    params={
+        "name": "libcloud",
+        "displaytext": "recorded",
+        "guestiptype": "Isolated",
+        "traffictype": "Guest",
+        "serviceofferingid": small.id,
+        "forvpc": False,
+    },
+)
+offering = driver.ex_list_network_offerings()[0]
+network = driver.ex_create_network("recorded", "libcloud", offering, location, gateway="10.1.0.1", netmask="255.255.0.0")
+check_equal("a network is listed back", [one.id for one in driver.ex_list_networks()], [network.id])
+node = driver.create_node("with-network", small, image, location, networks=[network], ex_start_vm=False)
+check("a node gets no network card of it", driver.ex_list_nics(node) == [])
+address = driver.ex_allocate_public_ip(location=location, network_id=network.id)
+check("a public address leads nowhere", address.address.startswith("240."))
+rule = driver.ex_create_firewall_rule(address, "10.0.0.0/8,192.168.0.0/16", "TCP", start_port=22, end_port=23)
+check_equal("a firewall rule is listed back", [one.id for one in driver.ex_list_firewall_rules()], [rule.id])
+egress = driver.ex_create_egress_firewall_rule(network.id, "10.0.0.0/8", "TCP", start_port=80, end_port=80)
+check_equal("so is an egress rule", [one.id for one in driver.ex_list_egress_firewall_rules()], [egress.id])
+forward = driver.ex_create_port_forwarding_rule(node, address, 80, 8080, "TCP")
+found = driver.ex_list_port_forwarding_rules()[0]
+check_equal("and a forwarded port", (found.id, found.public_port, found.address.address), (forward.id, "8080", address.address))
+translated = driver.ex_create_ip_forwarding_rule(node, address, "TCP", 443)
+check_equal("a node tells its rules", len(driver.ex_get_node(node.id).extra["port_forwarding_rules"]), 1)
+group = driver.ex_create_security_group("libcloud", description="recorded")
+check("a security group is listed back", group["id"] in [one["id"] for one in driver.ex_list_security_groups()])
+pair = driver.create_key_pair("libcloud")
+check("a key pair is made", "PRIVATE KEY" in pair.private_key)
+imported = driver.import_key_pair_from_string("imported", pair.public_key)
+check_equal("its public key can be imported", imported.fingerprint, pair.fingerprint)
+check_equal("both are listed", sorted(one.name for one in driver.list_key_pairs()), ["imported", "libcloud"])
+for one in (pair, imported):
+    driver.delete_key_pair(one)
+check("the rules go", driver.ex_delete_port_forwarding_rule(node, forward))
+check("each", driver.ex_delete_firewall_rule(rule) and driver.ex_delete_egress_firewall_rule(egress))
+check("of them", driver.ex_delete_ip_forwarding_rule(node, translated))
+check("the address goes", driver.ex_release_public_ip(address))
+check("the group goes", driver.ex_delete_security_group("libcloud"))
+check("the node goes", driver.destroy_node(node, ex_expunge=True))
+check("the network goes", driver.ex_delete_network(network))
+driver._sync_request("deleteNetworkOffering", params={"id": offering.id})
+
+# What there is none of, and what is left.
 for call in (
     driver.ex_list_networks,
     driver.ex_list_network_offerings,

@@ -19,8 +19,6 @@ interface Absent {
  * none: Moorage makes no networks, appliances, projects or logins of others. Nothing here can be created either.
  */
 const ABSENT: readonly Absent[] = [
-  { name: 'listNetworks', key: 'network', what: 'networks' },
-  { name: 'listNetworkOfferings', key: 'networkoffering', what: 'network offerings' },
   { name: 'listNics', key: 'nic', what: 'network cards: virtual machines have disks' },
   { name: 'listVPCs', key: 'vpc', what: 'VPCs' },
   { name: 'listVPCOfferings', key: 'vpcoffering', what: 'VPC offerings' },
@@ -29,13 +27,6 @@ const ABSENT: readonly Absent[] = [
   { name: 'listVpnGateways', key: 'vpngateway', what: 'VPN gateways' },
   { name: 'listVpnCustomerGateways', key: 'vpncustomergateway', what: 'VPN gateways of customers' },
   { name: 'listVpnConnections', key: 'vpnconnection', what: 'VPN connections' },
-  { name: 'listPublicIpAddresses', key: 'publicipaddress', what: 'public addresses' },
-  { name: 'listIpForwardingRules', key: 'ipforwardingrule', what: 'forwarding rules' },
-  { name: 'listPortForwardingRules', key: 'portforwardingrule', what: 'port forwarding rules' },
-  { name: 'listFirewallRules', key: 'firewallrule', what: 'firewall rules' },
-  { name: 'listEgressFirewallRules', key: 'firewallrule', what: 'egress firewall rules' },
-  { name: 'listSSHKeyPairs', key: 'sshkeypair', what: 'SSH key pairs' },
-  { name: 'listSecurityGroups', key: 'securitygroup', what: 'security groups' },
   { name: 'listNetworkServiceProviders', key: 'networkserviceprovider', what: 'network services', operators: true },
   { name: 'listRouters', key: 'router', what: 'routers', operators: true },
   { name: 'listSystemVms', key: 'systemvm', what: 'system VMs: nothing here needs one', operators: true },

@@ -40,6 +40,11 @@ const deploy = defineCommand({
     userdata: text({ secret: true, length: 1_048_576, description: 'data to keep with the virtual machine' }),
     details: map({ description: 'minIopsDo and maxIopsDo: IOPS of the data disk, where its offering has custom IOPS' }),
     customid: text({ description: 'the id it shall have, a UUID; for administrators' }),
+    networkids: entities('network', { description: 'accepted for the sake of clients: there are no network cards' }),
+    securitygroupids: entities('securitygroup', {
+      description: 'accepted for the sake of clients: nothing is filtered',
+    }),
+    keypair: text({ description: 'accepted for the sake of clients: no key is put anywhere' }),
     datadiskofferinglist: unsupported({ description: 'disk offerings of several data disks' }),
     overridediskofferingid: unsupported({ description: 'another disk offering for the root disk' }),
   },

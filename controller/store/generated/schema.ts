@@ -532,6 +532,18 @@ export interface PoolReachTable {
   askedAt: Generated<Date>
 }
 
+/** Row of table `stand_in`. */
+export interface StandInTable {
+  id: string
+  seq: GeneratedAlways<number>
+  kind: string
+  accountId: string | null
+  zoneId: string | null
+  name: Generated<string>
+  attributes: unknown
+  createdAt: Generated<Date>
+}
+
 /** All tables, for Kysely with the camel-case plug-in. */
 export interface Database {
   installation: InstallationTable
@@ -569,6 +581,7 @@ export interface Database {
   auditChain: AuditChainTable
   censusSeen: CensusSeenTable
   poolReach: PoolReachTable
+  standIn: StandInTable
 }
 
 /** `installation` as selected. */
@@ -641,3 +654,5 @@ export type AuditChainRow = Selectable<AuditChainTable>
 export type CensusSeenRow = Selectable<CensusSeenTable>
 /** `pool_reach` as selected. */
 export type PoolReachRow = Selectable<PoolReachTable>
+/** `stand_in` as selected. */
+export type StandInRow = Selectable<StandInTable>

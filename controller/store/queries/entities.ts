@@ -1,4 +1,5 @@
 import { type RawBuilder, sql, type SqlBool } from 'kysely'
+import { NOBODYS, STAND_IN_KINDS, type StandInKind } from '../../domain/stand-in.ts'
 import type { Database } from '../generated/schema.ts'
 import type { Reader } from '../store.ts'
 import type { Ownership } from './page.ts'
@@ -34,7 +35,25 @@ const ENTITIES = {
 } as const satisfies Record<string, Entity>
 
 /** Kinds of entities that parameters name. */
-export type EntityKind = keyof typeof ENTITIES
+export type EntityKind = keyof typeof ENTITIES | StandInKind
+
+const STAND_INS: ReadonlyMap<string, Entity> = new Map(
+  STAND_IN_KINDS.map((kind) => [
+    kind,
+    {
+      table: 'standIn',
+      owner: NOBODYS.some((nobodys) => nobodys === kind) ? 'nobody' : 'account',
+      where: sql<SqlBool>`t.kind = ${kind}`,
+      removable: false,
+    },
+  ]),
+)
+
+function entityOf(kind: EntityKind): Entity {
+  const found = kind in ENTITIES ? ENTITIES[kind as keyof typeof ENTITIES] : STAND_INS.get(kind) // `in` has looked.
+  if (found === undefined) throw new Error(`there is no kind of entity ${kind}`)
+  return found
+}
 
 /** What is looked for: uuids, or internal numbers as CloudStack's clients may give them. */
 export interface Named {
@@ -51,7 +70,7 @@ const NUMBER = /^[1-9]\d{0,14}$/
 
 /** The id of each value, in order; `undefined` where there is none that the caller may see. One query. */
 export async function findEntities(reader: Reader, named: Named): Promise<readonly (string | undefined)[]> {
-  const entity: Entity = ENTITIES[named.kind]
+  const entity = entityOf(named.kind)
   const uuids = named.values.filter((value) => UUID.test(value)).map((value) => value.toLowerCase())
   const numbers = named.values.filter((value) => NUMBER.test(value)).map(Number)
   if (uuids.length + numbers.length === 0) return named.values.map(() => undefined)
