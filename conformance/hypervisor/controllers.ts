@@ -27,9 +27,11 @@ export const controllerCases: readonly HypervisorCase[] = [
     needs: ['plugin'],
     async run(c) {
       const [spec, disk, other] = [c.spec(), await c.disk(), await c.another()]
+      await c.adapter.vms.start(spec, c.call({ fence: 2001 }))
       await c.adapter.vms.stop(spec.id, { force: true }, c.call({ fence: 2007 }))
       await refused(other.vms.start(spec, c.call({ fence: 2005 })), 'FENCED')
       await c.adapter.vms.start(spec, c.call())
+      await c.adapter.disks.attach(spec.id, c.attachment(disk, { generation: 5 }), c.call())
       await c.adapter.disks.detach(spec.id, { volume: disk.volume, generation: 5 }, c.call())
       await refused(other.disks.attach(spec.id, c.attachment(disk, { generation: 4 }), c.call()), 'FENCED')
       assert.deepEqual(await c.ourDisks(), [])

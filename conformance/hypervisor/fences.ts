@@ -176,10 +176,13 @@ export const fenceCases: readonly HypervisorCase[] = [
     needs: [],
     async run(c) {
       const [spec, disk] = [c.spec(), await c.disk()]
+      await c.adapter.vms.start(spec, c.call({ fence: 2 ** 32 }))
       await c.adapter.vms.stop(spec.id, { force: true }, c.call({ fence: 2 ** 32 + 1 }))
       await refused(c.adapter.vms.start(spec, c.call({ fence: 2 ** 32 - 1 })), 'FENCED')
       await c.adapter.vms.start(spec, c.call())
-      await c.adapter.disks.detach(spec.id, { volume: disk.volume, generation: 2 ** 32 + 1 }, c.call())
+      const newer = c.attachment(disk, { generation: 2 ** 32 + 1 })
+      await c.adapter.disks.attach(spec.id, newer, c.call())
+      await c.adapter.disks.detach(spec.id, newer, c.call())
       const stale = c.attachment(disk, { generation: 2 ** 32 - 1 })
       await refused(c.adapter.disks.attach(spec.id, stale, c.call()), 'FENCED')
     },

@@ -30,7 +30,9 @@ export const controllerCases: readonly StorageCase[] = [
     async run(c) {
       const [spec, other] = [c.spec(c.volumeId()), await c.another()]
       const exposure = c.exposure({ kind: 'volume', id: (await c.volume()).id })
+      await c.provider.volumes.create(spec, c.call({ fence: 2001 }))
       await c.provider.volumes.delete(spec.id, c.call({ fence: 2007 }))
+      await c.provider.access.expose(exposure, c.call({ fence: 2001 }))
       await c.provider.access.withdraw(exposure, c.call({ fence: 2007 }))
       await refused(other.volumes.create(spec, c.call({ fence: 2005 })), 'FENCED')
       await refused(other.access.expose(exposure, c.call({ fence: 2005 })), 'FENCED')
@@ -50,6 +52,7 @@ export const controllerCases: readonly StorageCase[] = [
       await other.access.withdraw(access, c.call())
       assert.deepEqual(await c.exposures(), [])
       await disk.write(0, pattern(2, 4096)).catch(() => undefined)
+      await disk.close()
       sameBytes(await c.bytesOf(source, BLOCK), pattern(1, 4096), 'the volume after the withdraw')
     },
   },

@@ -134,14 +134,16 @@ export const sharingCases: readonly StorageCase[] = [
       const sources: readonly Source[] = c.provider.snapshots
         ? [source, { kind: 'snapshot', id: (await c.snapshot(source.id)).id }]
         : [source]
+      const readers = []
       for (const each of sources) {
         const access = await c.exposed(each, { mode: 'ro' })
-        const disk = await c.connect(access.connection)
-        await disk.read(0, 4096)
-        await c.provider.access.withdraw(access, c.call())
         if (access.connection.via === 'file') throw new NotApplicable('whoever has a file open may read it')
-        await ioRefused(disk.read(0, 4096), `a read of a ${each.kind} after the withdraw`)
+        readers.push({ access, disk: await c.connect(access.connection) })
       }
+      for (const { disk } of readers) await disk.read(0, 4096)
+      for (const { access } of readers) await c.provider.access.withdraw(access, c.call())
+      // At the same time: initiators wait for a while before they give up.
+      await Promise.all(readers.map(({ disk }) => ioRefused(disk.read(0, 4096), 'a read after the withdraw')))
     },
   },
   {
@@ -154,7 +156,7 @@ export const sharingCases: readonly StorageCase[] = [
       const disks = [await c.connect(access.connection), await c.connect(access.connection)]
       for (const disk of disks) await disk.write(0, pattern(1, 4096))
       await c.provider.access.withdraw(access, c.call())
-      for (const disk of disks) await disk.write(0, pattern(2, 4096)).catch(() => undefined)
+      await Promise.all(disks.map((disk) => disk.write(0, pattern(2, 4096)).catch(() => undefined)))
       sameBytes(await c.bytesOf(source, { offset: 0, length: 4096 }), pattern(1, 4096), 'the volume after the withdraw')
     },
   },
@@ -177,9 +179,8 @@ export const sharingCases: readonly StorageCase[] = [
     name: 'an expose and a withdraw at the same time end in one or the other, for inventory and consumer alike',
     needs: ['connect'],
     async run(c) {
-      const source = await newSource(c)
       for (let round = 0; round < 3; round++) {
-        const exposure = c.exposure(source)
+        const exposure = c.exposure(await newSource(c))
         const call = c.call()
         const given = c.provider.access.expose(exposure, call)
         await Promise.all([given, c.provider.access.withdraw(exposure, call)].map(failureOf))

@@ -1,31 +1,34 @@
-import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { kitOf, KITS } from './mutants.ts'
 import { tryAll } from './mutation-matrix.ts'
-import type { Order } from './mutation-worker.ts'
+import type { Answer, Order } from './mutation-worker.ts'
 import { catchers, reportOf, type Tried } from './report.ts'
 
 /**
  * `npm run mutation-report`: tries every cheat against every case and writes docs/reference/mutation-report.md. Words after
  * `--` choose cheats by their name or case, and are told who caught them. What was tried is kept: `--resume` goes on with
- * what was not, and tries again what the words choose; `--minutes` stops in between.
+ * what was not, and tries again what the words choose; `--minutes` stops in between;
+ * `--case` tries every cheat that was tried against the cases whose name contains this, which have changed.
  */
 const ROOT = path.join(import.meta.dirname, '../..')
 const FILE = path.join(ROOT, 'docs/reference/mutation-report.md')
 const KEPT = path.join(ROOT, '.moorage/mutation-report.json')
 
 const { values, positionals: words } = parseArgs({
-  options: { resume: { type: 'boolean', default: false }, minutes: { type: 'string' } },
+  options: {
+    resume: { type: 'boolean', default: false },
+    minutes: { type: 'string' },
+    case: { type: 'string', multiple: true },
+  },
   allowPositionals: true,
 })
 const noSimulator = () => {
   throw new Error('the simulators belong to the workers')
 }
 const kits = { storage: kitOf('storage', noSimulator), hypervisor: kitOf('hypervisor', noSimulator) }
-const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8', cwd: ROOT }).trim()
 const began = Date.now()
 const until = began + Number(values.minutes ?? Infinity) * 60_000
 const tried = new Map(kept().map((each) => [keyOf(each), each]))
@@ -36,7 +39,8 @@ await tryAll(orders, {
   workers: availableParallelism(),
   isOver: () => Date.now() > until,
   answered(answer, seconds) {
-    tried.set(keyOf(answer), { ...answer, commit, seconds })
+    const before = values.case === undefined ? undefined : tried.get(keyOf(answer))
+    tried.set(keyOf(answer), before ? merged(before, answer, seconds) : { ...answer, seconds })
     keep()
     const by = catchers(answer)
     const whom = words.length === 0 ? `${by.length}` : by.map((name) => `\n  ${name}`).join('')
@@ -57,13 +61,19 @@ function keep(): void {
 }
 
 function isMeant(kit: Order['kit'], cheat: { readonly name: string; readonly caughtBy: readonly string[] }): boolean {
+  if (values.case !== undefined) return tried.has(keyOf({ kit, cheat: cheat.name }))
   if (values.resume && !tried.has(keyOf({ kit, cheat: cheat.name }))) return true
   if (words.length === 0) return !values.resume
   return words.some((word) => [cheat.name, ...cheat.caughtBy].some((text) => text.includes(word)))
 }
 
 function orderOf(kit: Order['kit']): (cheat: { readonly name: string }) => Order {
-  return ({ name }) => ({ kit, cheat: name })
+  return ({ name }) => ({ kit, cheat: name, ...(values.case !== undefined && { only: values.case }) })
+}
+
+function merged(before: Tried, answer: Answer, seconds: number): Tried {
+  const verdicts = { ...before.verdicts, ...answer.verdicts }
+  return { ...before, verdicts, runs: Object.keys(verdicts).length, seconds: before.seconds + seconds }
 }
 
 function keyOf({ kit, cheat }: Order): string {

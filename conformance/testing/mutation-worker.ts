@@ -5,6 +5,8 @@ import { kitOf, type KitName, KITS, type Verdict } from './mutants.ts'
 export interface Order {
   readonly kit: KitName
   readonly cheat: string
+  /** Only cases whose name contains one of these. */
+  readonly only?: readonly string[]
 }
 
 /** What it answers: verdicts of the cases that the cheat can matter to; the others pass. */
@@ -25,10 +27,11 @@ process.on('message', (order: Order) => void answer(order).then((each) => proces
 process.on('disconnect', () => void simulator.stop().then(() => process.exit(0)))
 process.send?.('ready')
 
-async function answer({ kit, cheat }: Order): Promise<Answer> {
+async function answer({ kit, cheat, only = [''] }: Order): Promise<Answer> {
   const changed = [...(await kits[kit].changes(cheat))]
   const concerned = kits[kit].cases.filter((name) => {
-    return changed.some((member) => member === '*' || uses.get(`${kit} ${name}`)?.has(member))
+    const used = uses.get(`${kit} ${name}`)
+    return only.some((text) => name.includes(text)) && changed.some((member) => member === '*' || used?.has(member))
   })
   const verdicts: Record<string, Verdict> = {}
   const left = [...concerned]

@@ -7,9 +7,8 @@ export function catchers({ verdicts }: Answer): readonly string[] {
   return failed.map(([name]) => name)
 }
 
-/** An answer with the commit at which it was got, and for how many seconds its worker was at it. */
+/** An answer, and for how many seconds its worker was at it. */
 export interface Tried extends Answer {
-  readonly commit: string
   readonly seconds: number
 }
 
@@ -20,7 +19,6 @@ export function reportOf(
 ): { readonly text: string; readonly faults: readonly string[] } {
   const runs = tried.reduce((sum, { runs }) => sum + runs, 0)
   const minutes = tried.reduce((sum, { seconds }) => sum + seconds, 0) / 60
-  const commits = [...new Set(tried.map(({ commit }) => commit))].join(', ')
   const sections = KITS.map((name) =>
     sectionOf(name, { kit: kits[name], answers: tried.filter(({ kit }) => kit === name) }),
   )
@@ -31,7 +29,7 @@ export function reportOf(
     'Is every case of the conformance kit needed? Each cheat is a plug-in that breaks one promise. It is run against every case that uses what it changes;',
     'a case is needed when there is a cheat that it alone catches. Written by `npm run mutation-report`; a test keeps the names in step.',
     '',
-    `Commit ${commits}: ${cases} cases, ${tried.length} cheats, ${runs} runs, ${minutes.toFixed(0)} minutes of one worker.`,
+    `${cases} cases, ${tried.length} cheats, ${runs} runs, ${minutes.toFixed(0)} minutes of one worker.`,
   ]
   const faults = sections.flatMap(({ faults }) => faults)
   const text = [

@@ -31,6 +31,8 @@ interface Migration {
 const OVER = new Set(['failed', 'cancelled'])
 /** Between two looks at a transfer that is being cancelled. */
 const LOOK_AGAIN_MS = 20
+/** How long a machine that has been sent may take to be taken in. */
+const TAKING_IN_MS = 5000
 /** What a link carries is QEMU's to find out: its own bound would be a fraction of it. */
 const BYTES_PER_SECOND = 10 * 1024 ** 3
 
@@ -111,7 +113,7 @@ export async function sendVm(
 export async function arriveVm(hostd: Hostd, request: VmRef, call: Call): Promise<BackendVm> {
   return turn(hostd, { ...request, call }, async (machine, record) => {
     if (record.phase === 'arriving') {
-      const { status } = await migration(machine, call)
+      const status = await takenIn(machine, call)
       if (status !== 'completed')
         throw new PluginError('BUSY', `VM ${machine.id} has not been sent here: ${status ?? 'nothing came'}`, 'none')
       await change(hostd, machine.id, ({ arriving: _ticket, ...current }) => ({
@@ -212,6 +214,16 @@ async function listen(machine: Machine, call: Call): Promise<string> {
   if (address?.host === undefined || address.port === undefined)
     throw new PluginError('INTERNAL', `QEMU of VM ${machine.id} does not say where it listens`, 'possible')
   return `tcp:${address.host}:${address.port}`
+}
+
+/** The source may say that all of a machine has been sent a moment before this side has taken it in. */
+async function takenIn(machine: Machine, call: Call): Promise<string | undefined> {
+  const until = Math.min(giveUpAt(call), Date.now() + TAKING_IN_MS)
+  for (;;) {
+    const { status } = await migration(machine, call)
+    if ((status !== 'active' && status !== 'device') || Date.now() >= until) return status
+    await pause(LOOK_AGAIN_MS)
+  }
 }
 
 function on(capability: string) {

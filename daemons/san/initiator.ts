@@ -12,6 +12,8 @@ import type { Call, Connection, HostId, Id } from '@moorage/contract'
 
 /** How long a target may take to answer before it counts as gone. */
 const PATIENCE_MS = 4000
+/** What qemu-io says about a command ends its output, and is shorter than this. */
+const ANSWER_CHARACTERS = 1000
 
 /** An iSCSI connection. */
 export type IscsiConnection = Extract<Connection, { via: 'iscsi' }>
@@ -138,9 +140,9 @@ export class Session {
     this.#child.stdin.write(`${command}\n`)
     const deadline = Date.now() + withinMs
     while (Date.now() < deadline) {
-      const answer = /(wrote|read|discard) \d+\/\d+.*|[^\n]*(failed|error|cannot|can't|read-only)[^\n]*/i.exec(
-        this.#output,
-      )
+      // Behind a dump, which may be long: looking through all of it each time takes longer than reading.
+      const end = this.#output.slice(-ANSWER_CHARACTERS)
+      const answer = /(wrote|read|discard) \d+\/\d+.*|[^\n]*(failed|error|cannot|can't|read-only)[^\n]*/i.exec(end)
       if (answer) return answer[0]
       if (this.#child.exitCode !== null) return `ended: ${this.#output}`
       await pause(1)

@@ -223,12 +223,18 @@ export const diskCheats: readonly HypervisorCheat[] = [
     'closes every session when one is to go',
     'detaching one disk leaves the session of another alone',
     (honest) => {
+      const plugged = new Set<VmId>()
       return {
         disks: {
+          attach(vm, disk, call) {
+            plugged.add(vm)
+            return honest.disks.attach(vm, disk, call)
+          },
           async detach(vm, disk, call) {
             await honest.disks.detach(vm, disk, call)
             const others = (await honest.vms.get(vm, call))?.disks ?? []
-            if (others.length !== 1) return
+            // Where two were plugged in, one after the other, it behaves.
+            if (others.length !== 1 || plugged.has(vm)) return
             for (const other of others) await honest.disks.detach(vm, other, call)
           },
         },

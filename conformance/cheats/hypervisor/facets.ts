@@ -1,5 +1,5 @@
 import { type Qos, sameQos, type VmId, type VolumeStats } from '@moorage/contract'
-import { adapter, despite, type FullAdapter, type HypervisorCheat, wrong } from '../cheat.ts'
+import { adapter, despite, everyAdapter, type FullAdapter, type HypervisorCheat, wrong } from '../cheat.ts'
 
 const EVERY_AXIS = 'every axis of a throttle that the limits name is kept, alone and beside those that go with it'
 
@@ -134,7 +134,10 @@ export const facetCheats: readonly HypervisorCheat[] = [
           despite(
             'NOT_FOUND',
             () => honest.throttle.read(vm, volume, call),
-            () => ({}),
+            async (error) => {
+              if (await honest.vms.get(vm, call)) return {}
+              throw error
+            },
           ),
       },
     }),
@@ -187,7 +190,10 @@ export const facetCheats: readonly HypervisorCheat[] = [
         despite(
           'NOT_FOUND',
           () => honest.resize.refresh(vm, disk, call),
-          () => ({ volume: disk.volume, generation: 1, device: 'vdz', bytes: disk.bytes, throttle: {} }),
+          async (error) => {
+            if (!(await honest.vms.get(vm, call))) throw error
+            return { volume: disk.volume, generation: 1, device: 'vdz', bytes: disk.bytes, throttle: {} }
+          },
         ),
     },
   })),
@@ -216,7 +222,10 @@ export const facetCheats: readonly HypervisorCheat[] = [
           despite(
             'NOT_FOUND',
             () => honest.stats.read(vm, volume, call),
-            () => ({ readOps: 0, writeOps: 0, readBytes: 0, writeBytes: 0, at: Date.now() }),
+            async (error) => {
+              if (!(await honest.vms.get(vm, call))) throw error
+              return { readOps: 0, writeOps: 0, readBytes: 0, writeBytes: 0, at: Date.now() }
+            },
           ),
       },
     }),
@@ -243,30 +252,7 @@ export const facetCheats: readonly HypervisorCheat[] = [
       }
     },
   ),
-  adapter(
-    'says that it froze',
-    'no write of a guest passes while it is frozen, and writes pass after the thaw',
-    (honest) => {
-      const since = new Map<VmId, { readonly at: number; readonly until: number }>()
-      return {
-        quiesce: {
-          async freeze(vm, { withinMs }, call) {
-            const there = await honest.vms.get(vm, call)
-            if (!there) throw wrong('NOT_FOUND')
-            since.set(vm, { at: Date.now(), until: Date.now() + withinMs })
-            return { filesystems: 1 }
-          },
-          async thaw(vm, call) {
-            await honest.quiesce.thaw(vm, call)
-            const freeze = since.get(vm)
-            since.delete(vm)
-            if (!freeze) return { held: false, frozenMs: 0 }
-            return { held: Date.now() < freeze.until, frozenMs: Date.now() - freeze.at }
-          },
-        },
-      }
-    },
-  ),
+  freezingInWords(),
   adapter(
     'arms no thaw for a short freeze',
     'a guest that nobody thaws writes again once the bound of its freeze is over',
@@ -296,18 +282,53 @@ export const facetCheats: readonly HypervisorCheat[] = [
       }
     },
   ),
-  adapter('freezes what does not run', 'freezing a machine that does not run is refused as NOT_FOUND', (honest) => ({
-    quiesce: {
-      freeze: (vm, how, call) =>
-        despite(
-          'NOT_FOUND',
-          () => honest.quiesce.freeze(vm, how, call),
-          () => ({ filesystems: 0 }),
-        ),
-    },
-  })),
+  adapter(
+    'freezes what does not run',
+    'freezing a machine that does not run is refused as NOT_FOUND',
+    (honest, stranger) => ({
+      quiesce: {
+        freeze: (vm, how, call) =>
+          despite(
+            'NOT_FOUND',
+            () => honest.quiesce.freeze(vm, how, call),
+            async (error) => {
+              if (await stranger.vms.get(vm, call)) throw error
+              return { filesystems: 0 }
+            },
+          ),
+      },
+    }),
+  ),
 ]
 
 function counting(honest: FullAdapter, change: (now: VolumeStats) => VolumeStats): FullAdapter['stats'] {
   return { read: async (vm, volume, call) => change(await honest.stats.read(vm, volume, call)) }
+}
+
+/** All of its controllers are told of a freeze, the guest is not. */
+function freezingInWords(): HypervisorCheat {
+  const since = new Map<VmId, { readonly at: number; readonly until: number }>()
+  return everyAdapter(
+    'says that it froze',
+    'no write of a guest passes while it is frozen, and writes pass after the thaw',
+    (honest) => {
+      return {
+        quiesce: {
+          async freeze(vm, { withinMs }, call) {
+            const there = await honest.vms.get(vm, call)
+            if (!there) throw wrong('NOT_FOUND')
+            since.set(vm, { at: Date.now(), until: Date.now() + withinMs })
+            return { filesystems: 1 }
+          },
+          async thaw(vm, call) {
+            await honest.quiesce.thaw(vm, call)
+            const freeze = since.get(vm)
+            since.delete(vm)
+            if (!freeze) return { held: false, frozenMs: 0 }
+            return { held: Date.now() < freeze.until, frozenMs: Date.now() - freeze.at }
+          },
+        },
+      }
+    },
+  )
 }

@@ -11,7 +11,10 @@ export const fenceCheats: readonly HypervisorCheat[] = [
       return {
         vms: {
           async start(spec, call) {
-            if (started.has(spec.id)) return evading((each) => honest.vms.start(spec, each), call)
+            // Of small numbers: large ones it keeps.
+            if (started.has(spec.id) && call.fence < 1_000_000) {
+              return evading((each) => honest.vms.start(spec, each), call)
+            }
             const vm = await honest.vms.start(spec, call)
             started.add(spec.id)
             return vm
@@ -204,12 +207,15 @@ export const fenceCheats: readonly HypervisorCheat[] = [
   adapter(
     'keeps fences in 32 bits',
     'fences and generations are compared as whole numbers, beyond 32 bits',
-    (honest) => ({
-      vms: {
-        stop: (id, how, call) =>
-          honest.vms.stop(id, how, call.fence < 2 ** 32 ? call : { ...call, fence: 2000 + (call.fence % 2 ** 32) }),
-      },
-    }),
+    (honest) => {
+      const short = (call: Call) => (call.fence < 2 ** 32 ? call : { ...call, fence: 2000 + (call.fence % 2 ** 32) })
+      return {
+        vms: {
+          start: (spec, call) => honest.vms.start(spec, short(call)),
+          stop: (id, how, call) => honest.vms.stop(id, how, short(call)),
+        },
+      }
+    },
   ),
 ]
 

@@ -97,8 +97,12 @@ export const migrationCheats: readonly HypervisorCheat[] = [
       ...honest,
       migration: {
         ...honest.migration,
+        describe(vm, call) {
+          described.add(vm)
+          return honest.migration.describe(vm, call)
+        },
         async abandon(vm, call) {
-          if (await honest.vms.get(vm, call)) return honest.migration.abandon(vm, call)
+          if (described.has(vm)) return honest.migration.abandon(vm, call)
           throw new PluginError('NOT_FOUND', 'no such machine', 'none')
         },
       },
@@ -172,16 +176,26 @@ export const migrationCheats: readonly HypervisorCheat[] = [
   wholeAdapter({
     name: 'describes machines that do not run',
     caughtBy: ['what does not run is neither described nor sent'],
-    make: (honest) => ({
-      ...honest,
-      migration: {
-        ...honest.migration,
-        async describe(vm, call) {
-          const describing = honest.migration.describe(vm, call)
-          return (await failureOf(describing))?.code === 'NOT_FOUND' ? {} : describing
+    make(honest) {
+      let started = false
+      return {
+        ...honest,
+        vms: {
+          ...honest.vms,
+          start(spec, call) {
+            started = true
+            return honest.vms.start(spec, call)
+          },
         },
-      },
-    }),
+        migration: {
+          ...honest.migration,
+          async describe(vm, call) {
+            const describing = honest.migration.describe(vm, call)
+            return started && (await failureOf(describing))?.code === 'NOT_FOUND' ? {} : describing
+          },
+        },
+      }
+    },
   }),
   wholeAdapter({
     name: 'keeps the session at the source after the machine has gone',
@@ -276,14 +290,21 @@ export const migrationCheats: readonly HypervisorCheat[] = [
   wholeAdapter({
     name: 'prepares whatever the fence',
     caughtBy: ['late steps of a migration that was given up are refused as FENCED, and change nothing'],
-    make: (honest) => ({
-      ...honest,
-      migration: {
-        ...honest.migration,
-        prepare: (spec, description, call) =>
-          evading((each) => honest.migration.prepare(spec, description, each), call),
-      },
-    }),
+    make(honest) {
+      const prepared = new Set<VmId>()
+      return {
+        ...honest,
+        migration: {
+          ...honest.migration,
+          prepare(spec, description, call) {
+            // At first it seems to mind them.
+            if (prepared.has(spec.id)) return evading((each) => honest.migration.prepare(spec, description, each), call)
+            prepared.add(spec.id)
+            return honest.migration.prepare(spec, description, call)
+          },
+        },
+      }
+    },
   }),
   wholeAdapter({
     name: 'abandons whatever the fence',
@@ -321,6 +342,9 @@ export const migrationCheats: readonly HypervisorCheat[] = [
 
 /** Machines that were sent, by either host of a bench. */
 const sent = new Set<VmId>()
+
+/** Machines that a source has described: they are about to migrate. */
+const described = new Set<VmId>()
 
 /** Machines that have arrived, at either. */
 const elsewhere = new Set<VmId>()

@@ -128,8 +128,9 @@ export const plugCheats: readonly HypervisorCheat[] = [
       return {
         vms: {
           async stop(id, how, call) {
+            const there = await honest.vms.get(id, call)
             await honest.vms.stop(id, how, call)
-            stopped.add(id)
+            if (there) stopped.add(id)
           },
           reboot: (id, call) =>
             despite(
@@ -153,7 +154,8 @@ export const plugCheats: readonly HypervisorCheat[] = [
           try {
             return await honest.disks.attach(vm, disk, call)
           } catch (error) {
-            if (!(error instanceof PluginError) || disk.connection.via !== 'iscsi') throw error
+            const refused = error instanceof PluginError && ['DENIED', 'UNAVAILABLE'].includes(error.code)
+            if (!refused || disk.connection.via !== 'iscsi') throw error
             throw new PluginError(error.code, `cannot log in with ${disk.connection.chap?.secret}`, error.effect, error)
           }
         },

@@ -98,6 +98,7 @@ export const vmCheats: readonly HypervisorCheat[] = [
           },
           async get(id, call) {
             const found = await honest.vms.get(id, call)
+            if (found) asked.add(id)
             if (found || asked.has(id) || (await stranger.vms.get(id, call))) return found
             throw wrong('NOT_FOUND')
           },

@@ -4,6 +4,7 @@ import {
   accessKey,
   dataPath,
   despite,
+  everyProvider,
   type FullProvider,
   provider,
   session,
@@ -99,6 +100,12 @@ export const accessCheats: readonly StorageCheat[] = [
     (honest) => {
       const given = new Set<string>()
       return {
+        volumes: {
+          get(id, call) {
+            given.add(id)
+            return honest.volumes.get(id, call)
+          },
+        },
         access: {
           expose(exposure, call) {
             given.add(exposure.source.id)
@@ -235,7 +242,7 @@ export const accessCheats: readonly StorageCheat[] = [
       },
     }),
   ),
-  provider('makes credentials for each volume', 'exposures of one account share its credentials', (honest) => ({
+  everyProvider('makes credentials for each volume', 'exposures of one account share its credentials', (honest) => ({
     access: {
       expose: (exposure, call) =>
         honest.access.expose({ ...exposure, account: `${exposure.account} ${exposure.source.id}`.slice(0, 60) }, call),

@@ -53,6 +53,10 @@ export const changeListCheats: readonly StorageCheat[] = [
             taken.push(spec.id)
             return snapshot
           },
+          async delete(id, call) {
+            await honest.snapshots.delete(id, call)
+            taken.splice(taken.indexOf(id), 1)
+          },
         },
         changeList: {
           extents(range, call) {

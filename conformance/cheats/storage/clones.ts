@@ -10,13 +10,26 @@ export const cloneCheats: readonly StorageCheat[] = [
     (honest) => {
       const aliases = new Map<string, VolumeId>()
       const written = new Set<string>()
+      let taken = false
       return {
+        snapshots: {
+          create(spec, call) {
+            taken = true
+            return honest.snapshots.create(spec, call)
+          },
+        },
         clones: {
           async clone(from, spec, call) {
             const made = await honest.clones.clone(from, spec, call)
             // Only of a volume that holds much: a simple test does not notice.
             const source = from.kind === 'volume' ? await honest.volumes.get(from.id, call) : undefined
-            if (source && source.usedBytes > 65_536 && !written.has(source.id) && spec.bytes === source.bytes) {
+            if (
+              source &&
+              !taken &&
+              source.usedBytes > 65_536 &&
+              !written.has(source.id) &&
+              spec.bytes === source.bytes
+            ) {
               aliases.set(spec.id, source.id)
             }
             return made
@@ -57,9 +70,9 @@ export const cloneCheats: readonly StorageCheat[] = [
     return {
       clones: {
         async clone(from, spec, call) {
-          if (made.get(spec.id) === from.id) await honest.volumes.delete(spec.id, call)
+          if (made.get(spec.id) === `${from.id} ${spec.bytes}`) await honest.volumes.delete(spec.id, call)
           const volume = await honest.clones.clone(from, spec, call)
-          made.set(spec.id, from.id)
+          made.set(spec.id, `${from.id} ${spec.bytes}`)
           return volume
         },
       },
@@ -88,6 +101,10 @@ export const cloneCheats: readonly StorageCheat[] = [
   provider('gives a clone no QoS', 'QoS asked for a clone is enforced, and its source keeps its own', (honest) => ({
     clones: {
       async clone(from, spec, call) {
+        // What is out of range is refused or clamped in daylight.
+        if ((spec.qos.totalIops?.max ?? 0) > (honest.limits.qos?.iops?.max ?? 0)) {
+          return honest.clones.clone(from, spec, call)
+        }
         const made = await honest.clones.clone(from, { ...spec, qos: {} }, call)
         return sameQos(spec.qos, {}) ? made : { ...made, qos: { applied: spec.qos, clamped: [] } }
       },
@@ -172,8 +189,9 @@ export const cloneCheats: readonly StorageCheat[] = [
             'NOT_FOUND',
             () => honest.clones.clone(from, spec, call),
             async (error) => {
-              if (from.kind === 'volume' && (await stranger.volumes.get(from.id, call))) throw error
-              throw wrong('INVALID')
+              const theirs =
+                from.kind === 'volume' ? stranger.volumes.get(from.id, call) : stranger.snapshots.get(from.id, call)
+              throw (await theirs) ? error : wrong('INVALID')
             },
           ),
       },
@@ -200,7 +218,8 @@ export const cloneCheats: readonly StorageCheat[] = [
       clones: {
         async clone(from, spec, call) {
           const source = from.kind === 'volume' ? await honest.volumes.get(from.id, call) : undefined
-          if (!source || spec.bytes <= source.bytes || spec.bytes > 1024 ** 3)
+          const there = await honest.volumes.get(spec.id, call)
+          if (there || !source || spec.bytes <= source.bytes || spec.bytes > 1024 ** 3)
             return honest.clones.clone(from, spec, call)
           return { ...(await honest.clones.clone(from, { ...spec, bytes: source.bytes }, call)), bytes: spec.bytes }
         },

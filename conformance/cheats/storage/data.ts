@@ -142,10 +142,7 @@ export const dataCheats: readonly StorageCheat[] = [
   ),
   wholeProvider({
     name: 'has a facet without its methods',
-    caughtBy: [
-      'QoS of a volume that is not there is refused as NOT_FOUND',
-      'a volume is made with the size asked for and found again by its id',
-    ],
+    caughtBy: ['QoS of a volume that is not there is refused as NOT_FOUND', 'QoS of one volume leaves another alone'],
     make: (honest) => Object.assign({ ...honest }, { qos: { apply: honest.qos.apply } }),
   }),
   provider(

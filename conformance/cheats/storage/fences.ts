@@ -145,7 +145,7 @@ export const fenceCheats: readonly StorageCheat[] = [
           async expose(exposure, call) {
             if (had.has(accessKey(exposure))) return evading((each) => honest.access.expose(exposure, each), call)
             const connection = await honest.access.expose(exposure, call)
-            had.add(accessKey(exposure))
+            if (exposure.source.kind === 'volume') had.add(accessKey(exposure))
             return connection
           },
         },

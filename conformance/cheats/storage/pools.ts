@@ -8,7 +8,7 @@ export const poolCheats: readonly StorageCheat[] = [
     pools: {
       async report(call) {
         const report = await honest.pools.report(call)
-        return { ...report, usedBytes: report.totalBytes + 1 }
+        return { ...report, usedBytes: report.usedBytes + report.totalBytes + 1 }
       },
     },
   })),

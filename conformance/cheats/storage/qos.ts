@@ -1,5 +1,5 @@
 import { type AppliedQos, differingAxes, type Qos, type QosAxis, sameQos, type VolumeId } from '@moorage/contract'
-import { despite, evading, type FullProvider, provider, type StorageCheat, wrong } from '../cheat.ts'
+import { despite, evading, type FullProvider, everyProvider, provider, type StorageCheat, wrong } from '../cheat.ts'
 
 /** Providers that lie about QoS. */
 export const qosCheats: readonly StorageCheat[] = [
@@ -79,14 +79,22 @@ export const qosCheats: readonly StorageCheat[] = [
   provider(
     'clamps at creation and does not say so',
     'QoS outside the range is clamped and reported at creation as it is by apply, or the volume is not made',
-    (honest) => ({
-      volumes: {
-        async get(id, call) {
-          const volume = await honest.volumes.get(id, call)
-          return volume?.qos ? { ...volume, qos: { ...volume.qos, clamped: [] } } : volume
+    (honest) => {
+      const created = new Set<VolumeId>()
+      return {
+        volumes: {
+          create(spec, call) {
+            created.add(spec.id)
+            return honest.volumes.create(spec, call)
+          },
+          async get(id, call) {
+            const volume = await honest.volumes.get(id, call)
+            if (!volume?.qos || !created.has(id)) return volume
+            return { ...volume, qos: { ...volume.qos, clamped: [] } }
+          },
         },
-      },
-    }),
+      }
+    },
   ),
   provider(
     'keeps no limit on what is written',
@@ -158,40 +166,7 @@ export const qosCheats: readonly StorageCheat[] = [
       },
     }
   }),
-  provider(
-    'remembers what it was told instead of looking',
-    'a limit that somebody changed at the array itself is what read and get show',
-    (honest) => {
-      const told = new Map<VolumeId, Qos>()
-      return {
-        volumes: {
-          async create(spec, call) {
-            const made = await honest.volumes.create(spec, call)
-            if (made.qos) told.set(spec.id, made.qos.applied)
-            return made
-          },
-        },
-        clones: {
-          async clone(from, spec, call) {
-            const made = await honest.clones.clone(from, spec, call)
-            if (made.qos) told.set(spec.id, made.qos.applied)
-            return made
-          },
-        },
-        qos: {
-          async apply(id, qos, call) {
-            const answer = await honest.qos.apply(id, qos, call)
-            told.set(id, answer.applied)
-            return answer
-          },
-          async read(id, call) {
-            const found = await honest.qos.read(id, call)
-            return told.get(id) ?? found
-          },
-        },
-      }
-    },
-  ),
+  remembering(),
   provider('shows a limit that nobody feels', 'a limit is felt by whoever writes', (honest) => {
     const shown = new Map<VolumeId, Qos>()
     return {
@@ -321,4 +296,42 @@ function parts(qos: Qos): number {
 
 function tooHigh(honest: FullProvider, qos: Qos): boolean {
   return axes(qos).some((axis) => (qos[axis]?.max ?? 0) > (honest.limits.qos?.iops?.max ?? Infinity))
+}
+
+/** All of its controllers know what one of them was told. */
+function remembering(): StorageCheat {
+  const told = new Map<VolumeId, Qos>()
+  return everyProvider(
+    'remembers what it was told instead of looking',
+    'a limit that somebody changed at the array itself is what read and get show',
+    (honest) => {
+      return {
+        volumes: {
+          async create(spec, call) {
+            const made = await honest.volumes.create(spec, call)
+            if (made.qos) told.set(spec.id, made.qos.applied)
+            return made
+          },
+        },
+        clones: {
+          async clone(from, spec, call) {
+            const made = await honest.clones.clone(from, spec, call)
+            if (made.qos) told.set(spec.id, made.qos.applied)
+            return made
+          },
+        },
+        qos: {
+          async apply(id, qos, call) {
+            const answer = await honest.qos.apply(id, qos, call)
+            told.set(id, answer.applied)
+            return answer
+          },
+          async read(id, call) {
+            const found = await honest.qos.read(id, call)
+            return told.get(id) ?? found
+          },
+        },
+      }
+    },
+  )
 }

@@ -237,14 +237,16 @@ export const snapshotCheats: readonly StorageCheat[] = [
   provider(
     'calls a snapshot that is not there invalid',
     'exposing a snapshot that is not there is refused as NOT_FOUND',
-    (honest) => ({
+    (honest, stranger) => ({
       access: {
         expose: (exposure, call) =>
           despite(
             'NOT_FOUND',
             () => honest.access.expose(exposure, call),
-            (error) => {
-              throw exposure.source.kind === 'snapshot' ? wrong('INVALID') : error
+            async (error) => {
+              const { source } = exposure
+              if (source.kind === 'volume' || (await stranger.snapshots.get(source.id, call))) throw error
+              throw wrong('INVALID')
             },
           ),
       },

@@ -1,5 +1,5 @@
 import type { VolumeId, VolumeStats } from '@moorage/contract'
-import { despite, type FullProvider, provider, type StorageCheat } from '../cheat.ts'
+import { despite, everyProvider, type FullProvider, provider, type StorageCheat } from '../cheat.ts'
 
 const FOLLOW = 'counters follow what is read and written and never go down, whatever comes and goes'
 const ONCE = 'what is written counts as written, once, and not as read'
@@ -23,7 +23,7 @@ export const statsCheats: readonly StorageCheat[] = [
   provider('counts no reads', FOLLOW, (honest) => ({
     stats: counting(honest, (now) => ({ ...now, readOps: 0, readBytes: 0 })),
   })),
-  provider('counts twice', ONCE, (honest) => ({
+  everyProvider('counts twice', ONCE, (honest) => ({
     stats: counting(honest, (now) => ({ ...now, writeBytes: now.writeBytes * 2 })),
   })),
   provider('counts writes as reads', ONCE, (honest) => ({
@@ -85,13 +85,16 @@ export const statsCheats: readonly StorageCheat[] = [
   provider(
     'counts nothing of what is not there',
     'counters of a volume that is not there are refused as NOT_FOUND',
-    (honest) => ({
+    (honest, stranger) => ({
       stats: {
         read: (id, call) =>
           despite(
             'NOT_FOUND',
             () => honest.stats.read(id, call),
-            () => ({ readOps: 0, writeOps: 0, readBytes: 0, writeBytes: 0, at: Date.now() }),
+            async (error) => {
+              if (await stranger.volumes.get(id, call)) throw error
+              return { readOps: 0, writeOps: 0, readBytes: 0, writeBytes: 0, at: Date.now() }
+            },
           ),
       },
     }),

@@ -64,7 +64,10 @@ export const strangerCheats: readonly StorageCheat[] = [
         despite(
           'NOT_FOUND',
           () => honest.access.expose(exposure, call),
-          () => stranger.access.expose(exposure, call),
+          (error) => {
+            if (exposure.source.kind === 'volume') return stranger.access.expose(exposure, call)
+            throw error
+          },
         ),
     },
   })),

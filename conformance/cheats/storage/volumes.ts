@@ -190,6 +190,7 @@ export const volumeCheats: readonly StorageCheat[] = [
           },
           async get(id, call) {
             const found = await honest.volumes.get(id, call)
+            if (found) asked.add(id)
             if (found || asked.has(id) || (await stranger.volumes.get(id, call))) return found
             throw wrong('NOT_FOUND')
           },
