@@ -24,6 +24,20 @@ Each action is an operation: it looks at the back end and at the record once mor
 never touched: every action but \`ignore\` is refused with 431.
 `
 
+const FOOT = `
+## How long it takes
+
+\`npm run bench -- census\`, on 2 cores with other work beside it, 2026-11-28: one array with 50,000 objects of ours, half of them volumes, a quarter snapshots, a quarter exposures.
+
+| | Seconds | Peak heap of the controller |
+|---|---|---|
+| all as recorded | 8.1 | 125 MiB |
+| all as recorded, the limits of each volume compared | 11.7 | 145 MiB |
+| none of it recorded: 50,000 findings | 8.8 | 113 MiB |
+
+A tenth of them takes 0.6 s. Limits that an array does not tell along with its volumes are read one volume at a time, sixteen at once.
+`
+
 /** The text of the page. */
 export function censusPage(): string {
   // The keys of a constant.
@@ -33,7 +47,7 @@ export function censusPage(): string {
     return `| \`${name}\` | ${kind} | ${at === 'any' ? 'pool, host' : at} | ${meaning} | ${actions.join(', ')} | ${what} |`
   })
   const head = ['| Class | Kind | Of a | Meaning | Actions | Repair |', '|---|---|---|---|---|---|']
-  return [HEAD, ...head, ...rows, ''].join('\n')
+  return [HEAD, ...head, ...rows, FOOT].join('\n')
 }
 
 if (import.meta.main) writeFileSync(CENSUS_PAGE, censusPage())
