@@ -52,6 +52,7 @@ export const NAMES = [
   'pool-report',
   'pool-reach',
   'volume-expunge',
+  'recycle-bin',
   'unfinished',
   'qos-observed',
   'operation-retention',

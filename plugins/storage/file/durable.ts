@@ -39,10 +39,15 @@ export async function relink(from: string, path: string): Promise<void> {
   await appear(path, (draft) => link(from, draft))
 }
 
+/** Removes what a call that was cut short left beside `path`. */
+export async function dropDraft(path: string): Promise<void> {
+  await rm(`${path}${DRAFT}`, { force: true })
+}
+
 /** Removes a name, durably. What is not there is removed already. */
 export async function remove(path: string): Promise<void> {
   await rm(path, { force: true })
-  await rm(`${path}${DRAFT}`, { force: true })
+  await dropDraft(path)
   await sync(dirname(path)).catch((error: unknown) => {
     if (!isErrno(error, 'ENOENT')) throw error
   })

@@ -1,7 +1,7 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdtemp, open, readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { copyFile, mkdtemp, open, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { pattern } from './testing/pattern.ts'
@@ -125,6 +125,15 @@ test('killed at any moment of any change, a volume keeps its bytes, and the same
     const files = await readdir(root, { recursive: true })
     expect(files.filter((file) => file.includes('.draft'))).toEqual([])
   }
+})
+
+test('what a change that was killed left of a volume goes with the next change of it, whichever that is', async () => {
+  const { root, provider } = await newPool()
+  const { name, source } = await newVolume(provider)
+  const draft = join(root, `${name}.draft`)
+  await copyFile(join(root, name), draft)
+  await provider.access.withdraw({ source, consumer: newHost() }, call())
+  await expect(stat(draft)).rejects.toMatchObject({ code: 'ENOENT' })
 })
 
 /** What undoing does, with a higher fence: it knows the ids from the journal, whether or not anything came of them. */

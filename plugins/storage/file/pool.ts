@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { link, lstat, readdir, rm, stat, statfs, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { type Call, type HostId, type PoolReport, type Source, PluginError } from '@moorage/contract'
-import { exists, reflink, sync, textOf, unlessAbsent } from './durable.ts'
+import { dropDraft, exists, reflink, sync, textOf, unlessAbsent } from './durable.ts'
 import { failureOf, isErrno, refuse } from './failures.ts'
 import type { Format } from './format.ts'
 import { locked } from './locks.ts'
@@ -75,7 +75,12 @@ export async function change<Result>(pool: Pool, what: Change, work: Work<Result
     work: () =>
       alone(pool, [object, ...others], {
         call,
-        work: async () => work(await claim(recordOf(pool, object), call.fence, `${object.kind} ${object.id}`), began),
+        work: async () => {
+          const record = await claim(recordOf(pool, object), call.fence, `${object.kind} ${object.id}`)
+          // Changes take turns: a draft that is there now is of one that was cut short, and may never be asked for again.
+          for (const path of [recordOf(pool, object), fileOf(pool, object)]) await dropDraft(path)
+          return work(record, began)
+        },
       }),
   })
 }
