@@ -2,10 +2,9 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { text } from '../../lab/api.ts'
-import { runningDaemon } from '../../lab/process.ts'
 import { remains } from '../../lab/remains.ts'
 import { stopAll } from '../../lab/stack.ts'
-import { mountsIn, processesIn } from '../support/processes.ts'
+import { killDaemon, mountsIn, processesIn } from '../support/processes.ts'
 import { realLab, type RealLab } from '../support/real-lab.ts'
 
 type Part = 'controller' | 'hostd' | 'san'
@@ -22,7 +21,7 @@ describe('make down', () => {
     await attachedVolume(lab)
     const database = databaseOf(lab)
     expect(remains(lab.at)).not.toEqual([])
-    for (const part of killed) kill(runningDaemon(lab.at[part])?.pid)
+    for (const part of killed) await killDaemon(lab.at[part])
     await stopAll(lab.at)
     expect(remains(lab.at)).toEqual([])
     expect(processesIn(lab.at.root)).toEqual([])
@@ -42,11 +41,6 @@ function databaseOf(lab: RealLab): number {
   const pid = Number.parseInt(readFileSync(join(lab.at.controller, 'postgres', 'postmaster.pid'), 'utf8'), 10)
   expect(commandOf(pid)).toContain('postgres')
   return pid
-}
-
-function kill(pid: number | undefined): void {
-  expect(pid).toBeDefined()
-  process.kill(pid ?? 0, 'SIGKILL') // Checked to be there.
 }
 
 function commandOf(pid: number): string {
