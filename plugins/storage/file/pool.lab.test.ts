@@ -77,8 +77,8 @@ test('a pool of raw files is refused where there are no reflinks, and one of ima
 test('a pool that must be a mount point is unavailable while nothing is mounted there, and nothing is made in it', async () => {
   const settings = { mounted: 'true' }
   const away = await newPool(xfs, settings)
-  for (const answer of [away.provider.pools.report(call()), newVolume(away.provider)]) {
-    await expect(answer).rejects.toMatchObject({ code: 'UNAVAILABLE', effect: 'none' })
+  for (const ask of [async () => away.provider.pools.report(call()), async () => newVolume(away.provider)]) {
+    await expect(ask()).rejects.toMatchObject({ code: 'UNAVAILABLE', effect: 'none' })
   }
   expect(await readdir(away.root)).toEqual([])
   const there = fileStorage.open({ url: `file://${xfs.path}`, settings, owner: 'installation' })
