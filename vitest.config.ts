@@ -27,7 +27,7 @@ export default defineConfig({
           ],
           isolate: false,
           // Files wait for PostgreSQL and for processes as much as they compute; the default is one worker on two cores.
-          maxWorkers: Math.max(4, availableParallelism() - 1),
+          maxWorkers: Math.max(3, availableParallelism() - 1),
           testTimeout: 120_000,
           hookTimeout: 180_000,
         },

@@ -160,10 +160,11 @@ class NodeRunner<Tx> implements Runner<Tx> {
     await this.#idleWithin(graceMs)
     for (const run of this.#active.keys()) run.stop({ interrupt: true })
     await this.#idleWithin(INTERRUPTED_MS)
-    const why = 'the controller stops; a call had not come back'
-    await Promise.all([...this.#active.keys()].map(({ claim }) => release(this.#deps, claim, { inMs: 0, why })))
+    // A renewal that is under way would take back what is given back.
     this.#stopped.abort()
     await Promise.all(this.#loops)
+    const why = 'the controller stops; a call had not come back'
+    await Promise.all([...this.#active.keys()].map(({ claim }) => release(this.#deps, claim, { inMs: 0, why })))
     await this.#unlisten()
     await this.#options.journal.leave(this.#options.node).catch((error: unknown) => {
       this.#options.log.warn({ err: error }, 'the node could not sign off')

@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { buryNode, listNodes } from '../../store/operations.ts'
 import { type Ground, makeGround, startController, type TestController } from '../../testing.ts'
@@ -83,6 +84,8 @@ test('a timeline goes on after a take-over: the run, and the attempt in it, end 
   await simulator.faults.arm({ method: 'array/volumes/create', kind: 'hold-before' })
   const id = await attaching('taken over')
   await simulator.faults.held('array/volumes/create')
+  // As if a controller had died that held it: one that lives would renew its lease.
+  await sql`update operation set fence = nextval('fence_seq') where id = ${id}`.execute(store.reader)
   const [node] = await listNodes(store.reader)
   await buryNode(store, node?.id ?? '')
   await system.jobs.ended(id, 30_000)
