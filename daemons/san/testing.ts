@@ -125,9 +125,16 @@ class SanProcess {
   }
 
   async daemons(): Promise<{ readonly san: number; readonly tgtd: number; readonly qsd: number }> {
-    const all = await this.#processes()
-    const pidOf = (name: string) => all.find(({ text }) => text.includes(name))?.pid ?? 0
-    return { san: this.#child?.pid ?? 0, tgtd: pidOf('tgtd '), qsd: pidOf('qemu-storage-daemon ') }
+    const san = this.#child?.pid
+    if (san === undefined) throw new Error('the SAN daemon does not run')
+    // One that died is on its way back. Never a number that stands for no process: 0 would be whoever kills it.
+    for (const until = Date.now() + START_MS; Date.now() < until; await pause(50)) {
+      const all = await this.#processes()
+      const pidOf = (name: string) => all.find(({ text }) => text.includes(name))?.pid
+      const [tgtd, qsd] = [pidOf('tgtd '), pidOf('qemu-storage-daemon ')]
+      if (tgtd !== undefined && qsd !== undefined) return { san, tgtd, qsd }
+    }
+    throw new Error('tgtd and qemu-storage-daemon do not both run')
   }
 
   async #isReady(pid: number | undefined): Promise<boolean> {
