@@ -1,3 +1,4 @@
+export * from './archive.ts'
 export * from './call.ts'
 export * from './connection.ts'
 export * from './errors.ts'
