@@ -16,6 +16,7 @@ export const FAILURES = {
   BUSY: { retry: 'later' },
   UNAVAILABLE: { retry: 'later' },
   TIMEOUT: { retry: 'later' },
+  DAMAGED: { retry: 'never' },
   INTERNAL: { retry: 'never' },
 } as const satisfies Record<string, { readonly retry: 'never' | 'later' | 'elsewhere' }>
 

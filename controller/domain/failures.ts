@@ -52,6 +52,7 @@ const OF_PLUGIN: Readonly<Record<FailureCode, RefusalCode>> = {
   BUSY: 'UNAVAILABLE',
   UNAVAILABLE: 'UNAVAILABLE',
   TIMEOUT: 'UNAVAILABLE',
+  DAMAGED: 'INTERNAL',
   INTERNAL: 'INTERNAL',
 }
 

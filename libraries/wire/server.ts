@@ -36,6 +36,7 @@ const STATUS: Readonly<Record<FailureCode, number>> = {
   BUSY: 503,
   UNAVAILABLE: 503,
   TIMEOUT: 504,
+  DAMAGED: 500,
   INTERNAL: 500,
 }
 
