@@ -6,11 +6,12 @@ const everywhere = ['**/node_modules/**', '**/dist/**', '**/.moorage/**']
 const bench = 'test/bench/**'
 
 /**
- * `unit` needs nothing but Node and PostgreSQL and is part of `npm run check`. `process` starts whole controllers and
- * database servers as programs, seconds each, and needs no more than `unit`. `lab` starts real daemons (tgtd,
- * qemu-storage-daemon, QEMU) and needs root. `e2e`, `compat` and `crash` run a whole system. `lab` and `crash` mostly wait, for
- * leases, bursts and guests, so two of their files go at a time, each on daemons, ports and mounts of its own; `e2e` and
- * `compat` go one file at a time, since the tour measures within 5 %.
+ * `unit` needs nothing but Node and PostgreSQL and is part of `npm run check`. `proof` needs no more, but goes over whole
+ * registries (every command as every role, every call of every saga, every cheat), which takes as long again. `process`
+ * starts whole controllers and database servers as programs, seconds each, and needs no more either. `lab` starts real
+ * daemons (tgtd, qemu-storage-daemon, QEMU) and needs root. `e2e`, `compat` and `crash` run a whole system. `lab` and
+ * `crash` mostly wait, for leases, bursts and guests, so two of their files go at a time, each on daemons, ports and mounts
+ * of its own; `e2e` and `compat` go one file at a time, since the tour measures within 5 %.
  */
 export default defineConfig({
   test: {
@@ -21,12 +22,23 @@ export default defineConfig({
           include: ['**/*.test.ts'],
           exclude: [
             ...everywhere,
-            '**/*.{lab,process}.test.ts',
+            '**/*.{lab,process,proof}.test.ts',
             bench,
             ...SYSTEM_PROJECTS.map((name) => `test/${name}/**`),
           ],
           isolate: false,
           // Files wait for PostgreSQL and for processes as much as they compute; the default is one worker on two cores.
+          maxWorkers: Math.max(3, availableParallelism() - 1),
+          testTimeout: 120_000,
+          hookTimeout: 180_000,
+        },
+      },
+      {
+        test: {
+          name: 'proof',
+          include: ['**/*.proof.test.ts'],
+          exclude: everywhere,
+          isolate: false,
           maxWorkers: Math.max(3, availableParallelism() - 1),
           testTimeout: 120_000,
           hookTimeout: 180_000,

@@ -39,7 +39,10 @@ function reasonIn(name: string): string {
   return /\(skipped: ([^)]*)\)/.exec(name)?.[1] ?? 'see the comment beside it'
 }
 
-const { values, positionals } = parseArgs({ options: { project: { type: 'string' } }, allowPositionals: true })
+const { values, positionals } = parseArgs({
+  options: { project: { type: 'string', multiple: true } },
+  allowPositionals: true,
+})
 const counting = new CountingReporter()
 const vitest = await startVitest('test', positionals, {
   root: ROOT,

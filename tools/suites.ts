@@ -35,9 +35,9 @@ export const SYSTEM_PROJECTS = ['e2e', 'compat', 'crash'] as const
 function vitest(
   project: string,
   minutes: number,
-  ...files: readonly string[]
+  ...more: readonly string[]
 ): Pick<Suite, 'command' | 'result' | 'minutes'> {
-  return { command: ['node', 'tools/run-vitest.ts', '--project', project, ...files], result: 'report', minutes }
+  return { command: ['node', 'tools/run-vitest.ts', '--project', project, ...more], result: 'report', minutes }
 }
 
 function needsRoot(): string | undefined {
@@ -54,11 +54,12 @@ export const SUITES: readonly Suite[] = [
   { name: 'types', group: 'check', command: ['tsc', '-b'], result: 'exit', minutes: 2 },
   { name: 'unused', group: 'check', command: ['knip'], result: 'exit', minutes: 2 },
   { name: 'unit', group: 'check', ...vitest('unit', 10) },
+  { name: 'proof', group: 'system', ...vitest('proof', 10) },
   {
     // The isolation that CockroachDB has always, and the cheapest way to find what rests on a weaker one.
     name: 'serializable',
     group: 'system',
-    ...vitest('unit', 10, 'controller/'),
+    ...vitest('unit', 10, '--project', 'proof', 'controller/'),
     env: { MOORAGE_TEST_ISOLATION: 'serializable' },
   },
   { name: 'process', group: 'system', ...vitest('process', 10) },

@@ -14,7 +14,7 @@ export type CallsByStep = Readonly<Record<string, readonly string[]>>
 
 /**
  * A saga with what it needs to have something to do. The crash matrix makes its cells from these, so that
- * `scenes.test.ts` runs each and compares it with what it says of itself; and each outer step of a saga must call
+ * `scenes.proof.test.ts` runs each and compares it with what it says of itself; and each outer step of a saga must call
  * something in one of its scenes, or stand in `CALLS_NOTHING`.
  */
 export interface Scene {
