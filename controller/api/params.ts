@@ -162,8 +162,11 @@ const DATE = z
   .transform((value) => new Date(isoOf(value)))
   .refine((date) => !Number.isNaN(date.getTime()))
 
-/** A point in time: `yyyy-MM-dd`, or with `'T'HH:mm:ss` and an offset; without an offset in UTC. */
-export function date<const A extends About>(about: A): Param<Date, NeededOf<A>> {
+/**
+ * A point in time: `yyyy-MM-dd`, or with `'T'HH:mm:ss` and an offset; without an offset in UTC. `dayEnds`: a day without a
+ * time is its end, which is when the next one begins.
+ */
+export function date<const A extends About & { readonly dayEnds?: true }>(about: A): Param<Date, NeededOf<A>> {
   return {
     ...head(about, 'date'),
     read(given, at) {
@@ -171,10 +174,13 @@ export function date<const A extends About>(about: A): Param<Date, NeededOf<A>> 
       if (asked === '') return undefined
       const read = DATE.safeParse(asked)
       if (!read.success) throw invalid(at, asked, "it must be yyyy-MM-dd or yyyy-MM-dd'T'HH:mm:ss+0000")
-      return read.data
+      return about.dayEnds === true && asked.length === DAY.length ? new Date(read.data.getTime() + DAY_MS) : read.data
     },
   }
 }
+
+const DAY = 'yyyy-MM-dd'
+const DAY_MS = 86_400_000
 
 /** In a query an offset's `+` may have become a space. */
 function isoOf(value: string): string {

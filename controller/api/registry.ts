@@ -29,6 +29,7 @@ import { sshKeyPairCommands } from './commands/ssh-key-pairs.ts'
 import { standInCommands } from './commands/stand-ins.ts'
 import { tagCommands } from './commands/tags.ts'
 import { templateCommands } from './commands/templates.ts'
+import { usageCommands } from './commands/usage.ts'
 import { userCommands } from './commands/users.ts'
 import { vmMigrationCommands } from './commands/vm-migration.ts'
 import { vmScaleCommands } from './commands/vm-scale.ts'
@@ -68,6 +69,7 @@ export const COMMANDS: readonly Command[] = [
   ...limitCommands,
   ...configurationCommands,
   ...eventCommands,
+  ...usageCommands,
   ...censusCommands,
   ...auditCommands,
   ...installationCommands,

@@ -24,8 +24,7 @@ export const UNANSWERED = {
     createVpnCustomerGateway createVpnConnection assignToLoadBalancerRule`,
   'accounts and limits': `createRole listAndSwitchSamlAccount forgotPassword addLdapConfiguration
     deleteLdapConfiguration`,
-  'the installation': `resetConfiguration listConfigurationGroups archiveEvents deleteEvents listUsageRecords
-    generateUsageRecords listUsageTypes`,
+  'the installation': `resetConfiguration listConfigurationGroups archiveEvents deleteEvents`,
 } as const satisfies Readonly<Record<string, string>>
 
 /** The names of `UNANSWERED`, each once. */

@@ -13,6 +13,7 @@ import { unfinished } from './unfinished.ts'
 import { createVmState } from './vm-state.ts'
 import { vmRestart } from './vm-restart.ts'
 import { volumeExpunge } from './volume-expunge.ts'
+import { volumeIo } from './volume-io.ts'
 
 /** What reconcilers work with, and how often. */
 export interface ReconcilerOptions extends ReconcilerDeps {
@@ -98,6 +99,7 @@ function everyReconciler(): readonly Reconciler[] {
     recycleBin,
     unfinished,
     qosObserved,
+    volumeIo,
     operationRetention,
     censusClock,
     createAuditSeal(),

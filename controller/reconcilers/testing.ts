@@ -55,6 +55,7 @@ export const NAMES = [
   'recycle-bin',
   'unfinished',
   'qos-observed',
+  'volume-io',
   'operation-retention',
   'census-clock',
   'audit-seal',

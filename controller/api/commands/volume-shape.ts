@@ -35,6 +35,10 @@ export const volumeShape = {
   diskBytesWriteRate: field.long('bytes write rate of the disk volume'),
   diskIopsReadRate: field.long('io requests read rate of the disk volume'),
   diskIopsWriteRate: field.long('io requests write rate of the disk volume'),
+  diskkbsread: field.long('KiB read from it so far, some minutes late; never goes down'),
+  diskkbswrite: field.long('KiB written to it so far, likewise'),
+  diskioread: field.long('read requests to it so far, likewise'),
+  diskiowrite: field.long('write requests to it so far, likewise'),
   hypervisor: field.string('hypervisor of the virtual machine; None when it is not attached'),
   diskofferingid: field.string('ID of the disk offering'),
   diskofferingname: field.string('name of the disk offering'),
@@ -83,6 +87,7 @@ export async function renderVolumes(system: System, views: readonly VolumeView[]
     ...place(view),
     ...attachment(view),
     ...qos(view),
+    ...io(view),
     supportsstoragesnapshot: view.poolId !== null && snapshotting.has(view.poolId),
     tags: taggedOf(view, 'Volume'),
     ...pendingOn(view),
@@ -169,5 +174,15 @@ function qos(view: VolumeView): RenderedVolume {
     qosapplied: view.qosApplied,
     qosobserved: view.qosObserved,
     qosobservedat: view.qosObservedAt,
+  }
+}
+
+/** Absent until it is a disk of a VM for the first time. */
+function io({ readOps, writeOps, readBytes, writeBytes }: VolumeView): RenderedVolume {
+  return {
+    diskkbsread: readBytes === null ? null : Math.floor(readBytes / 1024),
+    diskkbswrite: writeBytes === null ? null : Math.floor(writeBytes / 1024),
+    diskioread: readOps,
+    diskiowrite: writeOps,
   }
 }

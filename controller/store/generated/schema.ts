@@ -544,6 +544,73 @@ export interface StandInTable {
   createdAt: Generated<Date>
 }
 
+/** Row of table `usage_open`. */
+export interface UsageOpenTable {
+  kind: 'vm-running' | 'vm-allocated' | 'volume' | 'snapshot'
+  partId: string
+  subjectId: string
+  accountId: string
+  zoneId: string
+  offeringId: string | null
+  templateId: string | null
+  bytes: number | null
+  minIops: number | null
+  maxIops: number | null
+  cpus: number | null
+  memoryBytes: number | null
+  since: Date
+}
+
+/** Row of table `usage_span`. */
+export interface UsageSpanTable {
+  seq: GeneratedAlways<number>
+  kind: string
+  partId: string
+  subjectId: string
+  accountId: string
+  zoneId: string
+  offeringId: string | null
+  templateId: string | null
+  bytes: number | null
+  minIops: number | null
+  maxIops: number | null
+  cpus: number | null
+  memoryBytes: number | null
+  since: Date
+  till: Date
+}
+
+/** Row of table `volume_io`. */
+export interface VolumeIoTable {
+  volumeId: string
+  readOps: Generated<number>
+  writeOps: Generated<number>
+  readBytes: Generated<number>
+  writeBytes: Generated<number>
+  source: Generated<string>
+  rawReadOps: Generated<number>
+  rawWriteOps: Generated<number>
+  rawReadBytes: Generated<number>
+  rawWriteBytes: Generated<number>
+  live: Generated<boolean>
+  readings: Generated<number>
+  readAt: Generated<Date>
+}
+
+/** Row of table `usage_io`. */
+export interface UsageIoTable {
+  seq: GeneratedAlways<number>
+  volumeId: string
+  vmId: string | null
+  accountId: string
+  zoneId: string
+  at: Date
+  readOps: number
+  writeOps: number
+  readBytes: number
+  writeBytes: number
+}
+
 /** All tables, for Kysely with the camel-case plug-in. */
 export interface Database {
   installation: InstallationTable
@@ -582,6 +649,10 @@ export interface Database {
   censusSeen: CensusSeenTable
   poolReach: PoolReachTable
   standIn: StandInTable
+  usageOpen: UsageOpenTable
+  usageSpan: UsageSpanTable
+  volumeIo: VolumeIoTable
+  usageIo: UsageIoTable
 }
 
 /** `installation` as selected. */
@@ -656,3 +727,11 @@ export type CensusSeenRow = Selectable<CensusSeenTable>
 export type PoolReachRow = Selectable<PoolReachTable>
 /** `stand_in` as selected. */
 export type StandInRow = Selectable<StandInTable>
+/** `usage_open` as selected. */
+export type UsageOpenRow = Selectable<UsageOpenTable>
+/** `usage_span` as selected. */
+export type UsageSpanRow = Selectable<UsageSpanTable>
+/** `volume_io` as selected. */
+export type VolumeIoRow = Selectable<VolumeIoTable>
+/** `usage_io` as selected. */
+export type UsageIoRow = Selectable<UsageIoTable>

@@ -163,6 +163,7 @@ function selectVolumes(reader: Reader, ids: readonly string[]) {
     .leftJoin('cluster', 'cluster.id', 'pool.clusterId')
     .leftJoin('attachment', 'attachment.volumeId', 'volume.id')
     .leftJoin('vm', 'vm.id', 'attachment.vmId')
+    .leftJoin('volumeIo', 'volumeIo.volumeId', 'volume.id')
     .where('volume.id', 'in', ids)
     .select(['volume.id', 'volume.name', 'volume.type', 'volume.bytes', 'volume.state', 'volume.createdAt'])
     .select(['volume.destroyedAt', 'volume.display', 'volume.chainInfo', 'volume.sourceSnapshotId', 'volume.settings'])
@@ -191,6 +192,7 @@ function selectVolumes(reader: Reader, ids: readonly string[]) {
     .select(['pod.id as podId', 'pod.name as podName', 'cluster.id as clusterId', 'cluster.name as clusterName'])
     .select(['attachment.deviceId', 'attachment.attachedAt', 'attachment.device', 'attachment.generation'])
     .select(['vm.id as vmId', 'vm.name as vmName', 'vm.displayName as vmDisplayName', 'vm.state as vmState'])
-    .select(['vm.hypervisor as vmHypervisor'])
+    .select(['vm.hypervisor as vmHypervisor', 'volumeIo.readOps', 'volumeIo.writeOps', 'volumeIo.readBytes'])
+    .select('volumeIo.writeBytes')
     .execute()
 }
