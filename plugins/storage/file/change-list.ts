@@ -1,6 +1,6 @@
 import type { Call, Extent, Page, SnapshotId, Source } from '@moorage/contract'
-import { exists, sync } from './durable.ts'
-import { missing, refuse } from './failures.ts'
+import { exists, refuse, sync } from '@moorage/files'
+import { missing } from './failures.ts'
 import { differences, parseFilefrag, type Run } from './extents.ts'
 import { recordAt } from './objects.ts'
 import { fileOf, look, type Pool, recordOf } from './pool.ts'

@@ -1,7 +1,7 @@
 import { constants } from 'node:fs'
-import { copyFile, link, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises'
+import { copyFile, link, mkdir, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { isErrno } from './failures.ts'
+import { isErrno, sync } from '@moorage/files'
 
 /** Ending of what is being made: it belongs to a call under way, or to one that was cut short. */
 export const DRAFT = '.draft'
@@ -51,34 +51,4 @@ export async function remove(path: string): Promise<void> {
   await sync(dirname(path)).catch((error: unknown) => {
     if (!isErrno(error, 'ENOENT')) throw error
   })
-}
-
-/** Makes what a file holds, or the names in a directory, survive the machine. */
-export async function sync(path: string): Promise<void> {
-  const file = await open(path, 'r')
-  try {
-    await file.sync()
-  } finally {
-    await file.close()
-  }
-}
-
-/** The text of a file; `undefined` when there is none. */
-export async function textOf(path: string): Promise<string | undefined> {
-  return unlessAbsent(readFile(path, 'utf8'))
-}
-
-/** Whether something has that name. */
-export async function exists(path: string): Promise<boolean> {
-  return (await unlessAbsent(stat(path))) !== undefined
-}
-
-/** What was found, or `undefined` when nothing is there. */
-export async function unlessAbsent<Found>(found: Promise<Found>): Promise<Found | undefined> {
-  try {
-    return await found
-  } catch (error) {
-    if (isErrno(error, 'ENOENT')) return undefined
-    throw error
-  }
 }

@@ -1,6 +1,6 @@
 import { open, stat } from 'node:fs/promises'
 import type { Call } from '@moorage/contract'
-import { sync, unlessAbsent } from './durable.ts'
+import { sync, unlessAbsent } from '@moorage/files'
 import { run } from './run.ts'
 
 /** How the bytes of a volume lie in a file. */

@@ -1,9 +1,7 @@
-import { isAbsolute, normalize } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import type { Call, Endpoint, StoragePlugin, StorageProvider } from '@moorage/contract'
+import { directoryOf, MOUNTED_SETTING, refuse } from '@moorage/files'
 import { expose, MOST_WRITERS_WITH_REFLINKS, withdraw } from './access.ts'
 import { newChangeList } from './change-list.ts'
-import { refuse } from './failures.ts'
 import { qcow2, raw } from './format.ts'
 import { listInventory } from './inventory.ts'
 import { type Pool, report } from './pool.ts'
@@ -33,13 +31,7 @@ export const fileStorage: StoragePlugin = {
       description:
         'raw (if not given): with snapshots, clones and reverts, on file systems with reflinks only. qcow2: on any.',
     },
-    {
-      name: 'mounted',
-      title: 'Must be a mount point',
-      type: 'boolean',
-      required: false,
-      description: 'true: use the directory only while something is mounted on it, as for NFS.',
-    },
+    MOUNTED_SETTING,
   ],
   offeringSettings: [],
   open: (endpoint) => providerOf(poolOf(endpoint)),
@@ -48,21 +40,10 @@ export const fileStorage: StoragePlugin = {
 function poolOf({ url, settings, owner }: Endpoint): Pool {
   const format = settings['format'] ?? raw.name
   if (format !== raw.name && format !== qcow2.name) throw refuse('INVALID', 'format: must be raw or qcow2')
-  const mounted = settings['mounted'] ?? 'false'
-  if (mounted !== 'true' && mounted !== 'false') throw refuse('INVALID', 'mounted: must be true or false')
   // It is the name of a directory.
   if (!/^[A-Za-z0-9][A-Za-z0-9-]*$/.test(owner)) throw refuse('INVALID', 'owner: is no name for a directory')
   const reflinks = format === raw.name
-  return { root: directoryOf(url), owner, format: reflinks ? raw : qcow2, reflinks, mounted: mounted === 'true' }
-}
-
-function directoryOf(url: string): string {
-  const parsed = URL.parse(url)
-  const plain = parsed?.protocol === 'file:' && parsed.hostname === '' && parsed.search === '' && parsed.hash === ''
-  const path = plain && !/%(?:2f|00)/i.test(parsed.pathname) ? fileURLToPath(parsed) : ''
-  const root = normalize(path).replace(/\/+$/, '')
-  if (!isAbsolute(root)) throw refuse('INVALID', 'url: must read file:///DIRECTORY')
-  return root
+  return { ...directoryOf(url, settings['mounted']), owner, format: reflinks ? raw : qcow2, reflinks }
 }
 
 function providerOf(pool: Pool): StorageProvider {

@@ -4,8 +4,7 @@ import { constants } from 'node:fs'
 import { mkdir, open } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Call } from '@moorage/contract'
-import { checkTime } from './run.ts'
-import { refuse } from './failures.ts'
+import { checkTime, refuse } from '@moorage/files'
 
 /** Lock files of a pool: enough that objects rarely share one, few enough to stay for ever. */
 const STRIPES = 256

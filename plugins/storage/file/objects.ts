@@ -1,7 +1,7 @@
 import type { AccessMode, Consumer, HostId, Source } from '@moorage/contract'
 import { writeFile } from 'node:fs/promises'
-import { appear, textOf } from './durable.ts'
-import { refuse } from './failures.ts'
+import { refuse, textOf } from '@moorage/files'
+import { appear } from './durable.ts'
 
 /** Access of one consumer to a source. */
 export interface Access {

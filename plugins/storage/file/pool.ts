@@ -1,25 +1,30 @@
 import { randomUUID } from 'node:crypto'
-import { link, lstat, readdir, rm, stat, statfs, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { readdir, rm, statfs, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { type Call, type HostId, type PoolReport, type Source, PluginError } from '@moorage/contract'
-import { dropDraft, exists, reflink, sync, textOf, unlessAbsent } from './durable.ts'
-import { failureOf, isErrno, refuse } from './failures.ts'
+import {
+  checkThere,
+  checkTime,
+  type Directory,
+  exists,
+  failureOf,
+  identityOf,
+  isErrno,
+  refuse,
+  spaceOf,
+} from '@moorage/files'
+import { dropDraft, reflink } from './durable.ts'
 import type { Format } from './format.ts'
 import { locked } from './locks.ts'
 import { claim, type ObjectRecord } from './objects.ts'
-import { checkTime } from './run.ts'
 
-/** A directory as one installation uses it. */
-export interface Pool {
-  /** Absolute; the same for controllers and hosts. */
-  readonly root: string
+/** A directory as one installation uses it: under one path on controllers and hosts. */
+export interface Pool extends Directory {
   /** Ownership mark, and name of the directory that holds everything of ours. */
   readonly owner: string
   readonly format: Format
   /** True: snapshots, clones and withdrawals move blocks by reflink. */
   readonly reflinks: boolean
-  /** True: the root must be a mount point, so that a file server that is away is not mistaken for an empty pool. */
-  readonly mounted: boolean
 }
 
 /** Less free than this is full: file systems need room for what they write to give room back. */
@@ -122,36 +127,22 @@ function alone<Result>(
   return locked(join(pool.root, pool.owner, 'locks'), keys, options)
 }
 
-/** Throws `UNAVAILABLE`, effect `none`, when the directory, or the mount that it is to be, is not there. */
-async function checkThere({ root, mounted }: Pool): Promise<void> {
-  const found = await unlessAbsent(lstat(root))
-  if (!found?.isDirectory()) throw refuse('UNAVAILABLE', `${root} is no directory here`)
-  if (!mounted) return
-  if ((await stat(dirname(root))).dev === found.dev) throw refuse('UNAVAILABLE', `nothing is mounted on ${root}`)
-}
-
 /** `pools.report`. */
 export async function report(pool: Pool, call: Call): Promise<PoolReport> {
   return look(pool, { call }, async () => {
     if (pool.reflinks) await checkReflinks(pool.root)
-    const space = await spaceOf(pool)
+    const space = await spaceOf(pool.root)
     const { type } = await statfs(pool.root)
-    const identity = await identityOf(pool.root)
+    const identity = await identityOf(pool.root, IDENTITY)
     const version = `${pool.format.name} on 0x${type.toString(16)}`
     const reach = { via: 'file', directory: pool.root, mark: { name: IDENTITY, text: identity } } as const
     return { identity, ...space, version, reach }
   })
 }
 
-/** Bytes of the file system that the pool is on. */
-async function spaceOf({ root }: Pool): Promise<{ readonly totalBytes: number; readonly usedBytes: number }> {
-  const { bsize, blocks, bavail } = await statfs(root)
-  return { totalBytes: blocks * bsize, usedBytes: (blocks - bavail) * bsize }
-}
-
 /** Throws `NO_SPACE`, effect `none`, when the pool is full, or smaller than `bytes`. Volumes are thin otherwise. */
 export async function checkRoom(pool: Pool, bytes: number): Promise<void> {
-  const { totalBytes, usedBytes } = await spaceOf(pool)
+  const { totalBytes, usedBytes } = await spaceOf(pool.root)
   if (bytes > totalBytes) throw refuse('NO_SPACE', `${bytes} bytes exceed the pool of ${totalBytes}`)
   if (totalBytes - usedBytes < RESERVE_BYTES) {
     throw refuse('NO_SPACE', `the pool is full: ${usedBytes} of ${totalBytes} bytes are in use`)
@@ -167,22 +158,6 @@ export async function checkNobodyElses(pool: Pool, source: Source): Promise<void
       throw refuse('CONFLICT', `${source.kind} ${source.id} belongs to another installation`)
     }
   }
-}
-
-/** The same for whoever looks, whatever the path: whoever is first writes it, and `link` lets nobody be second. */
-async function identityOf(root: string): Promise<string> {
-  const path = join(root, IDENTITY)
-  const known = await textOf(path)
-  if (known !== undefined) return known.trim()
-  const draft = join(root, `${IDENTITY}.${randomUUID()}`)
-  await writeFile(draft, `${randomUUID()}\n`, { mode: 0o644 })
-  await sync(draft)
-  await link(draft, path).catch((error: unknown) => {
-    if (!isErrno(error, 'EEXIST')) throw error
-  })
-  await rm(draft)
-  await sync(root)
-  return identityOf(root)
 }
 
 async function checkReflinks(root: string): Promise<void> {

@@ -1,7 +1,6 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { type Call, PluginError } from '@moorage/contract'
-import { refuse } from './failures.ts'
 
 const execute = promisify(execFile)
 
@@ -24,9 +23,4 @@ export async function run(tool: string, args: readonly string[], call: Call): Pr
     const complaint = (error as { stderr?: string }).stderr?.trim() // What promisify(execFile) rejects with has it.
     throw new Error(`${tool} ${args.join(' ')}: ${complaint || String(error)}`, { cause: error })
   }
-}
-
-/** Throws `TIMEOUT`, effect `none`, when the caller waits no longer. For before anything has begun. */
-export function checkTime(call: Call): void {
-  if (call.signal.aborted || call.deadline <= Date.now()) throw refuse('TIMEOUT', 'no time left to begin')
 }

@@ -1,0 +1,32 @@
+import { open, readFile, stat } from 'node:fs/promises'
+import { isErrno } from './failures.ts'
+
+/** Makes what a file holds, or the names in a directory, survive the machine. */
+export async function sync(path: string): Promise<void> {
+  const file = await open(path, 'r')
+  try {
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+}
+
+/** The text of a file; `undefined` when there is none. */
+export async function textOf(path: string): Promise<string | undefined> {
+  return unlessAbsent(readFile(path, 'utf8'))
+}
+
+/** Whether something has that name. */
+export async function exists(path: string): Promise<boolean> {
+  return (await unlessAbsent(stat(path))) !== undefined
+}
+
+/** What was found, or `undefined` when nothing is there. */
+export async function unlessAbsent<Found>(found: Promise<Found>): Promise<Found | undefined> {
+  try {
+    return await found
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return undefined
+    throw error
+  }
+}

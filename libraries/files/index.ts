@@ -1,0 +1,3 @@
+export * from './directory.ts'
+export * from './durable.ts'
+export * from './failures.ts'
