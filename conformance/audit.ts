@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto'
 import { inspect } from 'node:util'
 import { FAILURES, PluginError } from '@moorage/contract'
 
@@ -62,15 +63,20 @@ async function call(
   ended: Ended,
 ): Promise<unknown> {
   const { run, args, name } = what
-  const given = JSON.stringify(args)
+  const given = marksOf(args)
   try {
     const result = await run()
-    ended(name, { result, tampered: JSON.stringify(args) !== given })
+    ended(name, { result, tampered: marksOf(args) !== given })
     return result
   } catch (error) {
-    ended(name, { error, tampered: JSON.stringify(args) !== given })
+    ended(name, { error, tampered: marksOf(args) !== given })
     throw error
   }
+}
+
+/** A text that is another one when what was given is changed. */
+function marksOf(args: readonly unknown[]): string {
+  return JSON.stringify(args.map((each) => (each instanceof Uint8Array ? hash('sha256', each) : each)))
 }
 
 function breachesOfError(name: string, error: unknown, secrets: ReadonlySet<string>): readonly string[] {
@@ -87,7 +93,7 @@ function breachesOfError(name: string, error: unknown, secrets: ReadonlySet<stri
 
 /** True when a secret occurs anywhere in it, as it is or as it travels in urls and headers. */
 function shows(value: unknown, secrets: ReadonlySet<string>): boolean {
-  if (secrets.size === 0 || value === undefined) return false
+  if (secrets.size === 0 || value === undefined || value instanceof Uint8Array) return false
   const shown = inspect(value, { depth: 8, showHidden: true, maxArrayLength: null, maxStringLength: null })
   const forms = [...secrets].flatMap((secret) => [
     secret,
@@ -110,10 +116,11 @@ function collectSecrets(value: unknown, keep: (text: string) => void): void {
   }
 }
 
-/** What survives JSON. A member that is `undefined` is as good as absent; an item of a list would become `null`. */
+/** Bytes, or what survives JSON. A member that is `undefined` is as good as absent; an item of a list would become `null`. */
 function isPlain(value: unknown): boolean {
   if (value === undefined || value === null || typeof value === 'string' || typeof value === 'boolean') return true
   if (typeof value === 'number') return Number.isFinite(value)
+  if (value instanceof Uint8Array) return true
   // `Array.from` shows the holes of a sparse list as `undefined`.
   if (Array.isArray(value)) return Array.from(value).every((item) => item !== undefined && isPlain(item))
   if (!isObject(value) || Object.getPrototypeOf(value) !== Object.prototype) return false

@@ -20,7 +20,7 @@ export interface ArchivePlugin {
 export interface ArchiveLimits {
   /** The largest object that one `put` may store. */
   readonly maxObjectBytes: number
-  /** UTF-8 bytes of the longest key. */
+  /** Bytes of the longest key; 200 at least. */
   readonly maxKeyBytes: number
 }
 
@@ -56,13 +56,18 @@ export interface ByteRange {
 }
 
 /**
- * An archive: objects under keys, written whole, never changed in place. Keys are relative: lower-case letters, digits,
- * `-`, `_`, `.` and `/` as separator, without empty, `.` or `..` parts (`INVALID` otherwise). The installation's objects lie below a
- * prefix of its own only if its settings say so: a store may be shared.
+ * An archive: objects under keys, written whole, never changed in place. A key that `archiveKeyFault` finds fault with is
+ * refused as `INVALID`, or as `LIMIT` where it is too long. Nobody stores both `a` and `a/b`: a store may refuse the second
+ * as `CONFLICT`. The installation's objects lie below a prefix of its own only if its settings say so: a store may be shared.
+ *
+ * No fences: what a call has begun whose time is up may still come about, for as long as the back end takes.
  */
 export interface ArchiveStore {
   readonly limits: ArchiveLimits
-  /** Proves address and credentials, and what the back end keeps, with an object of its own that it removes. */
+  /**
+   * Proves address and credentials, and what the back end keeps, with an object of its own that it removes. The first
+   * probe of all makes the store; until then, and where it is not the store that it was, the others answer `UNAVAILABLE`.
+   */
   probe(call: Call): Promise<ArchiveReport>
   /**
    * Stores the object whole or not at all: durable, and complete to every reader, once answered `stored`. `present`: an
@@ -77,8 +82,19 @@ export interface ArchiveStore {
   get(key: string, range: ByteRange | undefined, call: Call): Promise<Uint8Array | undefined>
   /** What is there; `undefined` when nothing is. */
   stat(key: string, call: Call): Promise<ArchiveObject | undefined>
-  /** All objects whose key starts with the prefix, in the byte order of their keys. */
+  /** All objects whose key starts with the prefix, in the byte order of their keys. The cursor is the last key seen. */
   list(prefix: string, cursor: string | undefined, call: Call): Promise<Page<ArchiveObject>>
   /** Removing what is not there succeeds. */
   delete(key: string, call: Call): Promise<void>
 }
+
+/**
+ * What is wrong with a key; `undefined` when nothing is. Keys are relative: parts of lower-case letters, digits, `-`, `_` and
+ * `.`, that do not begin with `.`, joined by `/`. What a store keeps for itself may begin with `.`.
+ */
+export function archiveKeyFault(key: string): string | undefined {
+  const fault = key.split('/').find((part) => !KEY_PART.test(part))
+  return fault === undefined ? undefined : `key: ${JSON.stringify(fault.slice(0, 80))} is no part of a key`
+}
+
+const KEY_PART = /^[a-z0-9_-][a-z0-9._-]*$/

@@ -11,8 +11,13 @@ export interface Layer {
   readonly pure?: true
 }
 
-/** Parts of the real system that tests run against: real daemons in temporary folders, and the simulator's plug-ins. */
-const REAL_PARTS = ['daemons/*/testing.ts', 'plugins/storage/simulator', 'plugins/hypervisor/simulator']
+/** Parts of the real system that tests run against: real daemons and archives in temporary folders, and the simulator's plug-ins. */
+const REAL_PARTS = [
+  'daemons/*/testing.ts',
+  'plugins/storage/simulator',
+  'plugins/hypervisor/simulator',
+  'plugins/archive/directory',
+]
 
 /** What every part of the controller may use, but `domain` and `placement`. */
 const TELEMETRY = 'controller/telemetry'

@@ -8,6 +8,7 @@ import {
   STORAGE_CAPABILITIES,
   type StorageProvider,
 } from '@moorage/contract'
+import type { ArchiveBench } from '../archive/subject.ts'
 import type { HypervisorBench } from '../hypervisor/subject.ts'
 import type { OpenDisk, StorageBench } from '../storage/subject.ts'
 
@@ -26,6 +27,9 @@ export type StorageCheat = Cheat<StorageBench>
 
 /** An adapter that the hypervisor kit must reject. The honest one must have every facet. */
 export type HypervisorCheat = Cheat<HypervisorBench>
+
+/** A store that the archive kit must reject. */
+export type ArchiveCheat = Cheat<ArchiveBench>
 
 /** Methods in place of the honest ones, facet by facet; what is not named stays. */
 export type Overrides<Plugin> = { readonly [Facet in keyof Plugin]?: Partial<Plugin[Facet]> }

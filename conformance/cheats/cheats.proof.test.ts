@@ -2,6 +2,8 @@ import assert from 'node:assert/strict'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startSimulator, type TestSimulator } from '@moorage/simulator/testing'
 import {
+  archiveCases,
+  archiveCheats,
   hypervisorCases,
   hypervisorCheats,
   runStorageCase,
@@ -67,15 +69,19 @@ describe('a subject', () => {
   })
 
   test('names of cases and of cheats are unique, so that they can be named', () => {
-    for (const named of [storageCases, hypervisorCases, storageCheats, hypervisorCheats]) {
+    for (const named of [storageCases, hypervisorCases, archiveCases, storageCheats, hypervisorCheats, archiveCheats]) {
       expect(new Set(named.map(({ name }) => name)).size).toBe(named.length)
     }
   })
 
   test('every case has a cheat for which it alone is answerable', () => {
-    const alone = [...storageCheats, ...hypervisorCheats].filter(({ caughtBy }) => caughtBy.length === 1)
+    const alone = [...storageCheats, ...hypervisorCheats, ...archiveCheats].filter(
+      ({ caughtBy }) => caughtBy.length === 1,
+    )
     const sole = new Set(alone.flatMap(({ caughtBy }) => caughtBy))
-    const without = [...storageCases, ...hypervisorCases].map(({ name }) => name).filter((name) => !sole.has(name))
+    const without = [...storageCases, ...hypervisorCases, ...archiveCases]
+      .map(({ name }) => name)
+      .filter((name) => !sole.has(name))
     expect(without).toEqual([])
   })
 })

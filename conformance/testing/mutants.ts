@@ -1,18 +1,22 @@
 import assert from 'node:assert/strict'
 import type { TestSimulator } from '@moorage/simulator/testing'
 import {
+  archiveCases,
+  archiveCheats,
   hypervisorCases,
   hypervisorCheats,
   NotApplicable,
+  runArchiveCase,
   runHypervisorCase,
   runStorageCase,
   storageCases,
   storageCheats,
 } from '../index.ts'
+import { directoryArchiveSubject } from './directory.ts'
 import { simulatorHypervisorSubject, simulatorStorageSubject } from './simulator.ts'
 
-/** The two kits. */
-export const KITS = ['storage', 'hypervisor'] as const
+/** The kits. */
+export const KITS = ['storage', 'hypervisor', 'archive'] as const
 /** A name in `KITS`. */
 export type KitName = (typeof KITS)[number]
 
@@ -22,23 +26,30 @@ export type KitName = (typeof KITS)[number]
  */
 export type Verdict = 'caught' | 'stumbled' | 'passed' | 'skipped'
 
-/** One kit, with its cheats on the simulator. */
+/** One kit, with its cheats on something honest. */
 export interface Kit {
   readonly cases: readonly string[]
   readonly cheats: readonly { readonly name: string; readonly caughtBy: readonly string[] }[]
   /** Runs a case against a cheat. */
   verdict(cheat: string, name: string): Promise<Verdict>
-  /** Members of the bench that an honest run of the case uses, as `facet.method`; a cheat of others cannot matter to it. */
+  /**
+   * Members of the bench that an honest run of the case uses, as `facet.method`, or `method` of a plug-in without facets; a
+   * cheat of others cannot matter to it.
+   */
   uses(name: string): Promise<ReadonlySet<string>>
   /** Members that the cheat changes; `*` where it changes what every case looks at. */
   changes(cheat: string): Promise<ReadonlySet<string>>
 }
 
-/** The kit of a name, against a simulator. */
+/** The kit of a name, against a simulator; that of archives against a directory. */
 export function kitOf(name: KitName, simulator: () => TestSimulator): Kit {
   if (name === 'storage') {
     const subject = simulatorStorageSubject(simulator)
     return kit({ cases: storageCases, cheats: storageCheats, subject, plugin: 'provider', run: runStorageCase })
+  }
+  if (name === 'archive') {
+    const subject = directoryArchiveSubject()
+    return kit({ cases: archiveCases, cheats: archiveCheats, subject, plugin: 'store', run: runArchiveCase })
   }
   const subject = simulatorHypervisorSubject(simulator)
   return kit({ cases: hypervisorCases, cheats: hypervisorCheats, subject, plugin: 'adapter', run: runHypervisorCase })
@@ -146,6 +157,7 @@ function watched<Bench extends object>(bench: Bench, plugin: keyof Bench, tell: 
     new Proxy(target, {
       get(from, property): unknown {
         const value: unknown = Reflect.get(from, property, from)
+        if (typeof value === 'function') tell(String(property))
         return isObject(value) && !Array.isArray(value) ? proxy(value, String(property)) : value
       },
     })
@@ -161,6 +173,7 @@ function differences<Bench extends object>(honest: Bench, spoiled: Bench, plugin
   const facets = Object.keys(other).flatMap((facet) => {
     const [a, b]: unknown[] = [Reflect.get(one, facet), Reflect.get(other, facet)]
     if (a === b) return []
+    if (typeof a === 'function' && typeof b === 'function') return [facet]
     if (facet === 'limits' || !isObject(a) || !isObject(b) || Array.isArray(b)) return ['*']
     return Object.keys({ ...a, ...b }).flatMap((method) =>
       Reflect.get(a, method) === Reflect.get(b, method) ? [] : [`${facet}.${method}`],

@@ -5,13 +5,14 @@ import { parseArgs } from 'node:util'
 import { kitOf, KITS } from './mutants.ts'
 import { tryAll } from './mutation-matrix.ts'
 import type { Answer, Order } from './mutation-worker.ts'
-import { catchers, reportOf, type Tried } from './report.ts'
+import { catchers, reportOf, type Tried, withSection } from './report.ts'
 
 /**
  * `npm run mutation-report`: tries every cheat against every case and writes docs/reference/mutation-report.md. Words after
  * `--` choose cheats by their name or case, and are told who caught them. What was tried is kept: `--resume` goes on with
  * what was not, and tries again what the words choose; `--minutes` stops in between;
- * `--case` tries every cheat that was tried against the cases whose name contains this, which have changed.
+ * `--case` tries every cheat that was tried against the cases whose name contains this, which have changed. `--kit` tries
+ * the cheats of one kit, and writes its section only.
  */
 const ROOT = path.join(import.meta.dirname, '../..')
 const FILE = path.join(ROOT, 'docs/reference/mutation-report.md')
@@ -22,17 +23,23 @@ const { values, positionals: words } = parseArgs({
     resume: { type: 'boolean', default: false },
     minutes: { type: 'string' },
     case: { type: 'string', multiple: true },
+    kit: { type: 'string' },
   },
   allowPositionals: true,
 })
 const noSimulator = () => {
   throw new Error('the simulators belong to the workers')
 }
-const kits = { storage: kitOf('storage', noSimulator), hypervisor: kitOf('hypervisor', noSimulator) }
+const kits = {
+  storage: kitOf('storage', noSimulator),
+  hypervisor: kitOf('hypervisor', noSimulator),
+  archive: kitOf('archive', noSimulator),
+}
 const began = Date.now()
 const until = began + Number(values.minutes ?? Infinity) * 60_000
 const tried = new Map(kept().map((each) => [keyOf(each), each]))
-const orders = KITS.flatMap((kit) => kits[kit].cheats.filter((cheat) => isMeant(kit, cheat)).map(orderOf(kit)))
+const wanted = KITS.filter((kit) => values.kit === undefined || values.kit === kit)
+const orders = wanted.flatMap((kit) => kits[kit].cheats.filter((cheat) => isMeant(kit, cheat)).map(orderOf(kit)))
 let count = 0
 
 await tryAll(orders, {
@@ -55,7 +62,7 @@ function kept(): readonly Tried[] {
 }
 
 function keep(): void {
-  if (words.length > 0 && !values.resume) return
+  if ((words.length > 0 || values.kit !== undefined) && !values.resume) return
   mkdirSync(path.dirname(KEPT), { recursive: true })
   writeFileSync(KEPT, JSON.stringify([...tried.values()]))
 }
@@ -81,16 +88,20 @@ function keyOf({ kit, cheat }: Order): string {
 }
 
 function report(): void {
-  const answers = KITS.flatMap((kit) =>
+  const answers = wanted.flatMap((kit) =>
     kits[kit].cheats.flatMap(({ name }) => tried.get(keyOf({ kit, cheat: name })) ?? []),
   )
-  const left = KITS.reduce((sum, kit) => sum + kits[kit].cheats.length, 0) - answers.length
+  const left = wanted.reduce((sum, kit) => sum + kits[kit].cheats.length, 0) - answers.length
   if (left > 0) {
     process.stderr.write(`${left} cheats are left: go on with --resume\n`)
     process.exitCode = 1
     return
   }
-  const { text, faults } = reportOf(kits, answers)
+  const [kit] = wanted
+  const { text, faults } =
+    values.kit !== undefined && kit
+      ? withSection(readFileSync(FILE, 'utf8'), kit, { kit: kits[kit], tried: answers })
+      : reportOf(kits, answers)
   writeFileSync(FILE, text)
   for (const fault of faults) process.stderr.write(`${fault}\n`)
   if (faults.length > 0) process.exitCode = 1

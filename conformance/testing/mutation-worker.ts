@@ -19,7 +19,11 @@ export interface Answer extends Order {
 const AT_ONCE = 4
 
 const simulator = await startSimulator()
-const kits = { storage: kitOf('storage', () => simulator), hypervisor: kitOf('hypervisor', () => simulator) }
+const kits = {
+  storage: kitOf('storage', () => simulator),
+  hypervisor: kitOf('hypervisor', () => simulator),
+  archive: kitOf('archive', () => simulator),
+}
 const uses = new Map<string, ReadonlySet<string>>()
 for (const kit of KITS) for (const name of kits[kit].cases) uses.set(`${kit} ${name}`, await kits[kit].uses(name))
 

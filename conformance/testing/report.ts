@@ -44,6 +44,36 @@ export function reportOf(
   return { text, faults }
 }
 
+/**
+ * The report with the section of one kit in place of what it had, and the section's faults. A report that has faults of
+ * other kits is left alone: they must be found again. Throws then.
+ */
+export function withSection(
+  report: string,
+  name: KitName,
+  what: { readonly kit: Pick<Kit, 'cases' | 'cheats'>; readonly tried: readonly Tried[] },
+): { readonly text: string; readonly faults: readonly string[] } {
+  const { lines, faults } = sectionOf(name, { kit: what.kit, answers: what.tried })
+  const [head = '', ...sections] = report.split(/^(?=## )/m)
+  if (sections.pop()?.trim() !== NO_FAULTS) throw new Error('the report has faults of other kits: write the whole')
+  const runs = what.tried.reduce((sum, each) => sum + each.runs, 0)
+  const minutes = what.tried.reduce((sum, { seconds }) => sum + seconds, 0) / 60
+  const own = [
+    ...lines.slice(1, 2),
+    '',
+    `Tried on its own: ${runs} runs, ${minutes.toFixed(0)} minutes of one worker.`,
+    ...lines.slice(2),
+    '',
+    '',
+  ]
+  const isOwn = (section: string) => section.startsWith(`## The ${name} kit:`)
+  const kept = sections.some(isOwn) ? sections : [...sections, `## The ${name} kit:`]
+  const text = [head, ...kept.map((section) => (isOwn(section) ? own.join('\n') : section))].join('')
+  return { text: `${text}${['## What must not be', '', ...listed(faults), ''].join('\n')}`, faults }
+}
+
+const NO_FAULTS = '## What must not be\n\nNone.'
+
 function sectionOf(
   name: KitName,
   what: { readonly kit: Pick<Kit, 'cases' | 'cheats'>; readonly answers: readonly Answer[] },
