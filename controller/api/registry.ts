@@ -16,6 +16,7 @@ import { identityStateCommands } from './commands/identity-states.ts'
 import { installationCommands } from './commands/installation.ts'
 import { jobCommands } from './commands/jobs.ts'
 import { limitCommands } from './commands/limits.ts'
+import { metricsCommands } from './commands/metrics.ts'
 import { operationCommands } from './commands/operations.ts'
 import { timelineCommands } from './commands/operation-timeline.ts'
 import { podCommands } from './commands/pods.ts'
@@ -23,6 +24,7 @@ import { poolHostCommands } from './commands/pool-hosts.ts'
 import { poolCommands } from './commands/pools.ts'
 import { providerCommands } from './commands/providers.ts'
 import { serviceOfferingCommands } from './commands/service-offerings.ts'
+import { resourceDetailCommands } from './commands/resource-details.ts'
 import { sessionCommands } from './commands/session.ts'
 import { snapshotCommands } from './commands/snapshots.ts'
 import { sshKeyPairCommands } from './commands/ssh-key-pairs.ts'
@@ -34,6 +36,7 @@ import { userCommands } from './commands/users.ts'
 import { vmMigrationCommands } from './commands/vm-migration.ts'
 import { vmScaleCommands } from './commands/vm-scale.ts'
 import { vmCommands } from './commands/vms.ts'
+import { volumeBackendCommands } from './commands/volume-backend.ts'
 import { volumeCommands } from './commands/volumes.ts'
 import { zoneCommands } from './commands/zones.ts'
 
@@ -57,11 +60,13 @@ export const COMMANDS: readonly Command[] = [
   ...serviceOfferingCommands,
   ...templateCommands,
   ...volumeCommands,
+  ...volumeBackendCommands,
   ...snapshotCommands,
   ...vmCommands,
   ...vmMigrationCommands,
   ...vmScaleCommands,
   ...tagCommands,
+  ...resourceDetailCommands,
   ...domainCommands,
   ...accountCommands,
   ...userCommands,
@@ -69,6 +74,7 @@ export const COMMANDS: readonly Command[] = [
   ...limitCommands,
   ...configurationCommands,
   ...eventCommands,
+  ...metricsCommands,
   ...usageCommands,
   ...censusCommands,
   ...auditCommands,

@@ -81,6 +81,7 @@ const FILLERS: Readonly<Record<string, string>> = {
   format: 'RAW',
   memory: '128',
   action: 'ignore',
+  resourcetype: 'Volume',
   guestiptype: 'Isolated',
   publickey: 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA',
 }

@@ -1,30 +1,29 @@
 /** Commands of CloudStack that are answered by 432, by what they are about. */
 export const UNANSWERED = {
   'volumes and snapshots': `migrateVolume extractVolume uploadVolume changeOfferingForVolume assignVolume checkVolume importVolume
-    unmanageVolume listVolumesForImport getUploadParamsForVolume listVolumesMetrics listVolumesUsageHistory getVolumeiScsiName
-    getPathForVolume getSolidFireVolumeSize getSolidFireVolumeAccessGroupIds getSolidFireAccountId getVolumeSnapshotDetails
+    unmanageVolume listVolumesForImport getUploadParamsForVolume listVolumesUsageHistory
+    getSolidFireVolumeSize getSolidFireVolumeAccessGroupIds getSolidFireAccountId getVolumeSnapshotDetails
     archiveSnapshot copySnapshot extractSnapshot createSnapshotFromVMSnapshot createSnapshotPolicy updateSnapshotPolicy
-    listSnapshotPolicies deleteSnapshotPolicies addResourceDetail listResourceDetails removeResourceDetail`,
+    listSnapshotPolicies deleteSnapshotPolicies`,
   storage: `findStoragePoolsForMigration syncStoragePool changeStoragePoolScope updateStorageCapabilities
-    listAffectedVmsForStorageScopeChange listStoragePoolsMetrics listStoragePoolObjects addImageStore addImageStoreS3
+    listAffectedVmsForStorageScopeChange listStoragePoolObjects addImageStore addImageStoreS3
     listImageStores updateImageStore deleteImageStore listImageStoreObjects downloadImageStoreObject createSecondaryStagingStore
     listSecondaryStagingStores deleteSecondaryStagingStore migrateSecondaryStorageData
     migrateResourceToAnotherSecondaryStorage createSecondaryStorageSelector updateSecondaryStorageSelector
     listSecondaryStorageSelectors removeSecondaryStorageSelector`,
   'virtual machines': `restoreVirtualMachine migrateVirtualMachineWithVolume
     createVMSnapshot listVMSnapshot deleteVMSnapshot revertToVMSnapshot
-    updateVMAffinityGroup resetSSHKeyForVirtualMachine listVirtualMachinesMetrics attachIso`,
+    updateVMAffinityGroup resetSSHKeyForVirtualMachine attachIso`,
   templates: `createTemplate listTemplatePermissions extractTemplate copyTemplate
     prepareTemplate getUploadParamsForTemplate getUploadParamsForIso registerIso deleteIso copyIso listIsoPermissions`,
-  infrastructure: `reconnectHost listHostsMetrics
-    uploadCustomCertificate readyForShutdown`,
+  infrastructure: `uploadCustomCertificate readyForShutdown`,
   networks: `updatePhysicalNetwork updateNetworkServiceProvider updateNetwork restartNetwork updateNetworkOffering
     authorizeSecurityGroupIngress authorizeSecurityGroupEgress createAffinityGroup enableStaticNat disableStaticNat
     addNicToVirtualMachine removeNicFromVirtualMachine createVPC createNetworkACLList createNetworkACL createVpnGateway
     createVpnCustomerGateway createVpnConnection assignToLoadBalancerRule`,
   'accounts and limits': `createRole listAndSwitchSamlAccount forgotPassword addLdapConfiguration
     deleteLdapConfiguration`,
-  'the installation': `resetConfiguration listConfigurationGroups archiveEvents deleteEvents`,
+  'the installation': `resetConfiguration listConfigurationGroups`,
 } as const satisfies Readonly<Record<string, string>>
 
 /** The names of `UNANSWERED`, each once. */

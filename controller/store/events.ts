@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
-import { sql } from 'kysely'
+import { type RawBuilder, sql } from 'kysely'
 import { later } from './pipeline.ts'
+import { ofOwner, type Ownership } from './queries/page.ts'
 import type { Tx } from './store.ts'
 
 /** How far what an event tells has come, as CloudStack names it. */
@@ -58,4 +59,32 @@ function whoseOf(event: NewEvent) {
     accountId: sql<string | null>`(select account_id from operation where id = ${operation})`,
     principalId: sql<string | null>`(select principal_id from operation where id = ${operation})`,
   }
+}
+
+/** Events by id, type or time, of those that `ownership` may see. Absent fields do not narrow. */
+export interface EventSelection {
+  readonly ownership: Ownership
+  readonly ids?: readonly string[]
+  readonly type?: string
+  readonly since?: Date
+  readonly until?: Date
+}
+
+/** Marks events as archived; repeating is harmless. */
+export async function archiveEvents(tx: Tx, selection: EventSelection): Promise<void> {
+  await sql`update event set archived = true where ${selecting(selection)} and not archived`.execute(tx)
+}
+
+/** Deletes events. */
+export async function deleteEvents(tx: Tx, selection: EventSelection): Promise<void> {
+  await sql`delete from event where ${selecting(selection)}`.execute(tx)
+}
+
+function selecting({ ownership, ids, type, since, until }: EventSelection): RawBuilder<unknown> {
+  const conditions = [ofOwner(ownership)]
+  if (ids !== undefined) conditions.push(sql`id = any(${ids}::uuid[])`)
+  if (type !== undefined) conditions.push(sql`type = ${type}`)
+  if (since !== undefined) conditions.push(sql`created_at >= ${since}`)
+  if (until !== undefined) conditions.push(sql`created_at < ${until}`)
+  return sql.join(conditions, sql` and `)
 }

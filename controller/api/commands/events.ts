@@ -1,9 +1,10 @@
+import { forgetEvents, putEventsAway } from '../../operations/event-archive.ts'
 import { ownershipOf } from '../../operations/ownership.ts'
 import { type EventView, listEvents } from '../../store/queries/events.ts'
-import { defineCommand, EVERYONE } from '../command.ts'
+import { defineCommand, EVERYONE, SUCCESS, TENANTS } from '../command.ts'
 import { given } from '../given.ts'
 import { keyword, ownershipParams } from '../ownership.ts'
-import { choice, date, entity, text, uuid } from '../params.ts'
+import { choice, date, entities, entity, flag, text, uuid } from '../params.ts'
 import { field, type Rendered } from '../shape.ts'
 import { shownPath } from './user-shape.ts'
 
@@ -22,6 +23,7 @@ const shape = {
   created: field.date('the date the event was created'),
   state: field.string('the state of the event: Created, Scheduled, Started or Completed'),
   parentid: field.string('the operation that it belongs to'),
+  archived: field.boolean('whether it was archived'),
 } as const
 
 const LEVELS = ['INFO', 'WARN', 'ERROR'] as const
@@ -42,6 +44,7 @@ const list = defineCommand({
     startid: entity('operation', { description: 'the events of one operation' }),
     resourceid: uuid({ description: 'the ID of the resource' }),
     resourcetype: text({ description: 'the type of the resource' }),
+    archived: flag({ description: 'true: archived ones, too' }),
     keyword,
     ...ownershipParams,
   },
@@ -71,6 +74,7 @@ const list = defineCommand({
       operation,
       resource,
       resourceKind: resourcetype,
+      archived: params.archived,
     }
     const filter = { ownership, ...given({ ...wanted, keyword: params.keyword }) }
     const { count, items } = await listEvents(system.store.reader, filter, page)
@@ -100,8 +104,44 @@ function rendered(view: EventView): Rendered<typeof shape> {
     created: view.createdAt,
     state: view.state,
     parentid: view.operationId,
+    archived: view.archived,
   }
 }
 
+const selection = {
+  ids: entities('event', { description: 'the IDs of the events' }),
+  type: text({ description: 'events of this type' }),
+  startdate: date({ description: 'events from then on; with enddate' }),
+  enddate: date({ dayEnds: true, description: 'events before then; a day is included' }),
+}
+
+const archive = defineCommand({
+  name: 'archiveEvents',
+  kind: 'sync',
+  description: 'Archives events: they are listed with archived=true only. Those of others are left alone.',
+  roles: TENANTS,
+  params: selection,
+  response: SUCCESS,
+  async run(request) {
+    const { ids, type, startdate: since, enddate: until } = request.params
+    await putEventsAway(request, given({ ids, type, since, until }))
+    return { success: true }
+  },
+})
+
+const remove = defineCommand({
+  name: 'deleteEvents',
+  kind: 'sync',
+  description: 'Deletes events for good; the audit keeps its own record. Those of others are left alone.',
+  roles: TENANTS,
+  params: selection,
+  response: SUCCESS,
+  async run(request) {
+    const { ids, type, startdate: since, enddate: until } = request.params
+    await forgetEvents(request, given({ ids, type, since, until }))
+    return { success: true }
+  },
+})
+
 /** The commands about events. */
-export const eventCommands = [list] as const
+export const eventCommands = [list, archive, remove] as const

@@ -2,6 +2,7 @@ import type { System } from '../../operations/context.ts'
 import { addHost } from '../../operations/host-add.ts'
 import { enterHostMaintenance, leaveHostMaintenance } from '../../operations/host-maintenance.ts'
 import { declareHostLost } from '../../operations/host-lost.ts'
+import { reconnectHost } from '../../operations/host-reconnect.ts'
 import { removeHost } from '../../operations/host-remove.ts'
 import { changeHost, resourceStateOf } from '../../operations/host-update.ts'
 import { hostViews, listHosts } from '../../store/queries/hosts.ts'
@@ -164,6 +165,17 @@ const leave = defineCommand({
   run: ({ system, caller, params: { id } }) => leaveHostMaintenance({ system, caller }, id),
 })
 
+const reconnect = defineCommand({
+  name: 'reconnectHost',
+  kind: 'async',
+  description: 'Asks a host now who it is, instead of within seconds, and records that it answers.',
+  roles: OPERATORS,
+  params: { id: itself },
+  response: host,
+  result,
+  run: async ({ system, caller, params: { id } }) => ({ operation: await reconnectHost({ system, caller }, id) }),
+})
+
 const lose = defineCommand({
   name: 'declareHostLost',
   kind: 'sync',
@@ -186,4 +198,4 @@ const lose = defineCommand({
 })
 
 /** The commands about hypervisor hosts. */
-export const hostCommands = [add, update, remove, enter, leave, lose, list] as const
+export const hostCommands = [add, update, remove, enter, leave, reconnect, lose, list] as const

@@ -371,6 +371,7 @@ export interface EventTable {
   resourceId: string | null
   operationId: string | null
   createdAt: Generated<Date>
+  archived: Generated<boolean>
 }
 
 /** Row of table `census_finding`. */
@@ -611,6 +612,15 @@ export interface UsageIoTable {
   writeBytes: number
 }
 
+/** Row of table `resource_detail`. */
+export interface ResourceDetailTable {
+  resourceType: string
+  resourceId: string
+  key: string
+  value: string
+  display: Generated<boolean>
+}
+
 /** All tables, for Kysely with the camel-case plug-in. */
 export interface Database {
   installation: InstallationTable
@@ -653,6 +663,7 @@ export interface Database {
   usageSpan: UsageSpanTable
   volumeIo: VolumeIoTable
   usageIo: UsageIoTable
+  resourceDetail: ResourceDetailTable
 }
 
 /** `installation` as selected. */
@@ -735,3 +746,5 @@ export type UsageSpanRow = Selectable<UsageSpanTable>
 export type VolumeIoRow = Selectable<VolumeIoTable>
 /** `usage_io` as selected. */
 export type UsageIoRow = Selectable<UsageIoTable>
+/** `resource_detail` as selected. */
+export type ResourceDetailRow = Selectable<ResourceDetailTable>

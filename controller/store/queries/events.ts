@@ -16,6 +16,8 @@ export interface EventFilter {
   readonly resource?: string
   readonly resourceKind?: string
   readonly operation?: string
+  /** Archived ones, too: else they are left out. */
+  readonly archived?: boolean
 }
 
 /** An event as it is listed. */
@@ -36,6 +38,7 @@ export async function listEvents(reader: Reader, filter: EventFilter, window: Wi
       recursive ? sql<boolean>`starts_with(domain.path, ${path})` : sql<boolean>`domain.path = ${path}`,
     )
   }
+  if (filter.archived !== true) query = query.where('event.archived', '=', false)
   if (filter.id !== undefined) query = query.where('event.id', '=', filter.id)
   if (filter.type !== undefined) query = query.where('event.type', '=', filter.type)
   if (filter.level !== undefined) query = query.where('event.level', '=', filter.level)
@@ -48,7 +51,7 @@ export async function listEvents(reader: Reader, filter: EventFilter, window: Wi
   if (filter.operation !== undefined) query = query.where('event.operationId', '=', filter.operation)
   const selected = query
     .select(['event.id', 'event.type', 'event.level', 'event.state', 'event.description', 'event.createdAt'])
-    .select(['event.resourceKind', 'event.resourceId', 'event.operationId', 'principal.username'])
+    .select(['event.resourceKind', 'event.resourceId', 'event.operationId', 'event.archived', 'principal.username'])
     .select(['account.name as accountName', 'domain.id as domainId', 'domain.name as domainName'])
     .select('domain.path as domainPath')
   return await listed(selected.orderBy('event.seq', 'desc'), window)

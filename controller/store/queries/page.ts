@@ -1,4 +1,4 @@
-import { type Expression, type ExpressionBuilder, sql, type SqlBool } from 'kysely'
+import { type Expression, type ExpressionBuilder, type RawBuilder, sql, type SqlBool } from 'kysely'
 import type { Database } from '../generated/schema.ts'
 
 /** Which part of a list is asked for: `limit` rows after the first `offset`. `limit` absent: all of them. */
@@ -49,6 +49,15 @@ export async function cutPage(
 
 /** More rows than any list holds: PostgreSQL's `limit` where none is asked for. */
 export const NO_LIMIT = 2_147_483_647
+
+/** The condition, in SQL, that `account_id` of the row is of whom `ownership` names. */
+export function ofOwner(ownership: Ownership): RawBuilder<unknown> {
+  if (ownership.of === 'everyone') return sql`true`
+  if (ownership.of === 'account') return sql`account_id = ${ownership.id}`
+  const { path, recursive } = ownership
+  return sql`account_id in (select account.id from account join domain on domain.id = account.domain_id
+    where ${recursive ? sql`starts_with(domain.path, ${path})` : sql`domain.path = ${path}`})`
+}
 
 type Owned = 'volume' | 'snapshot' | 'vm' | 'template'
 type Conditions<Table extends keyof Database> = ExpressionBuilder<Database, Table>

@@ -1,7 +1,7 @@
 import { type RawBuilder, sql } from 'kysely'
 import type { UsageType } from '../../domain/usage.ts'
 import type { Reader } from '../store.ts'
-import { type Listed, NO_LIMIT, type Ownership, type Window } from './page.ts'
+import { type Listed, NO_LIMIT, ofOwner, type Ownership, type Window } from './page.ts'
 
 /** What `listUsageRecords` may ask for; absent fields do not filter. The period is from `since` until just before `till`. */
 export interface UsageFilter {
@@ -109,12 +109,4 @@ function wanted({ type, subject }: UsageFilter): RawBuilder<unknown> {
   if (type !== undefined) conditions.push(sql`type = ${type}`)
   if (subject !== undefined) conditions.push(sql`subject = ${subject}`)
   return sql.join(conditions, sql` and `)
-}
-
-function ofOwner(ownership: Ownership): RawBuilder<unknown> {
-  if (ownership.of === 'everyone') return sql`true`
-  if (ownership.of === 'account') return sql`account_id = ${ownership.id}`
-  const { path, recursive } = ownership
-  return sql`account_id in (select account.id from account join domain on domain.id = account.domain_id
-    where ${recursive ? sql`starts_with(domain.path, ${path})` : sql`domain.path = ${path}`})`
 }
