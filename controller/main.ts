@@ -3,6 +3,7 @@ import { simulatorHypervisor } from '@moorage/hypervisor-simulator'
 import { fileStorage } from '@moorage/storage-file'
 import { linuxSan } from '@moorage/storage-linux-san'
 import { simulatorStorage } from '@moorage/storage-simulator'
+import { openApiText } from './api/openapi.ts'
 import { readArguments, USAGE, UsageError } from './cli/arguments.ts'
 import { type ExpectedLink, verdictText, verifyAuditIn } from './cli/audit.ts'
 import { readKeys } from './cli/keys.ts'
@@ -21,7 +22,8 @@ const PLUGINS: Plugins = {
 /** Follows the command line. */
 async function main(argv: readonly string[]): Promise<void> {
   const asked = readArguments(argv)
-  if (asked.command === 'help') process.stdout.write(USAGE)
+  if (asked.command === 'openapi') process.stdout.write(openApiText())
+  else if (asked.command === 'help') process.stdout.write(USAGE)
   else if (asked.command === 'serve') await serveLogged(asked)
   else if (asked.command === 'keys') printKeys(await readKeys(asked.data))
   else if (asked.command === 'audit verify') await audit(asked)

@@ -1,15 +1,17 @@
-import { writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Command } from '@moorage/controller/api/command.ts'
 import { envelopeOf } from '@moorage/controller/api/envelope.ts'
 import type { Param } from '@moorage/controller/api/params.ts'
 import { COMMANDS } from '@moorage/controller/api/registry.ts'
-import type { Shape } from '@moorage/controller/api/shape.ts'
+import type { Field } from '@moorage/controller/api/shape.ts'
 import { namesIn, UNANSWERED } from '@moorage/controller/api/unanswered.ts'
 
 const REFERENCE = join(import.meta.dirname, '../docs/reference')
 /** The page of all commands. */
 export const COMMANDS_PAGE = join(REFERENCE, 'commands.md')
+/** The pages of each command, by file name. */
+export const COMMAND_PAGES = join(REFERENCE, 'commands')
 /** The page of the commands of CloudStack that are not answered. */
 export const UNANSWERED_PAGE = join(REFERENCE, 'unanswered-commands.md')
 
@@ -22,7 +24,7 @@ ${NOTE}
 \`/client/api?command=NAME\` by GET or POST, signed as [CloudStack's API](https://docs.cloudstack.apache.org) asks or in a login session. Answers are JSON, whatever
 \`response\` asks for; XML is not spoken. Names of parameters are found in any case; lists are separated by commas; maps are \`details[0].key=a&details[0].value=b\` or
 \`details[0].a=b\`; ids are uuids or internal numbers. Lists take \`page\` and \`pagesize\` (at most 500, or -1 for all), and an empty one is \`{}\`. Sizes are GiB in requests and bytes in
-answers, unless a parameter says otherwise. What is not here answers 432: see [unanswered commands](unanswered-commands.md).
+answers, unless a parameter says otherwise. The same as [OpenAPI 3.1](openapi.json), which \`moorage openapi\` prints. What is not here answers 432: see [unanswered commands](unanswered-commands.md).
 
 *Extension*: CloudStack has no such command. *(operators)*: seen, or accepted, by administrators only.
 
@@ -33,43 +35,55 @@ before CloudStack 4.23: its answer is secret, and results of jobs can be asked f
 /** The text of the page of all commands. */
 export function commandsPage(commands: readonly Command[]): string {
   const rows = commands.map(({ name, kind, description, roles }) => {
-    return `| [${name}](#${name.toLowerCase()}) | ${kind} | ${roles.join(', ')} | ${cell(description)} |`
+    return `| [${name}](commands/${fileOf(name)}) | ${kind} | ${roles.join(', ')} | ${cell(description)} |`
   })
-  const table = ['| Command | Kind | Roles | |', '|---|---|---|---|', ...rows]
-  return [HEAD, ...table, '', ...commands.map(section)].join('\n')
+  return [HEAD, '| Command | Kind | Roles | |', '|---|---|---|---|', ...rows, ''].join('\n')
 }
 
-function section(command: Command): string {
-  const { name, description, response, extension, since, kind } = command
+/** The text of the page of one command. */
+function commandPage(command: Command): string {
+  const { name, description, response, extension, since, kind, roles } = command
   const origin = extension === true ? ' *Extension.*' : since === undefined ? '' : ` *Since CloudStack ${since}.*`
   const params = Object.entries(command.params).map(([param, of]) => paramRow(param, of))
   const table = ['| Parameter | Type | Required | |', '|---|---|---|---|', ...params, '']
   const success = response.key === 'success'
   const under = `${response.list === true ? 'a list' : 'an object'} under \`${response.key}\``
-  const sync = `Answers \`${envelopeOf(command)}\`${success ? '' : `, ${under}`}`
+  const sync = `Answers \`${envelopeOf(command)}\`${success || response.flat === true ? '' : `, ${under}`}`
   const what = kind === 'sync' ? sync : `The result of its job has ${success ? 'these' : under}`
+  const fields = Object.entries(response.shape).map(([field, of]) => fieldRow(field, of))
   return [
-    `## ${name}`,
+    `# ${name}`,
+    '',
+    NOTE,
     '',
     `${description}${origin}`,
     '',
+    `Kind: \`${kind}\`. Roles: ${roles.join(', ')}. [All commands](../commands.md) say what these words mean.`,
+    '',
     ...(params.length === 0 ? [] : table),
-    `${what}: ${fields(response.shape)}.`,
+    `${what}:`,
+    '',
+    '| Field | Type | |',
+    '|---|---|---|',
+    ...fields,
     '',
   ].join('\n')
 }
 
-function paramRow(name: string, { type, needed, description, admin }: Param<unknown>): string {
-  return `| \`${name}\` | ${type} | ${needed ? 'yes' : ''} | ${cell(description)}${admin === true ? ' *(operators)*' : ''} |`
+function fieldRow(name: string, { type, description, admin, fields }: Field<unknown>): string {
+  const inside =
+    fields === undefined
+      ? ''
+      : `: ${
+          Object.keys(fields)
+            .map((inner) => `\`${inner}\``)
+            .join(', ') || 'none'
+        }`
+  return `| \`${name}\` | ${type} | ${cell(description)}${inside}${admin === true ? ' *(operators)*' : ''} |`
 }
 
-function fields(shape: Shape): string {
-  return Object.entries(shape)
-    .map(([name, { admin, fields: inner }]) => {
-      const inside = inner === undefined ? '' : ` (${Object.keys(inner).join(', ')})`
-      return `\`${name}\`${inside}${admin === true ? ' *(operators)*' : ''}`
-    })
-    .join(', ')
+function paramRow(name: string, { type, needed, description, admin }: Param<unknown>): string {
+  return `| \`${name}\` | ${type} | ${needed ? 'yes' : ''} | ${cell(description)}${admin === true ? ' *(operators)*' : ''} |`
 }
 
 function cell(text: string): string {
@@ -83,7 +97,20 @@ export function unansweredPage(): string {
   return ['# Unanswered commands', '', NOTE, '', `${head} The others are [here](commands.md).`, '', ...parts].join('\n')
 }
 
+function fileOf(command: string): string {
+  return `${command.replaceAll(/([a-z0-9])([A-Z])/g, '$1-$2').toLowerCase()}.md`
+}
+
+/** The pages of each command by file name. */
+export function commandPages(commands: readonly Command[]): ReadonlyMap<string, string> {
+  return new Map(commands.map((command) => [fileOf(command.name), commandPage(command)]))
+}
+
 if (import.meta.main) {
   writeFileSync(COMMANDS_PAGE, commandsPage(COMMANDS))
   writeFileSync(UNANSWERED_PAGE, unansweredPage())
+  const pages = commandPages(COMMANDS)
+  mkdirSync(COMMAND_PAGES, { recursive: true })
+  for (const stale of readdirSync(COMMAND_PAGES).filter((name) => !pages.has(name))) rmSync(join(COMMAND_PAGES, stale))
+  for (const [name, page] of pages) writeFileSync(join(COMMAND_PAGES, name), page)
 }

@@ -16,7 +16,7 @@ export function usage(): string {
   moorage profile list|use NAME|remove NAME
   moorage doctor                                             looks whether everything is well, here and there
   moorage completion bash|zsh|fish                           prints a script for the shell
-  moorage serve|keys|audit verify|stop-simulator             a controller on this machine: moorage serve --help
+  moorage serve|keys|audit verify|openapi|stop-simulator     a controller on this machine: moorage serve --help
 
 ${lines.join('\n')}
 

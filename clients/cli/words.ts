@@ -19,6 +19,7 @@ export const OWN_VERBS = [
   'keys',
   'stop-simulator',
   'audit',
+  'openapi',
 ] as const
 
 /** Every command, in the order of the API's documents. */

@@ -80,6 +80,8 @@ export interface Response<S extends Shape = Shape> {
   readonly list?: true
   /** Where it is not the command in lower case and `response`. */
   readonly envelope?: string
+  /** The object's fields stand in the envelope themselves, under no key. */
+  readonly flat?: true
   /** CloudStack answers the one object as a list of one. */
   readonly listShaped?: true
 }

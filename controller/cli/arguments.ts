@@ -32,6 +32,7 @@ export type Asked =
   | { readonly command: 'keys' | 'stop-simulator'; readonly data: string }
   | { readonly command: 'audit verify'; readonly data: string; readonly expect: ExpectedLink | undefined }
   | { readonly command: 'help' }
+  | { readonly command: 'openapi' }
 
 /** A command line that cannot be followed; the message names the flag and the rule. Exit code 2. */
 export class UsageError extends Error {
@@ -65,6 +66,7 @@ export const USAGE = `Moorage, the storage control plane of a private cloud.
   moorage audit verify --data DIR [--expect POSITION:HASH]
       Reads the whole audit; exit code 1, and what is wrong, when a record was changed, moved or is gone.
       --expect POSITION:HASH          what "last:" said before, or the log: it must still be there
+  moorage openapi                     prints the API as an OpenAPI 3.1 document
   moorage stop-simulator --data DIR   ends the simulator that --seed simulator started; its data stays
 `
 
@@ -94,8 +96,14 @@ export function readArguments(argv: readonly string[]): Asked {
   if (command === 'audit' && more.join() === 'verify') return audit(values)
   if (more.length > 0) throw new UsageError(`${command}: takes no argument, only flags; got ${more.join(' ')}`)
   if (command === 'serve') return serve(values)
+  if (command === 'openapi') {
+    onlyFlags(values, command, [])
+    return { command }
+  }
   if (command !== 'keys' && command !== 'stop-simulator') {
-    throw new UsageError(`there is no command ${command}: it must be serve, keys, audit verify, stop-simulator or help`)
+    throw new UsageError(
+      `there is no command ${command}: it must be serve, keys, audit verify, openapi, stop-simulator or help`,
+    )
   }
   onlyFlags(values, command, ['data'])
   return { command, data: needed(values.data, 'data', 'a directory') }

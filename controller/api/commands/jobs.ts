@@ -46,7 +46,7 @@ const query = defineCommand({
       most: LONGEST_WAIT_MS,
     }),
   },
-  response: { key: 'asyncjobs', shape },
+  response: { key: 'asyncjobs', shape, flat: true },
   async run(request) {
     const { system, closing, params } = request
     const { jobid, wait = 0 } = params

@@ -35,7 +35,7 @@ describe('lists with figures', () => {
       diskiopstotal: 7,
     })
     expect((await api.list('listHostsMetrics', { id: ground.hosts[0] }))[0]).toMatchObject({
-      memorytotalgb: expect.stringMatching(/^\d+\.\d\d GB$/),
+      memorytotalgb: expect.stringMatching(/^\d+\.\d\d GB$/) as string, // A matcher has no type.
     })
     expect((await api.list('listStoragePoolsMetrics', { id: ground.pool }))[0]).toMatchObject({
       disksizeallocatedgb: '2.00 GB',
@@ -55,7 +55,7 @@ describe('what a volume is to its array', () => {
     const { path } = (await api.list('listVolumes', { id: volume }))[0] ?? {}
     expect(await api.run('getPathForVolume', { volumeid: volume })).toMatchObject({ path })
     expect(await api.run('getVolumeiScsiName', { volumeid: volume })).toMatchObject({
-      volumeiScsiName: expect.stringMatching(/^iqn\./),
+      volumeiScsiName: expect.stringMatching(/^iqn\./) as string, // A matcher has no type.
     })
   })
 

@@ -18,6 +18,7 @@ const login = defineCommand({
   },
   response: {
     key: 'login',
+    flat: true,
     shape: {
       username: field.string('Username'),
       userid: field.string('User ID'),
@@ -63,7 +64,7 @@ const logout = defineCommand({
   open: true,
   roles: EVERYONE,
   params: {},
-  response: { key: 'logout', shape: { description: field.string('success') } },
+  response: { key: 'logout', flat: true, shape: { description: field.string('success') } },
   async run({ system, session }) {
     if (session !== undefined) await logOut(system, session)
     return { raw: { description: 'success' }, session: 'ended' as const }
