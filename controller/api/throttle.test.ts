@@ -1,9 +1,11 @@
 import { once } from 'node:events'
 import { request } from 'node:http'
 import { text } from 'node:stream/consumers'
+import { sql } from 'kysely'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { createThrottle } from '../operations/throttle.ts'
 import { startController, type TestController } from '../testing.ts'
-import type { TestClient } from '../testing-client.ts'
+import { type TestClient, textOf } from '../testing-client.ts'
 import { type ApiServer, createApiServer } from './server.ts'
 
 const PASSWORD = 'correct horse battery'
@@ -108,6 +110,25 @@ describe('an account that asks too often', () => {
       /^The account user-\w+ has reached its limit of 3 requests in 60 s, please retry after \d+ s$/,
     )
   })
+})
+
+test('what the limits are is read again at once when the database could not tell', async () => {
+  const { reader } = controller.store
+  const throttle = createThrottle(reader)
+  const [account] = await controller.api.list('listAccounts')
+  const caller = {
+    principalId: '',
+    username: 'ann',
+    accountId: textOf(account ?? {}, 'id'),
+    accountName: 'ann',
+    domainId: '',
+    domainPath: '/',
+    role: 'user',
+  } as const
+  await sql`alter table configuration rename to elsewhere`.execute(reader)
+  await expect(throttle.request(caller)).rejects.toThrow(/configuration/)
+  await sql`alter table elsewhere rename to configuration`.execute(reader)
+  await throttle.request(caller)
 })
 
 test('pages of an origin that was named may read answers, those of others not', async () => {

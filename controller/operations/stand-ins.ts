@@ -3,7 +3,7 @@ import { MOST_OF_A_KIND, NOBODYS, standInAddress, type StandInKind, standInNumbe
 import { recorded } from '../sagas/recorded.ts'
 import { jsonb } from '../store/json.ts'
 import { countStandIns, standInNamed, standInView } from '../store/queries/stand-ins.ts'
-import { deleteStandIn, insertStandIn } from '../store/stand-ins.ts'
+import { deleteStandIn, insertStandIn, lockStandInsOf } from '../store/stand-ins.ts'
 import type { Tx } from '../store/store.ts'
 import { refuse } from './refusals.ts'
 import { type By, carriedOut, note, submit } from './submit.ts'
@@ -66,6 +66,7 @@ async function recording<Result>(
   const { kind, what, account = null, zone = null, name } = request
   return await unlessTaken(`Invalid parameter name: ${name} is the name of another ${what}`, () =>
     carriedOut(by, async (tx) => {
+      await lockStandInsOf(tx, account)
       if ((await countStandIns(tx, kind, account)) >= MOST_OF_A_KIND)
         throw refuse('ALLOCATION', `There may be ${MOST_OF_A_KIND} of kind ${what} at most`)
       const id = randomUUID()

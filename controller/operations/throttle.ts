@@ -37,6 +37,8 @@ const FAILURES = {
   name: { points: 200, duration: 60 * 60 },
 } as const
 
+const COUNTS = ['pair', 'source', 'name'] as const satisfies readonly (keyof typeof FAILURES)[]
+
 const SETTINGS_MS = 5000
 
 /** A throttle that has counted nothing yet. */
@@ -63,22 +65,17 @@ export function createThrottle(reader: Reader): Throttle {
     },
     async login(attempt, check) {
       const keys = keysOf(attempt)
-      const [pair, source, name] = await Promise.all([
-        failures.pair.get(keys.pair),
-        failures.source.get(keys.source),
-        failures.name.get(keys.name),
-      ])
-      const spent = [pair, source, name].filter((state) => state !== null && state.remainingPoints <= 0)
-      if (spent.length > 0) {
-        const waitMs = Math.max(...spent.map((state) => state?.msBeforeNext ?? 0))
-        throw refuse('DENIED', `Too many failed attempts to log in, please retry after ${seconds(waitMs)} s`)
-      }
       // Counted before the answer is known: guesses that are made at one time must not all come before the first fails.
-      await Promise.all([
-        exceeded(failures.pair.consume(keys.pair)),
-        exceeded(failures.source.consume(keys.source)),
-        exceeded(failures.name.consume(keys.name)),
-      ])
+      // One after the other: what is refused by one count is no attempt to the others.
+      const counted: (typeof COUNTS)[number][] = []
+      for (const count of COUNTS) {
+        const waitMs = await exceeded(failures[count].consume(keys[count]))
+        if (waitMs !== undefined) {
+          await Promise.all(counted.map((before) => failures[before].reward(keys[before])))
+          throw refuse('DENIED', `Too many failed attempts to log in, please retry after ${seconds(waitMs)} s`)
+        }
+        counted.push(count)
+      }
       const result = await check()
       await Promise.all([
         failures.pair.delete(keys.pair),
@@ -109,7 +106,12 @@ function requestLimits(reader: Reader): () => Promise<RateLimiterMemory | undefi
   return async () => {
     if (reading === undefined || performance.now() - readAt > SETTINGS_MS) {
       readAt = performance.now()
-      reading = read()
+      const mine = read()
+      reading = mine
+      // What could not be read is read again by the next who asks.
+      mine.catch(() => {
+        if (reading === mine) reading = undefined
+      })
     }
     return await reading
   }

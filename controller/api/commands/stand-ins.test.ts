@@ -1,4 +1,4 @@
-import { createPrivateKey, createPublicKey } from 'node:crypto'
+import { createPrivateKey, createPublicKey, randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { makeGround, startController, type TestController } from '../../testing.ts'
 import { type Answered, type TestClient, textOf } from '../../testing-client.ts'
@@ -111,4 +111,18 @@ test('what was recorded for an account goes with it', async () => {
   await user.run('createSecurityGroup', { name: 'orphan' })
   await api.run('deleteAccount', { id: textOf(account, 'id') })
   expect(await api.list('listSecurityGroups', { listall: true, name: 'orphan' })).toEqual([])
+})
+
+test('of a kind an account has a thousand at most, also when the last ones are recorded at once', async () => {
+  const user = await controller.user()
+  const [account = {}] = await user.list('listAccounts')
+  const accountId = textOf(account, 'id')
+  const row = (nth: number) => ({ id: randomUUID(), kind: 'securitygroup', accountId, name: `g${nth}`, attributes: {} })
+  const most = Array.from({ length: 998 }, (_, nth) => row(nth))
+  await controller.store.reader.insertInto('standIn').values(most).execute()
+  const names = ['a', 'b', 'c', 'd', 'e', 'f']
+  const statuses = await Promise.all(
+    names.map(async (name) => (await user.send('createSecurityGroup', { name })).status),
+  )
+  expect(statuses.toSorted((one, other) => one - other)).toEqual([200, 200, 535, 535, 535, 535])
 })

@@ -27,7 +27,7 @@ export async function listHosts(reader: Reader, filter: HostFilter, window: Wind
     .selectFrom('host')
     .where('host.removedAt', 'is', null)
     .where((eb) => eb.and(conditions(eb, filter)))
-  const { count, ids } = await cutPage(window, {
+  const { count, ids } = await cutPage(reader, window, {
     ids: () =>
       wanted
         .select('host.id')
@@ -35,7 +35,7 @@ export async function listHosts(reader: Reader, filter: HostFilter, window: Wind
         .offset(window.offset)
         .limit(window.limit ?? NO_LIMIT)
         .execute(),
-    count: () => wanted.select(({ fn }) => fn.countAll<number>().as('n')).executeTakeFirstOrThrow(),
+    counting: wanted.select(({ fn }) => fn.countAll<number>().as('n')),
   })
   return { count, items: await hostViews(reader, ids) }
 }

@@ -5,6 +5,9 @@ import type { Reader } from '../store.ts'
 const LONG = 50_000
 const TOLD_AGAIN_MS = 1000
 
+/** A query that counts. */
+export type Counting = Compilable & { executeTakeFirstOrThrow(): Promise<{ readonly n: number }> }
+
 interface Counted {
   readonly n: number
   readonly at: number
@@ -21,7 +24,7 @@ const counts = new WeakMap<Reader, Map<string, Counted>>()
  */
 export async function longCount(
   reader: Reader,
-  query: Compilable & { executeTakeFirstOrThrow(): Promise<{ readonly n: number }> },
+  query: Counting,
   { now = () => performance.now() }: { readonly now?: () => number } = {},
 ): Promise<number> {
   const kept = counts.get(reader) ?? new Map<string, Counted>()

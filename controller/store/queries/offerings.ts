@@ -25,7 +25,7 @@ export async function listOfferings(
   window: Window,
 ): Promise<Listed<OfferingView>> {
   const wanted = reader.selectFrom('offering').where((eb) => eb.and(conditions(eb, filter)))
-  const { count, ids } = await cutPage(window, {
+  const { count, ids } = await cutPage(reader, window, {
     ids: () =>
       wanted
         .select('id')
@@ -33,7 +33,7 @@ export async function listOfferings(
         .offset(window.offset)
         .limit(window.limit ?? NO_LIMIT)
         .execute(),
-    count: () => wanted.select(({ fn }) => fn.countAll<number>().as('n')).executeTakeFirstOrThrow(),
+    counting: wanted.select(({ fn }) => fn.countAll<number>().as('n')),
   })
   return { count, items: await offeringRows(reader, ids) }
 }

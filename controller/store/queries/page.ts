@@ -1,5 +1,7 @@
 import { type Expression, type ExpressionBuilder, type RawBuilder, sql, type SqlBool } from 'kysely'
 import type { Database } from '../generated/schema.ts'
+import type { Reader } from '../store.ts'
+import { type Counting, longCount } from './long-count.ts'
 
 /** Which part of a list is asked for: `limit` rows after the first `offset`. `limit` absent: all of them. */
 export interface Window {
@@ -31,20 +33,18 @@ export function containing(text: string): string {
 }
 
 /**
- * The ids of one part of a list, and the length of the whole. Counts only when the part does not tell: a part that is not
- * full is the last one.
+ * The ids of one part of a list, and the length of the whole, as `longCount` has it. Counts only when the part does not
+ * tell: a part that is not full is the last one.
  */
 export async function cutPage(
+  reader: Reader,
   window: Window,
-  from: {
-    readonly ids: () => Promise<readonly { readonly id: string }[]>
-    readonly count: () => Promise<{ readonly n: number }>
-  },
+  from: { readonly ids: () => Promise<readonly { readonly id: string }[]>; readonly counting: Counting },
 ): Promise<{ readonly count: number; readonly ids: readonly string[] }> {
   const ids = (await from.ids()).map((row) => row.id)
   const last = window.limit === undefined || ids.length < window.limit
   if (last && (ids.length > 0 || window.offset === 0)) return { count: window.offset + ids.length, ids }
-  return { count: (await from.count()).n, ids }
+  return { count: await longCount(reader, from.counting), ids }
 }
 
 /** More rows than any list holds: PostgreSQL's `limit` where none is asked for. */

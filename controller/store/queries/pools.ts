@@ -31,7 +31,7 @@ export async function listPools(reader: Reader, filter: PoolFilter, window: Wind
     .selectFrom('pool')
     .where('pool.removedAt', 'is', null)
     .where((eb) => eb.and(conditions(eb, filter)))
-  const { count, ids } = await cutPage(window, {
+  const { count, ids } = await cutPage(reader, window, {
     ids: () =>
       wanted
         .select('pool.id')
@@ -39,7 +39,7 @@ export async function listPools(reader: Reader, filter: PoolFilter, window: Wind
         .offset(window.offset)
         .limit(window.limit ?? NO_LIMIT)
         .execute(),
-    count: () => wanted.select(({ fn }) => fn.countAll<number>().as('n')).executeTakeFirstOrThrow(),
+    counting: wanted.select(({ fn }) => fn.countAll<number>().as('n')),
   })
   return { count, items: await poolViews(reader, ids) }
 }

@@ -48,7 +48,7 @@ export async function listSnapshots(
     .selectFrom('snapshot')
     .where('snapshot.removedAt', 'is', null)
     .where((eb) => eb.and(conditions(eb, filter)))
-  const { count, ids } = await cutPage(window, {
+  const { count, ids } = await cutPage(reader, window, {
     ids: () =>
       wanted
         .select('snapshot.id')
@@ -56,7 +56,7 @@ export async function listSnapshots(
         .offset(window.offset)
         .limit(window.limit ?? NO_LIMIT)
         .execute(),
-    count: () => wanted.select(({ fn }) => fn.countAll<number>().as('n')).executeTakeFirstOrThrow(),
+    counting: wanted.select(({ fn }) => fn.countAll<number>().as('n')),
   })
   return { count, items: await snapshotViews(reader, ids) }
 }

@@ -29,7 +29,7 @@ export async function listTemplates(
     .selectFrom('template')
     .where('template.removedAt', 'is', null)
     .where((eb) => eb.and(conditions(eb, filter)))
-  const { count, ids } = await cutPage(window, {
+  const { count, ids } = await cutPage(reader, window, {
     ids: () =>
       wanted
         .select('template.id')
@@ -37,7 +37,7 @@ export async function listTemplates(
         .offset(window.offset)
         .limit(window.limit ?? NO_LIMIT)
         .execute(),
-    count: () => wanted.select(({ fn }) => fn.countAll<number>().as('n')).executeTakeFirstOrThrow(),
+    counting: wanted.select(({ fn }) => fn.countAll<number>().as('n')),
   })
   return { count, items: await templateViews(reader, ids) }
 }

@@ -43,7 +43,7 @@ export async function listVms(reader: Reader, filter: VmFilter, window: Window):
     .selectFrom('vm')
     .where('vm.removedAt', 'is', null)
     .where((eb) => eb.and(conditions(eb, filter)))
-  const { count, ids } = await cutPage(window, {
+  const { count, ids } = await cutPage(reader, window, {
     ids: () =>
       wanted
         .select('vm.id')
@@ -51,7 +51,7 @@ export async function listVms(reader: Reader, filter: VmFilter, window: Window):
         .offset(window.offset)
         .limit(window.limit ?? NO_LIMIT)
         .execute(),
-    count: () => wanted.select(({ fn }) => fn.countAll<number>().as('n')).executeTakeFirstOrThrow(),
+    counting: wanted.select(({ fn }) => fn.countAll<number>().as('n')),
   })
   return { count, items: await vmViews(reader, ids) }
 }

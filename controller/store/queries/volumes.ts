@@ -3,7 +3,6 @@ import { type ExpressionBuilder, sql } from 'kysely'
 import { VOLUME_STATES } from '../../domain/volume.ts'
 import type { Database } from '../generated/schema.ts'
 import type { Reader } from '../store.ts'
-import { longCount } from './long-count.ts'
 import {
   containing,
   cutPage,
@@ -65,9 +64,9 @@ export async function listVolumes(
     .orderBy(SORTED[page.order ?? 'newest'])
     .offset(page.window.offset)
     .limit(page.window.limit ?? NO_LIMIT)
-  const { count, ids } = await cutPage(page.window, {
+  const { count, ids } = await cutPage(reader, page.window, {
     ids: () => part.select('volume.id').execute(),
-    count: async () => ({ n: await longCount(reader, counted(wanted)) }),
+    counting: counted(wanted),
   })
   return { count, items: await volumeViews(reader, ids) }
 }
