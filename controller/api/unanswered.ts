@@ -23,7 +23,7 @@ export const UNANSWERED = {
     createVpnCustomerGateway createVpnConnection assignToLoadBalancerRule`,
   'accounts and limits': `createRole listAndSwitchSamlAccount forgotPassword addLdapConfiguration
     deleteLdapConfiguration`,
-  'the installation': `resetConfiguration listConfigurationGroups`,
+  'the installation': `listConfigurationGroups`,
 } as const satisfies Readonly<Record<string, string>>
 
 /** The names of `UNANSWERED`, each once. */

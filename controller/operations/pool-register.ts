@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { Loaded, PoolReport, StoragePlugin } from '@moorage/contract'
 import { Refusal } from '../domain/failures.ts'
 import { jsonb } from '../store/json.ts'
+import { applyTerms } from '../store/pool-terms.ts'
 import { insertPool } from '../store/pools.ts'
 import { clusterNow, podNow, poolOfIdentity, zoneNow } from '../store/queries/places.ts'
 import { sealSettings } from '../store/registrations.ts'
@@ -26,6 +27,7 @@ export interface PoolRequest {
   readonly managed?: boolean
   readonly capacityBytes?: number
   readonly capacityIops?: number
+  readonly capacityVolumes?: number
   readonly hypervisor?: string
   readonly tags: readonly string[]
   readonly details: Readonly<Record<string, string>>
@@ -98,8 +100,10 @@ async function add(
     totalIops: report.iops ?? null,
     capacityBytes: request.capacityBytes ?? null,
     capacityIops: request.capacityIops ?? null,
+    capacityVolumes: request.capacityVolumes ?? null,
     reportedAt: new Date(),
   })
+  await applyTerms(tx, { pool: id })
   await note(tx, by, {
     type: 'STORAGE.POOL.CREATE',
     description: `Registered storage pool ${request.name} with provider ${plugin.name}`,
@@ -139,6 +143,7 @@ function checkCapacity(request: PoolRequest): void {
   for (const [parameter, value] of [
     ['capacitybytes', request.capacityBytes],
     ['capacityiops', request.capacityIops],
+    ['capacityvolumes', request.capacityVolumes],
   ] as const)
     if (value !== undefined && value <= 0)
       throw new Refusal('INVALID', `Invalid parameter ${parameter}: it must be above 0`)

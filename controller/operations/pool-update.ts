@@ -17,6 +17,7 @@ export interface PoolChange {
   readonly tags?: readonly string[]
   readonly capacityBytes?: number
   readonly capacityIops?: number
+  readonly capacityVolumes?: number
   readonly enabled?: boolean
   readonly url?: string
   readonly details?: Readonly<Record<string, string>>
@@ -34,11 +35,13 @@ export async function changePool(by: By, change: PoolChange): Promise<void> {
     const pool = certain(await lockPool(tx, change.pool), 'id')
     checkPromise('capacitybytes', change.capacityBytes, { reserved: pool.reservedBytes, factor: pool.bytesFactor })
     checkPromise('capacityiops', change.capacityIops, { reserved: pool.reservedIops, factor: pool.iopsFactor })
+    checkPromise('capacityvolumes', change.capacityVolumes, { reserved: pool.reservedVolumes, factor: 1 })
     await updatePool(tx, pool.id, {
       ...(change.name === undefined ? {} : { name: change.name }),
       ...(change.tags === undefined ? {} : { tags: [...change.tags] }),
       ...(change.capacityBytes === undefined ? {} : { capacityBytes: change.capacityBytes }),
       ...(change.capacityIops === undefined ? {} : { capacityIops: change.capacityIops }),
+      ...(change.capacityVolumes === undefined ? {} : { capacityVolumes: change.capacityVolumes }),
       ...enabling(pool, change.enabled),
       ...(registration === undefined
         ? {}

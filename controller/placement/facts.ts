@@ -25,16 +25,45 @@ export interface PoolFacts {
   readonly limits: StorageLimits
   /** Present when its plug-in cannot be used on this controller: why, and whether that may pass. For operators. */
   readonly closed?: { readonly why: string; readonly forNow: boolean }
+  /** Slots: reserved by ours, taken by others, and the most that the operator allows. */
   readonly volumes: number
+  readonly foreignVolumes: number
+  readonly capVolumes?: number
   /** What may be promised before the factor: the operator's cap, else what the array reports. */
   readonly capBytes: number
   readonly bytesFactor: number
   readonly reservedBytes: number
+  /** Bytes of objects that are not ours; 0 where the cap is the operator's, which is ours alone. IOPS likewise. */
+  readonly foreignBytes: number
+  /** Share of cap x factor that may be promised to new volumes. */
+  readonly allocatedThreshold: number
+  /** What the array has and what is written there, by its last report, and the share from which it takes nothing new. */
+  readonly totalBytes: number
+  readonly usedBytes: number
+  readonly usedThreshold: number
   /** Absent: the pool counts no IOPS. */
   readonly capIops?: number
   readonly iopsFactor: number
   readonly reservedIops: number
+  readonly foreignIops: number
+  /** IOPS charged for a volume to which none are guaranteed. */
+  readonly floorIops: number
+  /** True when it takes only volumes that have a maximum. */
+  readonly boundedOnly: boolean
+  /** Where each term was set; absent: nowhere, it is the usual one. */
+  readonly termsFrom: Readonly<Partial<Record<PoolTerm, TermScope>>>
 }
+
+/** A term of a pool's ledger that a setting decides. */
+export type PoolTerm =
+  | 'bytesFactor'
+  | 'iopsFactor'
+  | 'usedThreshold'
+  | 'allocatedThreshold'
+  | 'floorIops'
+  | 'boundedOnly'
+/** How near to the pool a setting was set. */
+export type TermScope = 'pool' | 'zone' | 'global'
 
 /** A host as placement sees it. */
 export interface HostFacts {
@@ -48,6 +77,17 @@ export interface HostFacts {
   readonly can: ReadonlySet<HypervisorCapability>
   /** Pools to which it said that it does not get, whatever their scope. */
   readonly cutOff: ReadonlySet<string>
+  /** Absent: not asked for, as where a VM does not run yet. */
+  readonly ledger?: HostLedger
+}
+
+/** What a host may promise to the disks that it throttles itself, and has promised. IOPS, bytes per second; absent: no limit. */
+export interface HostLedger {
+  readonly capIops?: number
+  readonly capRate?: number
+  readonly factor: number
+  readonly chargedIops: number
+  readonly chargedRate: number
 }
 
 /** Where a volume should be put. */
@@ -62,6 +102,8 @@ export interface PlacementRequest {
   readonly hosts?: readonly HostFacts[]
   /** The volume is made from something that lives in this pool, so it must live there too. */
   readonly pool?: string
+  /** Fewer bytes will not do: those of what it is made from. */
+  readonly leastBytes?: number
   /** Facets without which the request cannot be served. */
   readonly needs: readonly StorageCapability[]
 }

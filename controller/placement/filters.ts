@@ -1,6 +1,8 @@
-import { guaranteedIops, inParameters } from '../domain/qos.ts'
+import { inParameters } from '../domain/qos.ts'
 import { inWords, sizeOn } from '../domain/size.ts'
-import type { HostFacts, PlacementRequest, PoolFacts } from './facts.ts'
+import { hostCharge, isBounded, poolIops } from './charges.ts'
+import type { HostFacts, PlacementRequest, PoolFacts, PoolTerm, TermScope } from './facts.ts'
+import { hostRoom } from './host-room.ts'
 import { chooseTier } from './qos-tier.ts'
 
 /** Filters in the order in which they are shown. Each pool gets a verdict on every one of them. */
@@ -12,8 +14,11 @@ export const FILTERS = [
   'tags',
   'capability',
   'qos',
+  'bounds',
+  'host',
   'size',
   'slots',
+  'usage',
   'bytes',
   'iops',
 ] as const
@@ -28,9 +33,21 @@ export interface Verdict {
   readonly text: string
   /** For tenants: what is not there, where that is no number. Names no pool. */
   readonly lacking?: readonly string[]
+  /** Of `needed`, `available`, `limit` and `cap`; absent: a count. */
+  readonly unit?: 'bytes' | 'IOPS' | 'bytes per second'
   readonly needed?: number
   readonly available?: number
+  /** What `available` is what is left of: cap x factor, down to the threshold. */
   readonly limit?: number
+  readonly cap?: number
+  readonly factor?: Term
+  readonly threshold?: Term
+}
+
+/** A term of the ledger, and where it was set; `usual`: nowhere. */
+export interface Term {
+  readonly value: number
+  readonly scope: TermScope | 'usual'
 }
 
 type Filter = (request: PlacementRequest, pool: PoolFacts) => Verdict
@@ -70,11 +87,9 @@ const tags: Filter = (request, pool) => {
 
 const capability: Filter = (request, pool) => {
   const missing = request.needs.filter((name) => !pool.can.has(name))
-  return verdict(
-    'capability',
-    missing.length === 0,
-    missing.length === 0 ? 'can all of it' : `cannot ${missing.join(', ')}, can ${listed([...pool.can])}`,
-  )
+  if (missing.length === 0) return verdict('capability', true, 'can all of it')
+  const text = `cannot ${missing.join(', ')}, can ${listed([...pool.can])}`
+  return { ...verdict('capability', false, text), lacking: missing }
 }
 
 const qos: Filter = (request, pool) => {
@@ -89,45 +104,127 @@ const size: Filter = (request, pool) => {
   const needed = sizeOn(pool.limits, request.bytes)
   const limit = pool.limits.maxVolumeBytes
   const text = `a volume of ${inWords(needed)}; the largest there is ${inWords(limit)}`
-  return { ...verdict('size', needed <= limit, text), needed, limit }
+  return { ...verdict('size', needed <= limit, text), unit: 'bytes', needed, limit }
+}
+
+const bounds: Filter = (request, pool) => {
+  const passed = !pool.boundedOnly || isBounded(request.qos)
+  return verdict('bounds', passed, passed ? 'may be as fast as it is' : 'takes only volumes with a maximum')
+}
+
+const host: Filter = (request, pool) => {
+  const hosts = request.hosts?.filter((one) => reaches(one, pool)) ?? []
+  const choice = chooseTier(request, pool, hosts)
+  if (!('tier' in choice) || choice.tier !== 'hypervisor' || hosts.length === 0)
+    return verdict('host', true, 'no host is to throttle it')
+  const rooms = hosts.map((one) => hostRoom(one.ledger, hostCharge(request.qos)))
+  const best = rooms.find(({ passed }) => passed) ?? rooms[0]
+  return { ...verdict('host', best?.passed ?? true, best?.text ?? 'no limit'), ...best?.numbers }
 }
 
 const slots: Filter = (_request, pool) => {
-  const limit = pool.limits.maxVolumes
-  if (limit === undefined) return verdict('slots', true, 'no limit')
-  const available = limit - pool.volumes
-  return { ...verdict('slots', available >= 1, `${pool.volumes} of ${limit} volumes`), needed: 1, available, limit }
+  const most = [pool.limits.maxVolumes, pool.capVolumes].filter((limit) => limit !== undefined)
+  if (most.length === 0) return verdict('slots', true, 'no limit')
+  const left = [
+    pool.limits.maxVolumes === undefined ? Infinity : pool.limits.maxVolumes - pool.foreignVolumes - pool.volumes,
+    pool.capVolumes === undefined ? Infinity : pool.capVolumes - pool.volumes,
+  ]
+  const available = Math.max(0, Math.min(...left))
+  const limit = Math.min(...most)
+  const others = pool.foreignVolumes === 0 ? '' : ` and ${pool.foreignVolumes} of others`
+  const text = `${pool.volumes} volumes${others} of ${limit}`
+  return { ...verdict('slots', available >= 1, text), needed: 1, available, limit }
 }
 
-const bytes: Filter = (request, pool) => {
-  const needed = sizeOn(pool.limits, request.bytes)
-  const limit = Math.floor(pool.capBytes * pool.bytesFactor)
-  const available = Math.max(0, limit - pool.reservedBytes)
-  const text = `needs ${inWords(needed)}, has ${inWords(available)} of ${inWords(limit)}`
-  return { ...verdict('bytes', needed <= available, text), needed, available, limit }
-}
-
-const iops: Filter = (request, pool) => {
-  const needed = chargedIops(request, pool)
-  if (pool.capIops === undefined) {
-    // Without a number to promise from, nothing is counted, as CloudStack does for pools without capacityiops.
-    return { ...verdict('iops', true, 'counts no IOPS'), needed }
-  }
-  const limit = Math.floor(pool.capIops * pool.iopsFactor)
-  const available = Math.max(0, limit - pool.reservedIops)
+const usage: Filter = (_request, pool) => {
+  const { usedThreshold: threshold, usedBytes, totalBytes } = pool
+  // At 1 it says nothing: arrays that promise more than they have tell when they are full.
+  const passed = threshold >= 1 || usedBytes < totalBytes * threshold
+  const text = `${inWords(usedBytes)} of ${inWords(totalBytes)} are written, threshold ${threshold}`
   return {
-    ...verdict('iops', needed <= available, `needs ${needed} IOPS, has ${available} of ${limit}`),
+    ...verdict('usage', passed, text),
+    unit: 'bytes',
+    needed: usedBytes,
+    limit: totalBytes,
+    threshold: term(pool, 'usedThreshold'),
+  }
+}
+
+const bytes: Filter = (request, pool) => bytesVerdict(pool, sizeOn(pool.limits, request.bytes))
+
+function bytesVerdict(pool: PoolFacts, needed: number): Verdict {
+  const limit = bytesLimit(pool)
+  const available = Math.max(0, limit - pool.reservedBytes - pool.foreignBytes)
+  const text = `needs ${inWords(needed)}, has ${inWords(available)} of ${inWords(limit)}`
+  return {
+    ...verdict('bytes', needed <= available, text),
+    unit: 'bytes',
     needed,
     available,
     limit,
+    cap: pool.capBytes,
+    factor: term(pool, 'bytesFactor'),
+    threshold: term(pool, 'allocatedThreshold'),
   }
 }
 
-/** IOPS that the ledger charges to the pool: the guarantee, where the array gives it. */
+const iops: Filter = (request, pool) => iopsVerdict(pool, chargedIops(request, pool))
+
+function iopsVerdict(pool: PoolFacts, needed: number): Verdict {
+  const limit = iopsLimit(pool)
+  if (limit === undefined) {
+    // Without a number to promise from, nothing is counted, as CloudStack does for pools without capacityiops.
+    return { ...verdict('iops', true, 'counts no IOPS'), unit: 'IOPS', needed }
+  }
+  const available = Math.max(0, limit - pool.reservedIops - pool.foreignIops)
+  return {
+    ...verdict('iops', needed <= available || needed === 0, `needs ${needed} IOPS, has ${available} of ${limit}`),
+    unit: 'IOPS',
+    needed,
+    available,
+    limit,
+    ...(pool.capIops === undefined ? {} : { cap: pool.capIops }),
+    factor: term(pool, 'iopsFactor'),
+  }
+}
+
+/** What `bytes` and `iops` say of a volume that lives in the pool, and grows there: its thresholds are for new ones. */
+export function grownVerdicts(
+  pool: PoolFacts,
+  held: { readonly bytes: number; readonly iops: number },
+  wanted: { readonly bytes: number; readonly iops: number },
+): readonly Verdict[] {
+  const alone = {
+    ...pool,
+    reservedBytes: pool.reservedBytes - held.bytes,
+    reservedIops: pool.reservedIops - held.iops,
+    allocatedThreshold: 1,
+  }
+  return [
+    wanted.bytes > held.bytes ? bytesVerdict(alone, wanted.bytes) : undefined,
+    wanted.iops > held.iops ? iopsVerdict(alone, wanted.iops) : undefined,
+  ].filter((found) => found !== undefined)
+}
+
+/** Bytes that may be promised to new volumes: cap x factor, down to the threshold. As the ledger's conditional update counts. */
+export function bytesLimit(pool: Pick<PoolFacts, 'capBytes' | 'bytesFactor' | 'allocatedThreshold'>): number {
+  return Math.floor(pool.capBytes * pool.bytesFactor * pool.allocatedThreshold)
+}
+
+/** IOPS that may be promised; `undefined`: the pool counts none. As the ledger's conditional update counts. */
+export function iopsLimit(pool: Pick<PoolFacts, 'capIops' | 'iopsFactor'>): number | undefined {
+  return pool.capIops === undefined ? undefined : Math.floor(pool.capIops * pool.iopsFactor)
+}
+
+function term(pool: PoolFacts, name: Exclude<PoolTerm, 'floorIops' | 'boundedOnly'>): Term {
+  return { value: pool[name], scope: pool.termsFrom[name] ?? 'usual' }
+}
+
+/** IOPS that the ledger charges to the pool for what is asked. */
 export function chargedIops(request: PlacementRequest, pool: PoolFacts): number {
-  const hosts = request.hosts?.filter((host) => reaches(host, pool)) ?? []
+  const hosts = request.hosts?.filter((one) => reaches(one, pool)) ?? []
   const choice = chooseTier(request, pool, hosts)
-  return 'tier' in choice && choice.tier === 'storage' ? guaranteedIops(request.qos) : 0
+  return poolIops('tier' in choice ? choice.tier : 'none', request.qos, pool.floorIops)
 }
 
 /** True when the pool's scope covers the host. */
@@ -162,8 +259,11 @@ const RUN: Readonly<Record<FilterName, Filter>> = {
   tags,
   capability,
   qos,
+  bounds,
+  host,
   size,
   slots,
+  usage,
   bytes,
   iops,
 }

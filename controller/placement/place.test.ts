@@ -1,68 +1,16 @@
-import type { QosCapability, StorageCapability } from '@moorage/contract'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { GIB } from '../domain/size.ts'
 import { explain } from './explain.ts'
-import type { HostFacts, PlacementRequest, PoolFacts } from './facts.ts'
+import type { PlacementRequest, PoolFacts } from './facts.ts'
 import { FILTERS, verdictsOn } from './filters.ts'
 import { place } from './place.ts'
 import { chooseTier } from './qos-tier.ts'
+import { applied } from './smallest-change.ts'
+import { HOST, POOL, REQUEST } from './testing.ts'
 
-const ARRAY: QosCapability = {
-  axes: ['totalIops'],
-  parts: ['min', 'max', 'burst', 'burstSeconds'],
-  iops: { min: 50, max: 100_000 },
-  ioBytes: 'fixed',
-}
-const THROTTLE: QosCapability = { axes: ['totalIops', 'totalBytes'], parts: ['max'], ioBytes: 'none' }
-
-const POOL: PoolFacts = {
-  id: 'a',
-  name: 'array-a',
-  state: 'Up',
-  scope: 'ZONE',
-  zoneId: 'zone',
-  clusterId: null,
-  hostId: null,
-  hypervisor: null,
-  tags: [],
-  protocols: ['iscsi'],
-  can: new Set<StorageCapability>(['qos', 'snapshots']),
-  limits: {
-    minVolumeBytes: GIB,
-    maxVolumeBytes: 100 * GIB,
-    granularityBytes: GIB,
-    cloneDependsOnParent: false,
-    qos: ARRAY,
-  },
-  volumes: 0,
-  capBytes: 100 * GIB,
-  bytesFactor: 1,
-  reservedBytes: 0,
-  capIops: 10_000,
-  iopsFactor: 1,
-  reservedIops: 0,
-}
-const HOST: HostFacts = {
-  id: 'host',
-  name: 'host',
-  zoneId: 'zone',
-  clusterId: 'cluster',
-  hypervisor: 'KVM',
-  accepts: ['iscsi'],
-  limits: { maxDisksPerVm: 16, qos: THROTTLE },
-  can: new Set(['throttle'] as const),
-  cutOff: new Set(),
-}
-const REQUEST: PlacementRequest = {
-  zoneId: 'zone',
-  bytes: 10 * GIB,
-  qos: {},
-  wantedTier: 'any',
-  tags: [],
-  hosts: [HOST],
-  needs: [],
-}
+/** Has 400 IOPS left. */
+const BUSY = { capIops: 1000, factor: 0.5, chargedIops: 100, chargedRate: 0 } as const
 
 function failing(request: Partial<PlacementRequest>, pool: Partial<PoolFacts> = {}): readonly string[] {
   return verdictsOn({ ...REQUEST, ...request }, { ...POOL, ...pool })
@@ -84,8 +32,17 @@ describe('each filter refuses on its own', () => {
     ['capability', { needs: ['clones'] }, {}],
     ['qos', { qos: { readBytes: { max: 1 } } }, {}],
     ['size', { bytes: 101 * GIB }, { capBytes: 1000 * GIB }],
+    ['bounds', {}, { boundedOnly: true }],
+    ['host', { qos: { totalIops: { max: 500 } }, hosts: [{ ...HOST, ledger: BUSY }] }, { can: new Set() }],
     ['slots', {}, { volumes: 4, limits: { ...POOL.limits, maxVolumes: 4 } }],
+    ['slots', {}, { volumes: 3, foreignVolumes: 1, limits: { ...POOL.limits, maxVolumes: 4 } }],
+    ['slots', {}, { volumes: 2, capVolumes: 2 }],
+    ['usage', {}, { usedBytes: 80 * GIB, usedThreshold: 0.8 }],
     ['bytes', {}, { reservedBytes: 91 * GIB }],
+    ['bytes', {}, { foreignBytes: 91 * GIB }],
+    ['bytes', {}, { reservedBytes: 71 * GIB, allocatedThreshold: 0.8 }],
+    ['iops', {}, { floorIops: 100, reservedIops: 9_950 }],
+    ['iops', {}, { floorIops: 100, foreignIops: 9_950 }],
     ['iops', { qos: { totalIops: { min: 600 } } }, { reservedIops: 9_500 }],
   ] satisfies readonly (readonly [string, Partial<PlacementRequest>, Partial<PoolFacts>])[])(
     '%s',
@@ -93,6 +50,14 @@ describe('each filter refuses on its own', () => {
       expect(failing(request, pool)).toEqual([filter])
     },
   )
+
+  test('but a threshold is nothing to a pool that is below it, nor a cap to a host that has room', () => {
+    expect(
+      failing({}, { usedBytes: 79 * GIB, usedThreshold: 0.8, reservedBytes: 70 * GIB, allocatedThreshold: 0.8 }),
+    ).toEqual([])
+    const request = { qos: { totalIops: { max: 400 } }, hosts: [{ ...HOST, ledger: BUSY }] }
+    expect(failing(request, { can: new Set() })).toEqual([])
+  })
 
   test('and none does where everything fits', () => {
     expect(failing({ qos: { totalIops: { min: 500, max: 1000 } } })).toEqual([])
@@ -165,7 +130,7 @@ describe('placement', () => {
         const facts = given.map((pool) => ({ ...POOL, ...pool, name: `secret-${pool.id}` }))
         const placement = place(request, facts)
         fc.pre(!placement.placed)
-        const { tenant, operator } = explain(request, placement.judged)
+        const { tenant, operator } = explain(request, facts, placement.judged)
         expect(tenant).toMatch(/^No storage pool for a volume of /)
         for (const { id, name } of facts) {
           expect(tenant).not.toContain(id)
@@ -183,54 +148,31 @@ describe('placement', () => {
     expect(placement.placed && placement.candidates.map(({ pool }) => pool)).toEqual(['b', 'a'])
   })
 
-  test('says what smallest change would fit, in the tenant’s terms too', () => {
-    const short = { ...REQUEST, qos: { totalIops: { min: 900 } } }
-    const texts = (request: PlacementRequest, ...facts: readonly PoolFacts[]) =>
-      explain(request, place(request, facts).judged)
-    expect(texts(short, { ...POOL, reservedIops: 9_400 }, { ...POOL, id: 'b', reservedIops: 9_700 })).toEqual({
-      tenant:
-        'No storage pool for a volume of 10 GiB: a pool has too few IOPS left: 900 needed, at most 600 available. A minimum of 600 IOPS would fit',
-      operator:
-        'array-a: iops: needs 900 IOPS, has 600 of 10000 | array-a: iops: needs 900 IOPS, has 300 of 10000. A minimum of 600 IOPS would fit',
-    })
-    expect(texts(REQUEST, { ...POOL, reservedBytes: 96 * GIB }).tenant).toContain('4 GiB would fit')
-    expect(texts(REQUEST).tenant).toBe('No storage pool for a volume of 10 GiB: the zone has none')
+  test('offers a change only where the changed request is accepted', () => {
+    fc.assert(
+      fc.property(requests, pools, (parts, given) => {
+        const request = build(parts)
+        const facts = given.map((pool) => ({ ...POOL, ...pool }))
+        const placement = place(request, facts)
+        fc.pre(!placement.placed)
+        const { change, tenant } = explain(request, facts, placement.judged)
+        fc.pre(change !== undefined)
+        expect(tenant).toContain(change.text)
+        expect(place(applied(request, change), facts).placed).toBe(true)
+      }),
+    )
   })
 
-  test.each([
-    [
-      { bytes: 100 * GIB },
-      { reservedBytes: 60 * GIB },
-      'a pool has too little space left: 100 GiB needed, at most 40 GiB available',
-    ],
-    [
-      { bytes: 101 * GIB },
-      { capBytes: 1000 * GIB },
-      'a pool makes no volume that large: 101 GiB needed, at most 100 GiB possible',
-    ],
-    [{}, { volumes: 4, limits: { ...POOL.limits, maxVolumes: 4 } }, 'a pool has as many volumes as it can hold'],
-    [{ tags: ['ssd', 'gold'] }, { tags: ['gold'] }, 'a pool does not carry the tags of the disk offering: ssd'],
-    [
-      { qos: { totalIops: { min: 10 } }, wantedTier: 'storage' },
-      {},
-      'a pool cannot keep the requested QoS: miniops 10 lies outside 50 to 100000, which is what the array accepts',
-    ],
-  ] satisfies readonly (readonly [Partial<PlacementRequest>, Partial<PoolFacts>, string])[])(
-    'tells a tenant what was needed and what there is: %j',
-    (request, pool, text) => {
-      const asked = { ...REQUEST, ...request }
-      const { tenant, operator } = explain(asked, place(asked, [{ ...POOL, ...pool }]).judged)
-      expect(tenant).toContain(text)
-      expect(operator).toMatch(/^array-a: /)
-    },
-  )
-
-  test('tells an operator both sides of every comparison', () => {
-    const asked: PlacementRequest = { ...REQUEST, tags: ['ssd'], needs: ['clones'] }
-    const pool: PoolFacts = { ...POOL, tags: ['gold'], state: 'Disabled', reservedBytes: 96 * GIB }
-    expect(explain(asked, place(asked, [pool]).judged).operator).toBe(
-      'array-a: state: is Disabled, must be Up; tags: lacks tag ssd, carries gold; ' +
-        'capability: cannot clones, can qos, snapshots; bytes: needs 10 GiB, has 4 GiB of 100 GiB',
+  test('offers a change wherever a smaller size or minimum would fit', () => {
+    fc.assert(
+      fc.property(requests, pools, (parts, given) => {
+        const request = build(parts)
+        const facts = given.map((pool) => ({ ...POOL, ...pool }))
+        const least = place({ ...request, bytes: GIB, qos: { totalIops: { min: 50 } } }, facts)
+        fc.pre(least.placed)
+        const placement = place(request, facts)
+        expect(placement.placed || explain(request, facts, placement.judged).change !== undefined).toBe(true)
+      }),
     )
   })
 })

@@ -1,7 +1,7 @@
 import type { Tier } from '../domain/qos.ts'
 import { sizeOn } from '../domain/size.ts'
 import type { PlacementRequest, PoolFacts } from './facts.ts'
-import { chargedIops, reaches, type Verdict, verdictsOn } from './filters.ts'
+import { bytesLimit, chargedIops, iopsLimit, reaches, type Verdict, verdictsOn } from './filters.ts'
 import { chooseTier } from './qos-tier.ts'
 
 /** A pool with what every filter says of it. */
@@ -18,8 +18,15 @@ export interface Candidate {
   readonly tier: Tier
   readonly bytes: number
   readonly iops: number
+  /** The least of `scores`. */
   readonly score: number
+  readonly scores: Readonly<Record<Weigher, number>>
 }
+
+/** What a pool is weighed by: the share of it that is free once the volume is in; 1 where it is not counted. */
+export const WEIGHERS = ['bytes', 'iops', 'slots'] as const
+/** A name in `WEIGHERS`. */
+export type Weigher = (typeof WEIGHERS)[number]
 
 /** What placement answers: candidates with the best first, or none; and the reasons in both cases. */
 export type Placement =
@@ -32,7 +39,7 @@ export type Placement =
 
 /**
  * Where a volume can live. Pure: the same request and facts give the same answer. A pool fits when every filter passes;
- * the best leaves most free of what is scarcer there, bytes or IOPS, after the volume is in; equals go by id.
+ * the best leaves most free of what is scarcest there, bytes, IOPS or slots, after the volume is in; equals go by id.
  */
 export function place(request: PlacementRequest, pools: readonly PoolFacts[]): Placement {
   const judged = pools.map((pool) => ({ pool: pool.id, name: pool.name, verdicts: verdictsOn(request, pool) }))
@@ -48,20 +55,29 @@ function candidate(request: PlacementRequest, pool: PoolFacts): Candidate {
   const choice = chooseTier(request, pool, hosts)
   const bytes = sizeOn(pool.limits, request.bytes)
   const iops = chargedIops(request, pool)
+  const scores = {
+    bytes: share(pool.reservedBytes + pool.foreignBytes + bytes, bytesLimit(pool)),
+    iops: share(pool.reservedIops + pool.foreignIops + iops, iopsLimit(pool)),
+    slots: slotsShare(pool),
+  }
   return {
     pool: pool.id,
     name: pool.name,
     tier: 'tier' in choice ? choice.tier : 'none',
     bytes,
     iops,
-    score: Math.min(share(pool.reservedBytes + bytes, pool.capBytes * pool.bytesFactor), iopsShare(pool, iops)),
+    score: Math.min(...WEIGHERS.map((name) => scores[name])),
+    scores,
   }
 }
 
-function iopsShare(pool: PoolFacts, iops: number): number {
-  return pool.capIops === undefined ? 1 : share(pool.reservedIops + iops, pool.capIops * pool.iopsFactor)
+function slotsShare(pool: PoolFacts): number {
+  const ofArray = share(pool.volumes + pool.foreignVolumes + 1, pool.limits.maxVolumes)
+  return Math.min(ofArray, share(pool.volumes + 1, pool.capVolumes))
 }
 
-function share(used: number, of: number): number {
-  return of <= 0 ? 0 : 1 - used / of
+/** 0 to 1; 1 where `of` is not limited. */
+function share(used: number, of: number | undefined): number {
+  if (of === undefined) return 1
+  return of <= 0 ? 0 : Math.max(0, 1 - used / of)
 }

@@ -152,7 +152,7 @@ describe('operation-retention', () => {
     await sql`update operation set ended_at = now() - interval '2 days' where subject_id = ${id}`.execute(store.reader)
     await turn('operation-retention')
     expect(await operations('volume-create', id)).toHaveLength(1)
-    await store.transact((tx) => writeSetting(tx, 'operation.retention', 1))
+    await store.transact((tx) => writeSetting(tx, 'operation.retention', { value: 1, place: { scope: 'global' } }))
     await turn('operation-retention')
     expect(await operations('volume-create', id)).toEqual([])
   })
@@ -172,7 +172,7 @@ describe('census-clock', () => {
     const { jobid } = await api.ask('runCensus')
     await simulator.faults.held('array/inventory/list')
     // Another interval begins another span, so that one is due.
-    await store.transact((tx) => writeSetting(tx, 'census.interval', 7200))
+    await store.transact((tx) => writeSetting(tx, 'census.interval', { value: 7200, place: { scope: 'global' } }))
     await turn('census-clock')
     expect(await taken()).toBe(1)
     await simulator.faults.clear()

@@ -68,7 +68,7 @@ export async function possibleHosts(deps: Opening, tx: Tx, vm: VmRow): Promise<r
     attachments.map(({ volumeId }) => volumeId),
   )
   const rows = await pinPools(tx, [...new Set([...locations.values()].map(({ poolId }) => poolId))])
-  const pools = await Promise.all(rows.map((row) => poolFacts(deps, row, 0)))
+  const pools = await Promise.all(rows.map((row) => poolFacts(deps, row)))
   const hosts = (await allHosts(tx, vm.zoneId)).filter(
     ({ hypervisor }) => hypervisor.toLowerCase() === vm.hypervisor.toLowerCase(),
   )
@@ -115,7 +115,7 @@ export async function checkReachable(
       internal: `pool ${location.poolId} is ${row?.state ?? 'removed'}`,
     })
   }
-  const pool = await poolFacts(deps, row, 0)
+  const pool = await poolFacts(deps, row)
   const near = hosts.filter((host) => reaches(host, pool))
   if (near.length === 0)
     throw new Refusal('INVALID', `The storage pool of volume ${volume.id} is out of reach of the virtual machine`)

@@ -22,6 +22,7 @@ import {
   beginSeeing,
   busySince,
   type Counted,
+  type Foreign,
   databaseNow,
   forgetBusy,
   noteSeen,
@@ -89,13 +90,13 @@ async function lookEverywhere(deps: SagaDeps, round: Round): Promise<Pick<Counte
   const pools = (await allPools(reader)).map(({ id }) => ({ kind: 'pool', id }) as const)
   const hosts = (await allHosts(reader)).map(({ id }) => ({ kind: 'host', id }) as const)
   const unlisted: string[] = []
-  const foreign: { readonly pool: string; readonly bytes: number }[] = []
+  const foreign: Foreign[] = []
   for (const [done, place] of [...pools, ...hosts].entries()) {
     const name = resourceName(place.kind, place.id)
     round.context.progress({ done, total: pools.length + hosts.length, unit: 'items', note: name })
     try {
       const strangers = await lookAt(deps, place, round)
-      if (place.kind === 'pool') foreign.push({ pool: place.id, bytes: bytesOf(strangers) })
+      if (place.kind === 'pool') foreign.push({ pool: place.id, ...volumesOf(strangers) })
     } catch (error) {
       const { code, message } = asPluginError(error)
       unlisted.push(name)
@@ -106,8 +107,9 @@ async function lookEverywhere(deps: SagaDeps, round: Round): Promise<Pick<Counte
 }
 
 /** Snapshots share their volume's bytes, as far as one can know: only volumes are charged. */
-function bytesOf(strangers: readonly Strangers[]): number {
-  return strangers.find(({ kind }) => kind === 'volume')?.bytes ?? 0
+function volumesOf(strangers: readonly Strangers[]): Omit<Foreign, 'pool'> {
+  const volumes = strangers.find(({ kind }) => kind === 'volume')
+  return { volumes: volumes?.objects ?? 0, bytes: volumes?.bytes ?? 0 }
 }
 
 async function noteSilent(

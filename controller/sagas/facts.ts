@@ -2,35 +2,31 @@ import { asPluginError, FAILURES, type StorageLimits } from '@moorage/contract'
 import type { HostLoad } from '../placement/choose-host.ts'
 import type { HostFacts, PoolFacts } from '../placement/facts.ts'
 import type { HostRow, PoolRow } from '../store/generated/schema.ts'
+import { readTermsFrom } from '../store/pool-terms.ts'
 import { hostRegistration, poolRegistration } from '../store/registrations.ts'
 import type { SagaDeps } from './deps.ts'
 
 type Opening = Pick<SagaDeps, 'store' | 'plugins'>
 
-/** What placement needs to know of a pool. No I/O to it. `volumes` counts those that live there. */
-export async function poolFacts(deps: Opening, row: PoolRow, volumes: number): Promise<PoolFacts> {
+/** What placement needs to know of a pool. No I/O to it. */
+export async function poolFacts(deps: Opening, row: PoolRow): Promise<PoolFacts> {
   const pool = await deps.plugins.openPool(poolRegistration(deps.store, row))
-  return { ...rowFacts(row, volumes), protocols: pool.plugin.protocols, can: pool.can, limits: pool.limits }
+  return { ...rowFacts(row), protocols: pool.plugin.protocols, can: pool.can, limits: pool.limits }
 }
 
 /**
  * As `poolFacts`, for pools among which one is chosen: one whose plug-in cannot be used on this controller, now or at all,
  * is `closed`, and must not keep the others from being chosen.
  */
-export async function poolChoices(
-  deps: Opening,
-  rows: readonly PoolRow[],
-  volumes: ReadonlyMap<string, number>,
-): Promise<readonly PoolFacts[]> {
+export async function poolChoices(deps: Opening, rows: readonly PoolRow[]): Promise<readonly PoolFacts[]> {
   return Promise.all(
     rows.map(async (row) => {
-      const count = volumes.get(row.id) ?? 0
       try {
-        return await poolFacts(deps, row, count)
+        return await poolFacts(deps, row)
       } catch (thrown) {
         const { code, message } = asPluginError(thrown)
         const closed = { why: message, forNow: FAILURES[code].retry === 'later' }
-        return { ...rowFacts(row, count), protocols: [], can: new Set<never>(), limits: UNKNOWN_LIMITS, closed }
+        return { ...rowFacts(row), protocols: [], can: new Set<never>(), limits: UNKNOWN_LIMITS, closed }
       }
     }),
   )
@@ -44,7 +40,7 @@ const UNKNOWN_LIMITS: StorageLimits = {
   cloneDependsOnParent: false,
 }
 
-function rowFacts(row: PoolRow, volumes: number): Omit<PoolFacts, 'protocols' | 'can' | 'limits'> {
+function rowFacts(row: PoolRow): Omit<PoolFacts, 'protocols' | 'can' | 'limits'> {
   const capIops = row.capacityIops ?? row.totalIops
   return {
     id: row.id,
@@ -56,14 +52,25 @@ function rowFacts(row: PoolRow, volumes: number): Omit<PoolFacts, 'protocols' | 
     hostId: row.hostId,
     hypervisor: row.hypervisor,
     tags: row.tags,
-    volumes,
+    volumes: row.reservedVolumes,
+    foreignVolumes: row.foreignVolumes,
+    ...(row.capacityVolumes === null ? {} : { capVolumes: row.capacityVolumes }),
     capBytes: row.capacityBytes ?? row.totalBytes,
     bytesFactor: row.bytesFactor,
+    reservedBytes: row.reservedBytes,
     // As `reserve` counts: an operator's cap is ours alone.
-    reservedBytes: row.reservedBytes + (row.capacityBytes === null ? row.foreignBytes : 0),
+    foreignBytes: row.capacityBytes === null ? row.foreignBytes : 0,
+    allocatedThreshold: row.allocatedThreshold,
+    totalBytes: row.totalBytes,
+    usedBytes: row.usedBytes,
+    usedThreshold: row.usedThreshold,
     ...(capIops === null ? {} : { capIops }),
     iopsFactor: row.iopsFactor,
     reservedIops: row.reservedIops,
+    foreignIops: row.capacityIops === null ? row.foreignVolumes * row.floorIops : 0,
+    floorIops: row.floorIops,
+    boundedOnly: row.boundedOnly,
+    termsFrom: readTermsFrom(row.termsFrom),
   }
 }
 

@@ -3,10 +3,10 @@ import { Refusal } from '../domain/failures.ts'
 import { readQos, type Tier } from '../domain/qos.ts'
 import { explain } from '../placement/explain.ts'
 import type { HostFacts, PlacementRequest, PoolFacts } from '../placement/facts.ts'
-import { type Candidate, place } from '../placement/place.ts'
+import { type Candidate, type Judged, place } from '../placement/place.ts'
 import type { VolumeRow } from '../store/generated/schema.ts'
 import { deleteLocation, insertLocation, locationOf } from '../store/locations.ts'
-import { poolsOfZone, volumeCounts } from '../store/pools.ts'
+import { pinPools, poolsOfZone } from '../store/pools.ts'
 import { texts } from '../store/registrations.ts'
 import { giveBack, reserve } from '../store/reservations.ts'
 import { arrayCopyOf, snapshotById } from '../store/snapshots.ts'
@@ -37,27 +37,10 @@ export async function placeVolume(
   deps: Pick<SagaDeps, 'store' | 'plugins'>,
   what: { readonly volume: VolumeRow; readonly hosts?: readonly HostFacts[] },
 ): Promise<VolumePlan> {
-  const { volume, hosts } = what
+  const { volume } = what
   const source = await sourceOf(tx, volume)
-  const pools = await poolsOfZone(tx, volume.zoneId)
-  const counts = await volumeCounts(
-    tx,
-    pools.map(({ id }) => id),
-  )
-  const facts = await poolChoices(deps, pools, counts)
-  const offering = await offeringById(tx, volume.offeringId)
-  const qos = readQos(volume.qosRequested)
-  const request: PlacementRequest = {
-    zoneId: volume.zoneId,
-    bytes: volume.bytes,
-    qos,
-    wantedTier: volume.qosTier,
-    tags: offering?.tags ?? [],
-    ...(hosts ? { hosts } : {}),
-    ...(source ? { pool: source.pool } : {}),
-    needs: source ? CLONING : [],
-  }
-  const candidate = await reserveBest(tx, request, { volume: volume.id, facts })
+  const request = await placementRequest(tx, { ...what, source })
+  const candidate = await reserveBest(tx, deps, { volume: volume.id, request })
   const { pool, bytes, tier } = candidate
   await insertLocation(tx, { volumeId: volume.id, poolId: pool, state: 'intended', bytes, qosTier: tier })
   return {
@@ -65,9 +48,32 @@ export async function placeVolume(
     pool,
     bytes,
     tier,
-    arrayQos: tier === 'storage' ? qos : {},
+    arrayQos: tier === 'storage' ? request.qos : {},
     settings: texts(volume.settings),
     ...(source ? { source: source.snapshot } : {}),
+  }
+}
+
+/** What is asked of placement for a volume as it is recorded. */
+async function placementRequest(
+  tx: Tx,
+  what: {
+    readonly volume: VolumeRow
+    readonly hosts?: readonly HostFacts[]
+    readonly source: Source | undefined
+  },
+): Promise<PlacementRequest> {
+  const { volume, hosts, source } = what
+  const offering = await offeringById(tx, volume.offeringId)
+  return {
+    zoneId: volume.zoneId,
+    bytes: volume.bytes,
+    qos: readQos(volume.qosRequested),
+    wantedTier: volume.qosTier,
+    tags: offering?.tags ?? [],
+    ...(hosts ? { hosts } : {}),
+    ...(source ? { pool: source.pool, leastBytes: source.bytes } : {}),
+    needs: source ? CLONING : [],
   }
 }
 
@@ -82,31 +88,54 @@ export async function unplace(tx: Tx, volume: string): Promise<boolean> {
   return true
 }
 
+/** How often placement is tried anew, because another took the room in between, before the pools are locked to settle it. */
+const TRIES = 3
+
 async function reserveBest(
   tx: Tx,
-  request: PlacementRequest,
-  what: { readonly volume: string; readonly facts: readonly PoolFacts[] },
+  deps: Pick<SagaDeps, 'store' | 'plugins'>,
+  what: { readonly volume: string; readonly request: PlacementRequest },
 ): Promise<Candidate> {
-  const placement = place(request, what.facts)
-  const texts = explain(request, placement.judged)
-  if (placement.placed) {
+  const { volume, request } = what
+  for (let turn = 1; ; turn += 1) {
+    const rows = await poolsOfZone(tx, request.zoneId)
+    // Locked, what is read holds until the end of the transaction: what fits then is had, and what is refused is refused with true numbers.
+    const settled =
+      turn > TRIES
+        ? await pinPools(
+            tx,
+            rows.map(({ id }) => id),
+          )
+        : rows
+    const facts = await poolChoices(deps, settled)
+    const placement = place(request, facts)
+    if (!placement.placed) throw refusalOf(request, facts, placement.judged)
     for (const candidate of placement.candidates) {
       const { pool, bytes, iops } = candidate
+      const maxVolumes = facts.find(({ id }) => id === pool)?.limits.maxVolumes
       // Another placement may have taken the room since the pools were read: the conditional update decides.
-      if (await reserve(tx, { volume: what.volume, pool, bytes, iops })) return candidate
+      if (await reserve(tx, { volume, pool, bytes, iops, maxVolumes })) return candidate
     }
-    throw new Refusal('NO_CAPACITY', 'The last room for this volume was taken a moment ago. Try again or ask for less')
+    if (turn > TRIES) throw new Error('the ledger refuses what its locked rows have room for')
   }
-  const passing = what.facts.find(({ closed }) => closed?.forNow === true)
-  // It may have room, so that to refuse now would say too much: the step is tried again.
-  if (passing) throw new PluginError('UNAVAILABLE', `pool ${passing.name}: ${passing.closed?.why ?? ''}`, 'none')
-  throw new Refusal('NO_CAPACITY', texts.tenant, { internal: texts.operator })
 }
 
-async function sourceOf(
-  tx: Tx,
-  volume: VolumeRow,
-): Promise<{ readonly snapshot: string; readonly pool: string } | undefined> {
+function refusalOf(request: PlacementRequest, facts: readonly PoolFacts[], judged: readonly Judged[]): Error {
+  const passing = facts.find(({ closed }) => closed?.forNow === true)
+  // It may have room, so that to refuse now would say too much: the step is tried again.
+  if (passing) return new PluginError('UNAVAILABLE', `pool ${passing.name}: ${passing.closed?.why ?? ''}`, 'none')
+  const { tenant, operator } = explain(request, facts, judged)
+  return new Refusal('NO_CAPACITY', tenant, { internal: operator })
+}
+
+/** What a volume is made from, and where that lives. */
+interface Source {
+  readonly snapshot: string
+  readonly pool: string
+  readonly bytes: number
+}
+
+async function sourceOf(tx: Tx, volume: VolumeRow): Promise<Source | undefined> {
   if (volume.sourceSnapshotId === null) return undefined
   const snapshot = await snapshotById(tx, volume.sourceSnapshotId)
   const copy = snapshot?.state === 'BackedUp' ? await arrayCopyOf(tx, snapshot.id) : undefined
@@ -119,5 +148,5 @@ async function sourceOf(
   if (volume.bytes < snapshot.bytes) {
     throw new Refusal('INVALID', `The volume is smaller than the snapshot ${snapshot.id} that it is made from`)
   }
-  return { snapshot: snapshot.id, pool: copy.poolId }
+  return { snapshot: snapshot.id, pool: copy.poolId, bytes: snapshot.bytes }
 }

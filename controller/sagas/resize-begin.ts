@@ -2,11 +2,13 @@ import type { Qos } from '@moorage/contract'
 import { Refusal } from '../domain/failures.ts'
 import { next } from '../domain/machine.ts'
 import { inService } from '../domain/pool.ts'
-import { guaranteedIops, inParameters, readQos, type Tier, type WantedTier } from '../domain/qos.ts'
+import { inParameters, readQos, type Tier, type WantedTier } from '../domain/qos.ts'
 import { inWords, sizeOn } from '../domain/size.ts'
 import { VOLUME_MACHINE } from '../domain/volume.ts'
 import type { Under } from '../jobs/saga.ts'
 import type { HostFacts, PoolFacts } from '../placement/facts.ts'
+import { poolIops } from '../placement/charges.ts'
+import { explainGrowth } from '../placement/explain.ts'
 import { chooseTier } from '../placement/qos-tier.ts'
 import { attachmentOf } from '../store/attachments.ts'
 import type { AttachmentRow, LocationRow, OfferingRow, VolumeRow } from '../store/generated/schema.ts'
@@ -14,7 +16,7 @@ import { hold } from '../store/held.ts'
 import { hostById } from '../store/hosts.ts'
 import { locationOf } from '../store/locations.ts'
 import { lockPool } from '../store/pools.ts'
-import { changeReservation, reservationOf } from '../store/reservations.ts'
+import { changeReservation, reservationOf, restoreReservation } from '../store/reservations.ts'
 import type { Tx } from '../store/store.ts'
 import { lockVm } from '../store/vms.ts'
 import { lockVolume, offeringById, updateVolume } from '../store/volumes.ts'
@@ -45,6 +47,8 @@ export interface Resizing {
   readonly after: {
     readonly bytes: number
     readonly locationBytes: number
+    /** IOPS that the ledger charges to the pool. */
+    readonly iops: number
     readonly qos: Qos
     readonly wantedTier: WantedTier
     readonly tier: Tier
@@ -93,15 +97,11 @@ export async function beginResize(
   }
   if (!location) {
     const none = { locationBytes: 0, arrayQos: {}, throttle: {} }
-    return { volume: volume.id, before: none, after: { ...common, ...none, tier: 'none' } }
+    return { volume: volume.id, before: none, after: { ...common, ...none, iops: 0, tier: 'none' } }
   }
   const state = next(VOLUME_MACHINE, volume.state, { event: 'ResizeRequested', of: `Volume ${volume.id}` })
   await updateVolume(tx, volume.id, { state })
   return { ...(await planChange(deps, tx, { volume, location, wanted })), volume: volume.id, pool: location.poolId }
-}
-
-function chargedIops(tier: Tier, qos: Qos): number {
-  return tier === 'storage' ? guaranteedIops(qos) : 0
 }
 
 async function charge(
@@ -110,37 +110,23 @@ async function charge(
 ): Promise<void> {
   const { volume, pool, bytes, iops } = what
   const held = await reservationOf(tx, volume)
-  if (await changeReservation(tx, volume, { bytes, iops: Math.max(iops, held?.iops ?? 0) })) return
-  const most = (cap: number, taken: number) => Math.max(0, Math.floor(cap) - taken)
-  const space = most(pool.capBytes * pool.bytesFactor, pool.reservedBytes - (held?.bytes ?? 0))
-  const rate =
-    pool.capIops === undefined
-      ? ''
-      : ` and ${most(pool.capIops * pool.iopsFactor, pool.reservedIops - (held?.iops ?? 0))} IOPS`
-  throw new Refusal(
-    'NO_CAPACITY',
-    `The storage pool of volume ${volume} has no room for ${inWords(bytes)} and ${iops} guaranteed IOPS: ` +
-      `the volume can have at most ${inWords(space)}${rate} there`,
-    { internal: `pool ${pool.name}` },
-  )
+  if (await changeReservation(tx, volume, { bytes, iops: Math.max(iops, held?.iops ?? 0), keep: true })) return
+  const { tenant, operator } = explainGrowth(pool, held ?? { bytes: 0, iops: 0 }, { bytes, iops })
+  throw new Refusal('NO_CAPACITY', tenant, { internal: operator })
 }
 
 /** The ledger once the change has happened: gives back what `beginResize` kept for the case that it would not. */
 export async function settleReservation(tx: Tx, { volume, pool, after }: Resizing): Promise<void> {
   if (pool === undefined) return
-  const iops = chargedIops(after.tier, after.qos)
-  const fits = await changeReservation(tx, volume, { bytes: after.locationBytes, iops })
+  const fits = await changeReservation(tx, volume, { bytes: after.locationBytes, iops: after.iops })
   if (!fits) throw new Error(`the ledger refuses volume ${volume} less than it holds`)
 }
 
-/** The ledger as it must be when the change did not happen: what the volume asks for now, in the size the array has now. */
+/** The ledger as it must be when the change did not happen: what the volume held before, in the size the array has now. */
 export async function putReservationBack(tx: Tx, id: string): Promise<void> {
-  const volume = await lockVolume(tx, id)
   const location = await locationOf(tx, id)
-  if (!volume || !location) return
-  const iops = chargedIops(location.qosTier, readQos(volume.qosRequested))
-  const fits = await changeReservation(tx, id, { bytes: location.bytes, iops })
-  if (!fits) throw new Error(`the ledger refuses volume ${id} what it held before`)
+  if (!location) return
+  await restoreReservation(tx, id, location.bytes)
   await updateVolume(tx, id, { state: 'Ready' })
 }
 
@@ -172,14 +158,15 @@ async function planChange(
     throw new Refusal('UNAVAILABLE', `The storage pool of volume ${volume.id} is not in service`, {
       internal: `pool ${location.poolId} is ${row?.state ?? 'removed'}`,
     })
-  const pool = await poolFacts(deps, row, 0)
+  const pool = await poolFacts(deps, row)
   const changes = wanted.offering?.id !== volume.offeringId
   const tier = checkChange({ volume: volume.id, wanted, pool, host: host?.facts, changes })
   // Never fewer than the array has: an array may round up beyond its own granularity.
   const locationBytes =
     wanted.bytes > volume.bytes ? Math.max(location.bytes, sizeOn(pool.limits, wanted.bytes)) : location.bytes
   if (locationBytes > location.bytes) checkGrowth({ volume: volume.id, bytes: locationBytes, pool, host })
-  await charge(tx, { volume: volume.id, pool, bytes: locationBytes, iops: chargedIops(tier, wanted.qos) })
+  const iops = poolIops(tier, wanted.qos, pool.floorIops)
+  await charge(tx, { volume: volume.id, pool, bytes: locationBytes, iops })
   const { bytes, qos, wantedTier, offering } = wanted
   return {
     ...(host ? { plugged: { vm: host.vm, host: host.facts.id } } : {}),
@@ -191,6 +178,7 @@ async function planChange(
     after: {
       bytes,
       locationBytes,
+      iops,
       qos,
       wantedTier,
       tier,

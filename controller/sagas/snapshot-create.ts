@@ -95,7 +95,7 @@ async function begin(
   const [row] = await pinPools(tx, [location.poolId])
   if (!row || !inService(row.state))
     throw new Refusal('UNAVAILABLE', `The storage pool of volume ${volume.id} is not in service`)
-  const pool = await poolFacts(deps, row, 0)
+  const pool = await poolFacts(deps, row)
   if (!pool.can.has('snapshots')) throw new Refusal('INVALID', `The storage of volume ${volume.id} takes no snapshots`)
   const limit = pool.limits.maxSnapshotsPerVolume
   const copies = await copiesOfVolume(tx, volume.id)

@@ -101,7 +101,7 @@ async function begin(
   const [row] = await pinPools(tx, [location.poolId])
   if (!row || !inService(row.state))
     throw new Refusal('UNAVAILABLE', `The storage pool of volume ${volume.id} is not in service`)
-  if (!(await poolFacts(deps, row, 0)).can.has('revert')) {
+  if (!(await poolFacts(deps, row)).can.has('revert')) {
     throw new Refusal(
       'INVALID',
       `The storage of volume ${volume.id} cannot revert in place: make a new volume from snapshot ${snapshot.id}`,

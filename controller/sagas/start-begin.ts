@@ -154,7 +154,7 @@ export async function servingPools(
       internal: `pool ${missing}`,
     })
   }
-  return Promise.all(rows.map((row) => poolFacts(deps, row, 0)))
+  return Promise.all(rows.map((row) => poolFacts(deps, row)))
 }
 
 async function hostFor(

@@ -101,7 +101,10 @@ describe('an attach', () => {
     const vm = await world.vm()
     const volume = await world.volume({ qos: { totalIops: { min: 20_000 } } })
     const ended = await world.run(volumeAttach, { vm, volume })
-    refused(ended, 'too few IOPS left: 20000 needed, at most 10000 available. A minimum of 10000 IOPS would fit')
+    refused(
+      ended,
+      'too few IOPS left: 20000 IOPS needed, at most 10000 of 10000 IOPS available. A minimum of 10000 IOPS would fit',
+    )
     expect(ended.failure).toMatchObject({
       code: 'NO_CAPACITY',
       internal: containing('fast: iops: needs 20000'),
@@ -246,7 +249,10 @@ describe('a resize', () => {
     await world.done(volumeAttach, { vm, volume })
     refused(await world.run(volumeResize, { volume, bytes: GIB / 2 }), 'Shrinking is not possible')
     await world.store.transact(async (tx) => updatePool(tx, world.pools.fast, { capacityBytes: 2 * GIB }))
-    refused(await world.run(volumeResize, { volume, bytes: 3 * GIB }), 'no room for 3 GiB')
+    refused(
+      await world.run(volumeResize, { volume, bytes: 3 * GIB }),
+      'no room for the change: 3 GiB needed, at most 2 GiB of 2 GiB available',
+    )
     expect(await reservationOf(world.store.reader, volume)).toMatchObject({ bytes: GIB })
   })
 

@@ -116,8 +116,14 @@ export interface Counted {
   readonly unlisted: readonly string[]
   /** Locks of what was in motion. */
   readonly busy: readonly string[]
-  /** Bytes of foreign volumes by pool. */
-  readonly foreign: readonly { readonly pool: string; readonly bytes: number }[]
+  readonly foreign: readonly Foreign[]
+}
+
+/** Volumes in a pool that are not ours, and their bytes. */
+export interface Foreign {
+  readonly pool: string
+  readonly volumes: number
+  readonly bytes: number
 }
 
 /**
@@ -145,7 +151,7 @@ export async function recordCounted(tx: Tx, counted: Counted): Promise<void> {
     and not (place = any(${[...unlisted]}::text[])) and not (resources && ${[...busy]}::text[])`.execute(tx)
   await sql`update volume set qos_observed = s.observed, qos_observed_at = now() from census_seen s
     where s.run = ${run} and s.observed is not null and volume.id = split_part(s.object, ':', 2)::uuid`.execute(tx)
-  for (const { pool, bytes } of foreign)
-    await tx.updateTable('pool').set({ foreignBytes: bytes }).where('id', '=', pool).execute()
+  for (const { pool, volumes, bytes } of foreign)
+    await tx.updateTable('pool').set({ foreignBytes: bytes, foreignVolumes: volumes }).where('id', '=', pool).execute()
   await sql`delete from census_seen where run = ${run}`.execute(tx)
 }

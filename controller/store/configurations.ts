@@ -1,10 +1,20 @@
 import type { Reader, Tx } from './store.ts'
 
-/** What is known of one setting of the installation. All settings are whole numbers; each says of what. */
+/** Where a setting can have a value of its own; the nearest to a pool or host counts. */
+export const SETTING_SCOPES = ['global', 'zone', 'pool'] as const
+/** A name in `SETTING_SCOPES`. */
+export type SettingScope = (typeof SETTING_SCOPES)[number]
+
+/**
+ * What is known of one setting of the installation. All settings are numbers, whole ones but for factors and shares; each
+ * says of what. A flag is 1 for true, 0 for false.
+ */
 export interface SettingFacts {
   readonly category: string
   readonly description: string
-  readonly unit: 'seconds' | 'days' | 'requests'
+  readonly unit: 'seconds' | 'days' | 'requests' | 'IOPS' | 'factor' | 'share' | 'flag'
+  /** Scopes beside `global`; absent: none. */
+  readonly scopes?: readonly SettingScope[]
   readonly usual: number
   readonly least: number
   readonly most: number
@@ -86,6 +96,71 @@ export const SETTINGS = {
     least: 1,
     most: 86_400,
   },
+  'storage.overprovisioning.factor': {
+    category: 'Storage',
+    description: 'how many times the bytes of a pool may be promised to volumes',
+    unit: 'factor',
+    scopes: ['zone', 'pool'],
+    usual: 1,
+    least: 0.01,
+    most: 100,
+  },
+  'storage.iops.overprovisioning.factor': {
+    category: 'Storage',
+    description: 'how many times the IOPS of a pool may be guaranteed to volumes',
+    unit: 'factor',
+    scopes: ['zone', 'pool'],
+    usual: 1,
+    least: 0.01,
+    most: 100,
+  },
+  'pool.storage.capacity.disablethreshold': {
+    category: 'Storage',
+    description:
+      'share of what an array has that is written, from which its pool takes no new volumes; 1: its own limit',
+    unit: 'share',
+    scopes: ['zone', 'pool'],
+    usual: 1,
+    least: 0.01,
+    most: 1,
+  },
+  'pool.storage.allocated.capacity.disablethreshold': {
+    category: 'Storage',
+    description:
+      'share of what a pool may promise, overprovisioned, up to which it takes new volumes; the rest is for growth',
+    unit: 'share',
+    scopes: ['zone', 'pool'],
+    usual: 1,
+    least: 0.01,
+    most: 1,
+  },
+  'storage.iops.floor': {
+    category: 'Storage',
+    description: 'what a pool is charged for each volume to which it guarantees no IOPS, those of others included',
+    unit: 'IOPS',
+    scopes: ['zone', 'pool'],
+    usual: 0,
+    least: 0,
+    most: 1_000_000,
+  },
+  'storage.unbounded.volumes': {
+    category: 'Storage',
+    description: 'whether a pool takes volumes without a maximum of IOPS or bytes per second',
+    unit: 'flag',
+    scopes: ['zone', 'pool'],
+    usual: 1,
+    least: 0,
+    most: 1,
+  },
+  'host.qos.overprovisioning.factor': {
+    category: 'Storage',
+    description: 'how many times what a host may draw for the disks that it throttles may be promised to them',
+    unit: 'factor',
+    scopes: ['zone'],
+    usual: 1,
+    least: 0.01,
+    most: 100,
+  },
 } as const satisfies Readonly<Record<string, SettingFacts>>
 /** A key of `SETTINGS`. */
 export type SettingName = keyof typeof SETTINGS
@@ -106,12 +181,56 @@ export async function setting(reader: Reader, name: SettingName): Promise<number
   return row === undefined ? SETTINGS[name].usual : Number(row.value)
 }
 
+/** Where a value of a setting holds. `id`: of the zone or pool. */
+export type SettingPlace = { readonly scope: 'global' } | { readonly scope: 'zone' | 'pool'; readonly id: string }
+
+/** Every value that was set, by name and place: for `nearest`. */
+export async function valuesSet(reader: Reader): Promise<ReadonlyMap<string, number>> {
+  const rows = await reader.selectFrom('configuration').selectAll().execute()
+  return new Map(rows.map(({ name, scope, scopeId, value }) => [`${name} ${scope} ${scopeId}`, Number(value)]))
+}
+
+function settingKey(name: SettingName, place: SettingPlace): string {
+  return `${name} ${place.scope} ${place.scope === 'global' ? '' : place.id}`
+}
+
+/** The value in force at a pool or zone, or with neither of the whole installation, and the scope that it was set at. Pure. */
+export function nearest(
+  set: ReadonlyMap<string, number>,
+  name: SettingName,
+  at: { readonly pool?: string; readonly zone?: string },
+): { readonly value: number; readonly scope: SettingScope | 'usual' } {
+  const places: SettingPlace[] = [{ scope: 'global' }]
+  if (at.zone !== undefined) places.unshift({ scope: 'zone', id: at.zone })
+  if (at.pool !== undefined) places.unshift({ scope: 'pool', id: at.pool })
+  for (const place of places) {
+    const value = set.get(settingKey(name, place))
+    if (value !== undefined) return { value, scope: place.scope }
+  }
+  return { value: SETTINGS[name].usual, scope: 'usual' }
+}
+
 /** Sets a value that was checked against `SETTINGS`. */
-export async function writeSetting(tx: Tx, name: SettingName, value: number): Promise<void> {
-  const row = { value: String(value), updatedAt: new Date() }
+export async function writeSetting(
+  tx: Tx,
+  name: SettingName,
+  to: { readonly value: number; readonly place: SettingPlace },
+): Promise<void> {
+  const row = { value: String(to.value), updatedAt: new Date() }
+  const { scope } = to.place
   await tx
     .insertInto('configuration')
-    .values({ name, ...row })
+    .values({ name, scope, scopeId: to.place.scope === 'global' ? '' : to.place.id, ...row })
     .onConflict((oc) => oc.columns(['name', 'scope', 'scopeId']).doUpdateSet(row))
+    .execute()
+}
+
+/** Forgets a value of a place: the next nearest is in force again. Nothing happens when there is none. */
+export async function forgetSetting(tx: Tx, name: SettingName, place: SettingPlace): Promise<void> {
+  await tx
+    .deleteFrom('configuration')
+    .where('name', '=', name)
+    .where('scope', '=', place.scope)
+    .where('scopeId', '=', place.scope === 'global' ? '' : place.id)
     .execute()
 }

@@ -56,18 +56,6 @@ export async function allPools(reader: Reader): Promise<readonly PoolRow[]> {
   return reader.selectFrom('pool').selectAll().where('removedAt', 'is', null).orderBy('id').execute()
 }
 
-/** Volumes that live, or are meant to live, in each of the pools. A pool without any is absent. */
-export async function volumeCounts(reader: Reader, pools: readonly string[]): Promise<ReadonlyMap<string, number>> {
-  if (pools.length === 0) return new Map()
-  const rows = await reader
-    .selectFrom('location')
-    .select(({ fn }) => ['poolId', fn.countAll<number>().as('volumes')])
-    .where('poolId', 'in', [...pools])
-    .groupBy('poolId')
-    .execute()
-  return new Map(rows.map(({ poolId, volumes }) => [poolId, volumes]))
-}
-
 /** Changes columns of a pool. */
 export async function updatePool(tx: Tx, id: string, changes: Updateable<PoolTable>): Promise<void> {
   if (Object.keys(changes).length === 0) return
@@ -88,7 +76,15 @@ export async function reportPool(
   if (!before) return undefined
   await tx
     .updateTable('pool')
-    .set({ totalBytes, usedBytes, totalIops: iops ?? null, reportedAt: sql<Date>`now()`, unreachableSince: null })
+    .set({
+      totalBytes,
+      usedBytes,
+      totalIops: iops ?? null,
+      // Counted anew under the row's lock: a controller of an older release, still at work beside us, does not count.
+      reservedVolumes: sql<number>`(select count(*) from reservation where reservation.pool_id = pool.id)`,
+      reportedAt: sql<Date>`now()`,
+      unreachableSince: null,
+    })
     .where('id', '=', id)
     .execute()
   return before.unreachableSince ?? undefined

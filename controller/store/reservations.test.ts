@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import fc from 'fast-check'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { insertPool, pinPools, poolById, updatePool } from './pools.ts'
-import { changeReservation, giveBack, reserve, reservationOf } from './reservations.ts'
+import { changeReservation, giveBack, reserve, reservationOf, restoreReservation } from './reservations.ts'
 import { type TestStore, testStore } from './testing.ts'
 import { insertVolume } from './volumes.ts'
 
@@ -96,6 +96,63 @@ describe('the ledger', () => {
     expect(await reserved()).toEqual([990, 77])
     await Promise.all(ids.map(async (id) => store.transact(async (tx) => giveBack(tx, id))))
     expect(await reserved()).toEqual([0, 0])
+  })
+
+  test('counts slots, those of others too, down to what the array makes and to the cap of the operator', async () => {
+    const slot = async (maxVolumes: number) => {
+      const id = await volume()
+      const fits = await store.transact(async (tx) => reserve(tx, { volume: id, pool, bytes: 1, iops: 0, maxVolumes }))
+      return fits ? id : undefined
+    }
+    await store.transact(async (tx) => updatePool(tx, pool, { foreignVolumes: 1, capacityVolumes: 3 }))
+    const first = await slot(3)
+    expect(first).toBeDefined()
+    expect(await slot(2)).toBeUndefined()
+    expect(await slot(3)).toBeDefined()
+    expect(await slot(3)).toBeUndefined()
+    expect(await slot(9)).toBeDefined()
+    expect(await slot(9)).toBeUndefined()
+    await store.transact(async (tx) => giveBack(tx, first ?? ''))
+    // What is given back twice is given back once.
+    await store.transact(async (tx) => giveBack(tx, first ?? ''))
+    expect(await poolById(store.reader, pool)).toMatchObject({ reservedVolumes: 2, reservedBytes: 2 })
+    expect(await slot(9)).toBeDefined()
+  })
+
+  test('charges what is not ours to a pool without a cap of its own, bytes and floor', async () => {
+    const others = { foreignBytes: 300, foreignVolumes: 2, floorIops: 20, capacityIops: null, totalIops: 100 }
+    await store.transact(async (tx) => updatePool(tx, pool, others))
+    expect(await take(701, 0)).toBeUndefined()
+    expect(await take(1, 61)).toBeUndefined()
+    expect(await take(700, 60)).toBeDefined()
+    await store.transact(async (tx) => updatePool(tx, pool, { capacityBytes: 1000, capacityIops: 100 }))
+    expect(await take(300, 40)).toBeDefined()
+  })
+
+  test('keeps new volumes, but not growth, below its thresholds', async () => {
+    await store.transact(async (tx) => updatePool(tx, pool, { allocatedThreshold: 0.8, usedThreshold: 0.5 }))
+    expect(await take(801, 0)).toBeUndefined()
+    const id = (await take(800, 0)) ?? ''
+    const grown = await store.transact(async (tx) => changeReservation(tx, id, { bytes: 1000, iops: 0 }))
+    expect(grown).toBe(true)
+    await store.transact(async (tx) => giveBack(tx, id))
+    await store.transact(async (tx) => updatePool(tx, pool, { usedBytes: 500 }))
+    expect(await take(1, 0)).toBeUndefined()
+    await store.transact(async (tx) => updatePool(tx, pool, { usedBytes: 499 }))
+    expect(await take(1, 0)).toBeDefined()
+  })
+
+  test('holds the larger of before and after while a change is under way, and goes back to before', async () => {
+    const id = (await take(100, 50)) ?? ''
+    const change = async (bytes: number, iops: number) =>
+      store.transact(async (tx) => changeReservation(tx, id, { bytes, iops, keep: true }))
+    expect(await change(300, 50)).toBe(true)
+    // The same decision again, as after a crash, forgets nothing.
+    expect(await change(300, 50)).toBe(true)
+    await store.transact(async (tx) => updatePool(tx, pool, { capacityBytes: 10, capacityIops: 1 }))
+    await store.transact(async (tx) => restoreReservation(tx, id, 200))
+    expect(await reserved()).toEqual([200, 50])
+    expect(await reservationOf(store.reader, id)).toMatchObject({ beforeBytes: null, beforeIops: null })
   })
 
   test('places nothing on a pool that is not Up', async () => {

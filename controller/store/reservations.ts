@@ -3,22 +3,24 @@ import type { ReservationRow } from './generated/schema.ts'
 import { later } from './pipeline.ts'
 import type { Reader, Tx } from './store.ts'
 
-/** What a volume holds of a pool. Bytes; IOPS that the pool guarantees. */
+/** What a volume takes of a pool. Bytes; IOPS; beside them one slot. */
 export interface Claimed {
   readonly volume: string
   readonly pool: string
   readonly bytes: number
   readonly iops: number
+  /** Volumes that the array makes at most, as its provider says; absent: as many as one likes. */
+  readonly maxVolumes?: number | undefined
 }
 
 /**
- * Reserves in one conditional update: answers false, and changes nothing, when the pool is not Up or has not enough left of
- * cap x factor. Without a cap the pool's reported capacity counts, and objects that are not ours are charged to it; without
- * any IOPS figure IOPS are not limited.
+ * Reserves bytes, IOPS and a slot in one conditional update of the pool's row: answers false, and changes nothing, when the
+ * pool is not Up, is fuller than its thresholds allow, or has not enough left of cap x factor. Without a cap the pool's
+ * reported capacity counts, and objects that are not ours are charged to it; without any IOPS figure IOPS are not limited.
  */
 export async function reserve(tx: Tx, claimed: Claimed): Promise<boolean> {
-  const { volume, pool, bytes, iops } = claimed
-  if (!(await charge(tx, pool, { bytes, iops, whileUp: true }))) return false
+  const { volume, pool, bytes, iops, maxVolumes } = claimed
+  if (!(await charge(tx, pool, { bytes, iops, fresh: { maxVolumes } }))) return false
   await later(tx.insertInto('reservation').values({ volumeId: volume, poolId: pool, bytes, iops }))
   return true
 }
@@ -30,24 +32,43 @@ export async function giveBack(tx: Tx, volume: string): Promise<void> {
 }
 
 /**
- * Changes what the volume holds to new figures. Growth is conditional as in `reserve`, and answers false, with nothing
- * changed, when it does not fit; giving back always fits. Throws when the volume holds nothing.
+ * Changes what the volume holds to new figures. Growth is conditional as in `reserve`, but for the state of the pool and its
+ * thresholds, and answers false, with nothing changed, when it does not fit; giving back always fits. `keep` remembers what it held before, for
+ * `restoreReservation`; without it that is forgotten. Throws when the volume holds nothing.
  */
 export async function changeReservation(
   tx: Tx,
   volume: string,
-  to: { readonly bytes: number; readonly iops: number },
+  to: { readonly bytes: number; readonly iops: number; readonly keep?: true },
 ): Promise<boolean> {
-  const held = await tx
-    .selectFrom('reservation')
-    .selectAll()
-    .where('volumeId', '=', volume)
-    .forUpdate()
-    .executeTakeFirstOrThrow()
-  const delta = { bytes: to.bytes - held.bytes, iops: to.iops - held.iops }
-  if (!(await charge(tx, held.poolId, { ...delta, whileUp: false }))) return false
-  await later(tx.updateTable('reservation').set(to).where('volumeId', '=', volume))
+  const held = await heldBy(tx, volume)
+  const { bytes, iops, keep } = to
+  if (!(await charge(tx, held.poolId, { bytes: bytes - held.bytes, iops: iops - held.iops }))) return false
+  const before = keep
+    ? { beforeBytes: held.beforeBytes ?? held.bytes, beforeIops: held.beforeIops ?? held.iops }
+    : { beforeBytes: null, beforeIops: null }
+  await later(
+    tx
+      .updateTable('reservation')
+      .set({ bytes, iops, ...before })
+      .where('volumeId', '=', volume),
+  )
   return true
+}
+
+/**
+ * The volume holds again what it held before a change that `keep` remembers; but `bytes`, if those are more: an array does
+ * not shrink what it has grown. Throws when it holds nothing.
+ */
+export async function restoreReservation(tx: Tx, volume: string, bytes: number): Promise<void> {
+  const held = await heldBy(tx, volume)
+  const before = { bytes: Math.max(bytes, held.beforeBytes ?? held.bytes), iops: held.beforeIops ?? held.iops }
+  const fits = await changeReservation(tx, volume, before)
+  if (!fits) throw new Error(`the ledger refuses volume ${volume} what it held before`)
+}
+
+async function heldBy(tx: Tx, volume: string): Promise<ReservationRow> {
+  return tx.selectFrom('reservation').selectAll().where('volumeId', '=', volume).forUpdate().executeTakeFirstOrThrow()
 }
 
 /** What the volume holds, if anything. */
@@ -58,25 +79,42 @@ export async function reservationOf(reader: Reader, volume: string): Promise<Res
 interface Charge {
   readonly bytes: number
   readonly iops: number
-  readonly whileUp: boolean
+  /** Present: a volume that is new there, which takes a slot and needs a pool that takes new ones. */
+  readonly fresh?: { readonly maxVolumes: number | undefined }
 }
 
-async function charge(tx: Tx, pool: string, { bytes, iops, whileUp }: Charge): Promise<boolean> {
-  // A cap that an operator set is ours alone; of what the array has, others' objects have their part.
-  const foreign = sql`case when capacity_bytes is null then foreign_bytes else 0 end`
-  const bytesCap = sql`floor(coalesce(capacity_bytes, total_bytes) * bytes_factor)`
-  const bytesFit = sql<boolean>`reserved_bytes + ${foreign} + ${bytes} <= ${bytesCap}`
-  const iopsCap = sql`coalesce(capacity_iops, total_iops)`
-  const iopsFit = sql<boolean>`(${iopsCap} is null or reserved_iops + ${iops} <= floor(${iopsCap} * iops_factor))`
+// A cap that an operator set is ours alone; of what the array has, others' objects have their part.
+const FOREIGN_BYTES = sql`case when capacity_bytes is null then foreign_bytes else 0 end`
+const FOREIGN_IOPS = sql`case when capacity_iops is null then foreign_volumes * floor_iops else 0 end`
+const IOPS_CAP = sql`coalesce(capacity_iops, total_iops)`
+
+/** The one place that decides: it changes the pool's row if all of it fits, in the statement that looks. */
+async function charge(tx: Tx, pool: string, { bytes, iops, fresh }: Charge): Promise<boolean> {
+  const threshold = fresh ? sql`allocated_threshold` : sql`1.0::double precision`
+  const bytesCap = sql`floor(coalesce(capacity_bytes, total_bytes) * bytes_factor * ${threshold})`
   let update = tx
     .updateTable('pool')
-    .set(({ eb }) => ({ reservedBytes: eb('reservedBytes', '+', bytes), reservedIops: eb('reservedIops', '+', iops) }))
+    .set(({ eb }) => ({
+      reservedBytes: eb('reservedBytes', '+', bytes),
+      reservedIops: eb('reservedIops', '+', iops),
+      reservedVolumes: eb('reservedVolumes', '+', fresh ? 1 : 0),
+    }))
     .where('id', '=', pool)
     .where('removedAt', 'is', null)
-  if (whileUp) update = update.where('state', '=', 'Up')
+  if (fresh) {
+    update = update
+      .where('state', '=', 'Up')
+      .where(sql<boolean>`(used_threshold >= 1 or used_bytes < total_bytes * used_threshold)`)
+      .where(sql<boolean>`(capacity_volumes is null or reserved_volumes < capacity_volumes)`)
+    if (fresh.maxVolumes !== undefined)
+      update = update.where(sql<boolean>`reserved_volumes + foreign_volumes < ${fresh.maxVolumes}`)
+  }
   // What shrinks or stays needs no room, also when the operator has meanwhile lowered the cap below what is reserved.
-  if (bytes > 0) update = update.where(bytesFit)
-  if (iops > 0) update = update.where(iopsFit)
+  if (bytes > 0) update = update.where(sql<boolean>`reserved_bytes + ${FOREIGN_BYTES} + ${bytes} <= ${bytesCap}`)
+  if (iops > 0)
+    update = update.where(
+      sql<boolean>`(${IOPS_CAP} is null or reserved_iops + ${FOREIGN_IOPS} + ${iops} <= floor(${IOPS_CAP} * iops_factor))`,
+    )
   const { numUpdatedRows } = await update.executeTakeFirst()
   return numUpdatedRows === 1n
 }
@@ -88,6 +126,7 @@ async function credit(tx: Tx, held: ReservationRow): Promise<void> {
       .set(({ eb }) => ({
         reservedBytes: eb('reservedBytes', '-', held.bytes),
         reservedIops: eb('reservedIops', '-', held.iops),
+        reservedVolumes: eb('reservedVolumes', '-', 1),
       }))
       .where('id', '=', held.poolId),
   )

@@ -7,7 +7,7 @@ import { field, type Rendered } from '../shape.ts'
 
 /** A capacity, also inside the place whose it is. */
 export const capacityFields = {
-  type: field.integer('the kind of capacity: 0 memory, 2 storage, 3 storage allocated, 90 CPU cores'),
+  type: field.integer('the kind: 0 memory, 2 storage, 3 storage allocated, 90 CPU cores, 1001 IOPS, 1002 volumes'),
   name: field.string('name of the kind, as STORAGE_ALLOCATED'),
   zoneid: field.string('the Zone ID'),
   zonename: field.string('the Zone name'),
@@ -18,11 +18,19 @@ export const capacityFields = {
   capacityallocated: field.long('the capacity currently allocated'),
   capacityused: field.long('the capacity currently in use'),
   capacitytotal: field.long('the total capacity available'),
+  capacityforeign: field.long('of what is allocated, what is on the arrays and not ours'),
   percentused: field.string('the percentage of capacity currently in use, with two decimals'),
 } as const
 
 /** CloudStack's names; its web interface finds the kinds by them. */
-const NAMES = { 0: 'MEMORY', 2: 'STORAGE', 3: 'STORAGE_ALLOCATED', 90: 'CPU_CORE' } as const
+const NAMES = {
+  0: 'MEMORY',
+  2: 'STORAGE',
+  3: 'STORAGE_ALLOCATED',
+  90: 'CPU_CORE',
+  1001: 'STORAGE_IOPS',
+  1002: 'STORAGE_VOLUMES',
+} as const
 
 /** One capacity as it is answered. */
 export function renderCapacity(view: CapacityView): Rendered<typeof capacityFields> {
@@ -35,6 +43,7 @@ export function renderCapacity(view: CapacityView): Rendered<typeof capacityFiel
     capacityallocated: view.allocated,
     capacityused: view.used,
     capacitytotal: view.total,
+    capacityforeign: view.foreign,
     percentused: percent.toFixed(2),
   }
 }
@@ -48,7 +57,7 @@ const list = defineCommand({
     zoneid: entity('zone', { description: 'lists capacity by the Zone ID' }),
     podid: entity('pod', { description: 'lists capacity by the Pod ID' }),
     clusterid: entity('cluster', { description: 'lists capacity by the Cluster ID' }),
-    type: integer({ description: 'lists capacity by type: 0, 2, 3 or 90', least: 0 }),
+    type: integer({ description: 'lists capacity by type: 0, 2, 3, 90, 1001 or 1002', least: 0 }),
     sortby: choice(['Usage'], { description: 'Usage: the fullest first' }),
   },
   response: { key: 'capacity', shape: capacityFields, list: true },

@@ -107,6 +107,7 @@ describe('capacity', () => {
       [2, 'STORAGE'],
       [3, 'STORAGE_ALLOCATED'],
       [90, 'CPU_CORE'],
+      [1001, 'STORAGE_IOPS'],
     ])
     const vm = await api.run('deployVirtualMachine', {
       zoneid: ground.zone,
@@ -125,6 +126,6 @@ describe('capacity', () => {
     const [memory] = await api.list('listCapacity', { type: 0, clusterid: ground.cluster })
     expect(memory).toMatchObject({ clusterid: ground.cluster, clustername: 'cluster-one', capacityused: 128 * 2 ** 20 })
     const [shown] = await api.list('listZones', { id: ground.zone, showcapacities: true })
-    expect(shown?.['capacity']).toHaveLength(4)
+    expect(shown?.['capacity']).toHaveLength(5)
   })
 })

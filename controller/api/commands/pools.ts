@@ -33,6 +33,7 @@ const create = defineCommand({
     managed: flag({ description: 'whether each volume gets a volume of its own on the array' }),
     capacitybytes: long({ description: 'bytes CloudStack can provision from this storage pool' }),
     capacityiops: long({ description: 'IOPS CloudStack can provision from this storage pool' }),
+    capacityvolumes: long({ description: 'volumes that it takes at most, fewer than the array would' }),
     hypervisor: text({ description: 'hypervisor whose hosts use a zone-wide pool' }),
     tags: listOf({ description: 'the tags for the storage pool' }),
     details: map({ description: 'the settings of the provider' }),
@@ -56,6 +57,7 @@ const create = defineCommand({
           managed,
           capacityBytes: capacitybytes,
           capacityIops: capacityiops,
+          capacityVolumes: params.capacityvolumes,
           hypervisor: params.hypervisor || undefined,
         }),
       },
@@ -76,13 +78,15 @@ const update = defineCommand({
     tags: listOf({ description: 'list of tags, which replaces the one there is' }),
     capacitybytes: long({ description: 'bytes CloudStack can provision from this storage pool' }),
     capacityiops: long({ description: 'IOPS CloudStack can provision from this storage pool' }),
+    capacityvolumes: long({ description: 'volumes that it takes at most, fewer than the array would' }),
     enabled: flag({ description: 'false: no volume is placed there; true: they are again' }),
     url: text({ length: 2048, description: 'the URL of the storage pool' }),
     details: map({ description: 'settings of the provider, merged into those there are' }),
   },
   response: storagepool,
-  async run({ system, caller, params: { id, name, tags, capacitybytes, capacityiops, enabled, url, details } }) {
-    const changes = { tags, capacityBytes: capacitybytes, capacityIops: capacityiops, enabled, details }
+  async run({ system, caller, params: { id, name, tags, enabled, url, details, ...caps } }) {
+    const { capacitybytes: capacityBytes, capacityiops: capacityIops, capacityvolumes: capacityVolumes } = caps
+    const changes = { tags, capacityBytes, capacityIops, capacityVolumes, enabled, details }
     await changePool(
       { system, caller },
       { pool: id, ...given({ ...changes, name: name || undefined, url: url || undefined }) },

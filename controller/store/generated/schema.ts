@@ -73,6 +73,9 @@ export interface HostTable {
   lostAt: Date | null
   dead: Generated<boolean>
   operationId: string | null
+  capacityIops: number | null
+  capacityRate: number | null
+  qosFactor: Generated<number>
 }
 
 /** Row of table `domain`. */
@@ -159,6 +162,14 @@ export interface PoolTable {
   createdAt: Generated<Date>
   removedAt: Date | null
   foreignBytes: Generated<number>
+  termsFrom: Generated<unknown>
+  usedThreshold: Generated<number>
+  allocatedThreshold: Generated<number>
+  floorIops: Generated<number>
+  boundedOnly: Generated<boolean>
+  reservedVolumes: Generated<number>
+  foreignVolumes: Generated<number>
+  capacityVolumes: number | null
 }
 
 /** Row of table `offering`. */
@@ -287,6 +298,8 @@ export interface AttachmentTable {
   device: string | null
   attachedAt: Date | null
   createdAt: Generated<Date>
+  chargedIops: Generated<number>
+  chargedRate: Generated<number>
 }
 
 /** Row of table `connection`. */
@@ -337,6 +350,8 @@ export interface ReservationTable {
   bytes: number
   iops: number
   createdAt: Generated<Date>
+  beforeBytes: number | null
+  beforeIops: number | null
 }
 
 /** Row of table `tag`. */

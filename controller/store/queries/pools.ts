@@ -112,9 +112,12 @@ function selectPools(reader: Reader, ids: readonly string[]) {
       'pool.iopsFactor',
       'pool.reservedBytes',
       'pool.reservedIops',
+      'pool.reservedVolumes',
       'pool.reportedAt',
       'pool.createdAt',
     ])
+    .select(['pool.foreignBytes', 'pool.foreignVolumes', 'pool.capacityVolumes', 'pool.floorIops', 'pool.boundedOnly'])
+    .select(['pool.usedThreshold', 'pool.allocatedThreshold'])
     .select((eb) => eb.ref('pool.settings').$castTo<Readonly<Record<string, string>>>().as('settings'))
     .select(['pool.zoneId', 'zone.name as zoneName', 'pool.podId', 'pod.name as podName'])
     .select(['pool.clusterId', 'cluster.name as clusterName'])
