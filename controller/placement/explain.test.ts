@@ -105,7 +105,7 @@ test('every refusal reads as it is written down, for tenants and for operators',
   const said = [...texts, ...grown].map(
     ({ what, tenant, operator }) => `# ${what}\ntenant:   ${tenant}\noperator: ${operator}\n`,
   )
-  await expect(said.join('\n')).toMatchFileSnapshot('refusals.golden.txt')
+  await expect(said.join('\n')).toMatchFileSnapshot('refusals.txt')
 })
 
 test('there is a text of every filter', () => {

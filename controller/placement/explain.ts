@@ -1,6 +1,6 @@
 import { inWords } from '../domain/size.ts'
 import type { PlacementRequest, PoolFacts } from './facts.ts'
-import { type FilterName, grownVerdicts, type Verdict } from './filters.ts'
+import { type FilterName, FILTERS, grownVerdicts, type Verdict } from './filters.ts'
 import type { Judged } from './place.ts'
 import { type Change, smallestChange } from './smallest-change.ts'
 import { comparison, obstacle } from './wording.ts'
@@ -30,7 +30,10 @@ export function explain(
     judged.flatMap(({ verdicts }) => inTheWay(failed(verdicts))),
     ({ filter }) => filter,
   )
-  const rules = [...first].map(([filter, verdicts]) => obstacle(filter, verdicts))
+  // What stands in the way of the pools that pass most comes first.
+  const rules = [...first]
+    .toSorted(([one], [other]) => FILTERS.indexOf(other) - FILTERS.indexOf(one))
+    .map(([filter, verdicts]) => obstacle(filter, verdicts))
   return {
     tenant: `No storage pool for ${wanted}: ${rules.join('; ')}${advice}`,
     operator: `${judged.map(onePool).join(' | ')}${advice}`,
