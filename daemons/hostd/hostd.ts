@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { PluginError, type VmId, type VolumeId } from '@moorage/contract'
+import { textOf, writeDurably } from '@moorage/files'
 import type { QmpEvent } from '@moorage/qmp'
 import type { Logger } from 'pino'
 import { Agents } from './agents.ts'
 import { removeRemains } from './disks.ts'
-import { readIfThere, writeDurably } from './durable-file.ts'
 import { KeyedLock } from './keyed-lock.ts'
 import { Machine } from './machine.ts'
 import { type Attachment, attachmentOfDevice, namesOf, remainsKey, volumeKey } from './names.ts'
@@ -63,7 +63,7 @@ export class Hostd {
    */
   async open(): Promise<void> {
     const file = join(this.options.data, 'identity')
-    this.#identity = (await readIfThere(file)) ?? randomUUID()
+    this.#identity = (await textOf(file)) ?? randomUUID()
     await writeDurably(file, this.#identity)
     await this.records.load()
     const found = this.runningQemus()

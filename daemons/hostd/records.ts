@@ -1,7 +1,7 @@
 import { mkdir, readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { PluginError, type VmId, type VolumeId } from '@moorage/contract'
-import { readIfThere, syncDirectory, writeDurably } from './durable-file.ts'
+import { sync, textOf, writeDurably } from '@moorage/files'
 import { HIGHEST_GENERATION } from './names.ts'
 import type { ProcessRef } from './qemu-process.ts'
 
@@ -80,7 +80,7 @@ export class VmRecords {
     await mkdir(this.#directory, { recursive: true, mode: 0o700 })
     for (const name of await readdir(this.#directory)) {
       const path = join(this.#directory, name, FILE)
-      const text = await readIfThere(path)
+      const text = await textOf(path)
       if (text === undefined) continue
       const record = JSON.parse(text) as VmRecord // Only `write` below makes these files.
       const { mtimeMs } = await stat(path)
@@ -126,7 +126,7 @@ export class VmRecords {
   async #write(record: VmRecord): Promise<void> {
     if (!this.#records.has(record.id)) {
       await mkdir(this.folder(record.id), { recursive: true, mode: 0o700 })
-      await syncDirectory(this.#directory)
+      await sync(this.#directory)
     }
     await writeDurably(join(this.folder(record.id), FILE), JSON.stringify(record))
     this.#records.set(record.id, record)

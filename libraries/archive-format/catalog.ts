@@ -68,8 +68,8 @@ interface Asked {
 /** `undefined`: the pack is gone since it was listed. */
 async function footerOf(store: ArchiveStore, asked: Asked, call: Call): Promise<Footer | undefined> {
   const { pack, bytes, cache } = asked
-  const kept = cache?.get(pack)
-  if (kept) return parseFooter(pack, bytes, kept)
+  const kept = keptFooter(asked)
+  if (kept) return kept
   const tail = async (length: number) => {
     const offset = Math.max(0, bytes - length)
     return store.get(packKey(pack), { offset, length: bytes - offset }, call)
@@ -84,6 +84,17 @@ async function footerOf(store: ArchiveStore, asked: Asked, call: Call): Promise<
   const footer = parseFooter(pack, bytes, read)
   cache?.put(pack, read.subarray(read.length - footerBytes(read)))
   return footer
+}
+
+/** What is kept of a pack, if it still fits: whatever is wrong with it, the store has the footer. */
+function keptFooter({ pack, bytes, cache }: Asked): Footer | undefined {
+  const kept = cache?.get(pack)
+  try {
+    return kept && parseFooter(pack, bytes, kept)
+  } catch (error) {
+    if (error instanceof PluginError && error.code === 'DAMAGED') return undefined
+    throw error
+  }
 }
 
 /**

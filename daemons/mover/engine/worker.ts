@@ -1,0 +1,50 @@
+import { parentPort, workerData } from 'node:worker_threads'
+import { asPluginError, PluginError } from '@moorage/contract'
+import { type ArchiveStart, newArchiver } from './archive-tasks.ts'
+import { type CheckStart, newChecker } from './check-tasks.ts'
+import type { Envelope } from './pool.ts'
+import { newRestorer, type RestoreStart } from './restore-tasks.ts'
+
+/*
+ * A worker thread: takes one task after the other. The first that fails ends the job.
+ */
+
+type Start = ArchiveStart | RestoreStart | CheckStart
+
+const port = parentPort
+if (!port) throw new Error('worker.ts runs as a worker thread')
+const start = workerData as Start // What our pool starts it with.
+const tell = (body: unknown, transfer: readonly ArrayBuffer[] = []) =>
+  port.postMessage({ body } satisfies Envelope, transfer)
+const opened = open(start)
+// What could not be opened is told by the first task.
+let last: Promise<unknown> = opened.catch(() => {})
+port.on('message', ({ task, body }: Envelope) => {
+  // Buffers come back while a task waits for one.
+  if (task === undefined) void opened.then((worker) => worker.event?.(body))
+  else last = last.then(() => answer(task, body))
+})
+
+interface TaskWorker {
+  run(body: unknown): Promise<unknown>
+  event?(body: unknown): void
+}
+
+function open(start: Start): Promise<TaskWorker> {
+  if (start.role === 'archive') return newArchiver(start, tell)
+  return start.role === 'restore' ? newRestorer(start) : newChecker(start)
+}
+
+async function answer(task: number, body: unknown): Promise<void> {
+  try {
+    port?.postMessage({ task, body: await (await opened).run(body) } satisfies Envelope)
+  } catch (error) {
+    const { code, message, effect } = failureOf(error)
+    port?.postMessage({ task, failure: { code, message, effect } } satisfies Envelope)
+  }
+}
+
+function failureOf(error: unknown): PluginError {
+  const full = error instanceof Error && 'code' in error && error.code === 'ENOSPC'
+  return full ? new PluginError('NO_SPACE', error.message, 'possible', error) : asPluginError(error)
+}

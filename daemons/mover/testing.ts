@@ -1,0 +1,108 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
+import { createWriteStream } from 'node:fs'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import type { Call, Mover, MoverJob, MoverTask } from '@moorage/contract'
+import { remoteMover, wireClient } from '@moorage/wire'
+import { freePort } from '@moorage/wire/testing'
+
+/** A mover of one test, in a process of its own. */
+export interface TestMover {
+  readonly url: string
+  readonly user: string
+  readonly password: string
+  readonly initiator: string
+  /** A client of it. */
+  readonly mover: Mover
+  /** Submits a task and waits until it is done. Throws what it failed with, and when it takes longer than a minute. */
+  run(task: MoverTask): Promise<Extract<MoverJob, { state: 'done' }>>
+  /** Ends it by the signal. Resolves when it is gone. */
+  kill(signal: NodeJS.Signals): Promise<void>
+  /** Starts it anew on the same data and address. */
+  restart(): Promise<void>
+  logs(): Promise<string>
+  /** Ends it and removes its directory. */
+  stop(): Promise<void>
+}
+
+const MAIN = join(import.meta.dirname, 'main.ts')
+const READY_MS = 20_000
+const JOB_MS = 60_000
+
+/** Starts a mover on a free port of 127.0.0.1 with data in a temporary directory. */
+export async function startMover(): Promise<TestMover> {
+  const data = await mkdtemp(join(tmpdir(), 'moverd-'))
+  const credentials = { user: 'mover', password: 'mover-test-password' }
+  const file = join(data, 'credentials.json')
+  await writeFile(file, JSON.stringify(credentials), { mode: 0o600 })
+  const initiator = `iqn.2026-01.moorage.test:mover-${data.slice(-6).toLowerCase()}`
+  const listen = `127.0.0.1:${await freePort()}`
+  const start = async () => {
+    const args = [MAIN, '--data', data, '--listen', listen, '--credentials', file, '--initiator', initiator]
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] })
+    child.stderr.pipe(createWriteStream(join(data, 'mover.log'), { flags: 'a' }))
+    await ready(data, child)
+    return child
+  }
+  let child = await start()
+  const url = `http://${listen}`
+  const mover = remoteMover(wireClient({ url, ...credentials }))
+  const kill = (signal: NodeJS.Signals) => ended(child, signal)
+  return {
+    url,
+    ...credentials,
+    initiator,
+    mover,
+    run: (task) => runJob(mover, task),
+    kill,
+    restart: async () => {
+      child = await start()
+    },
+    logs: () => readFile(join(data, 'mover.log'), 'utf8'),
+    stop: async () => {
+      await kill('SIGTERM')
+      await rm(data, { recursive: true })
+    },
+  }
+}
+
+/** A call of a test. */
+export function moverCall(): Call {
+  const { signal } = new AbortController()
+  return { key: randomUUID(), fence: 0, deadline: Date.now() + 30_000, signal }
+}
+
+async function runJob(mover: Mover, task: MoverTask): Promise<Extract<MoverJob, { state: 'done' }>> {
+  const until = Date.now() + JOB_MS
+  let job: MoverJob | undefined = await mover.submit(task, moverCall())
+  while (job?.state === 'running' && Date.now() < until) {
+    await pause(20)
+    job = await mover.job(task.id, moverCall())
+  }
+  if (job?.state === 'done') return job
+  if (job?.state === 'failed') throw Object.assign(new Error(job.failure.message), { code: job.failure.code })
+  throw new Error(`job ${task.id} is ${job?.state ?? 'not known'}`)
+}
+
+async function ended(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const exit = once(child, 'exit')
+  child.kill(signal)
+  await exit
+}
+
+async function ready(data: string, child: ChildProcess): Promise<void> {
+  const until = Date.now() + READY_MS
+  while (Date.now() < until && child.exitCode === null) {
+    const text = await readFile(join(data, 'ready.json'), 'utf8').catch(() => '{}')
+    // The mover writes it whole or not at all.
+    if ((JSON.parse(text) as { readonly pid?: number }).pid === child.pid) return
+    await pause(10)
+  }
+  child.kill('SIGKILL')
+  throw new Error(`the mover did not become ready: ${await readFile(join(data, 'mover.log'), 'utf8').catch(() => '')}`)
+}
