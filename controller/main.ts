@@ -1,3 +1,4 @@
+import { directoryArchive } from '@moorage/archive-directory'
 import { qemuHypervisor } from '@moorage/hypervisor-qemu'
 import { simulatorHypervisor } from '@moorage/hypervisor-simulator'
 import { fileStorage } from '@moorage/storage-file'
@@ -17,6 +18,7 @@ import { createLogger } from './telemetry/logger.ts'
 const PLUGINS: Plugins = {
   storage: [linuxSan, fileStorage, simulatorStorage],
   hypervisors: [qemuHypervisor, simulatorHypervisor],
+  archives: [directoryArchive],
 }
 
 /** Follows the command line. */

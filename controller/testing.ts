@@ -43,7 +43,7 @@ export async function startController(
     readonly simulator?: TestSimulator
     readonly log?: Logger
     /** Beside the simulator's. */
-    readonly plugins?: Partial<Pick<PluginHostOptions, 'storage' | 'hypervisors'>>
+    readonly plugins?: Partial<Pick<PluginHostOptions, 'storage' | 'hypervisors' | 'archives'>>
   } = {},
 ): Promise<TestController> {
   const log = options.log ?? SILENT
@@ -52,6 +52,7 @@ export async function startController(
   const plugins = createPluginHost({
     storage: [simulatorStorage, ...(options.plugins?.storage ?? [])],
     hypervisors: [simulatorHypervisor, ...(options.plugins?.hypervisors ?? [])],
+    archives: options.plugins?.archives ?? [],
     load: registrationLoader(store),
     owner: store.installation,
   })

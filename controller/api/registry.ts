@@ -2,6 +2,7 @@ import type { Command } from './command.ts'
 import { absentCommands } from './commands/absent.ts'
 import { accountCommands } from './commands/accounts.ts'
 import { apiCommands } from './commands/apis.ts'
+import { archiveCommands } from './commands/archives.ts'
 import { auditCommands } from './commands/audit.ts'
 import { capabilityCommands } from './commands/capabilities.ts'
 import { capacityCommands } from './commands/capacity.ts'
@@ -55,6 +56,7 @@ export const COMMANDS: readonly Command[] = [
   ...providerCommands,
   ...poolCommands,
   ...poolHostCommands,
+  ...archiveCommands,
   ...capacityCommands,
   ...diskOfferingCommands,
   ...serviceOfferingCommands,

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { jsonb } from '../store/json.ts'
 import type { EntityKind } from '../store/queries/entities.ts'
 import type { Ground, TestController } from '../testing.ts'
 import { NOBODYS, type StandInKind } from '../domain/stand-in.ts'
@@ -40,7 +41,20 @@ export async function entitiesOf(
     operation: await first('listOperations'),
     event: await first('listEvents'),
     censusfinding: await findingOf(controller, ground),
+    archive: await archiveOf(controller, ground),
   }
+}
+
+/** An archive that nobody asks anything. */
+async function archiveOf({ store }: TestController, { zone }: Ground): Promise<string> {
+  const id = randomUUID()
+  const where = { zoneId: zone, name: 'known', settings: jsonb({}), sealedSettings: Buffer.alloc(0), identity: id }
+  const kept = { provider: 'directory', url: 'file:///nowhere', chunkBytes: 1_048_576, conditionalPut: 'none' } as const
+  await store.reader
+    .insertInto('archive')
+    .values({ id, ...where, ...kept })
+    .execute()
+  return id
 }
 
 /** A finding about nothing that is there, as a census would write it. */

@@ -6,8 +6,8 @@ export const UNANSWERED = {
     archiveSnapshot copySnapshot extractSnapshot createSnapshotFromVMSnapshot createSnapshotPolicy updateSnapshotPolicy
     listSnapshotPolicies deleteSnapshotPolicies`,
   storage: `findStoragePoolsForMigration syncStoragePool changeStoragePoolScope updateStorageCapabilities
-    listAffectedVmsForStorageScopeChange listStoragePoolObjects addImageStore addImageStoreS3
-    listImageStores updateImageStore deleteImageStore listImageStoreObjects downloadImageStoreObject createSecondaryStagingStore
+    listAffectedVmsForStorageScopeChange listStoragePoolObjects addImageStoreS3
+    listImageStoreObjects downloadImageStoreObject createSecondaryStagingStore
     listSecondaryStagingStores deleteSecondaryStagingStore migrateSecondaryStorageData
     migrateResourceToAnotherSecondaryStorage createSecondaryStorageSelector updateSecondaryStorageSelector
     listSecondaryStorageSelectors removeSecondaryStorageSelector`,

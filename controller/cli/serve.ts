@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { HypervisorPlugin, Loaded, StoragePlugin } from '@moorage/contract'
+import type { ArchivePlugin, HypervisorPlugin, Loaded, StoragePlugin } from '@moorage/contract'
 import { createMetricsServer } from '../api/probes.ts'
 import { type ApiServer, createApiServer, type Tls } from '../api/server.ts'
 import { startRunner } from '../jobs/runner.ts'
@@ -34,6 +34,7 @@ import { ensureSimulator } from './simulator-daemon.ts'
 export interface Plugins {
   readonly storage: readonly Loaded<StoragePlugin>[]
   readonly hypervisors: readonly Loaded<HypervisorPlugin>[]
+  readonly archives: readonly ArchivePlugin[]
 }
 
 /** How long a node may be silent before others take its operations over. */
@@ -132,6 +133,7 @@ async function withOutside(
   return {
     storage: [...shipped.storage, ...added.filter((plugin) => plugin.kind === 'storage')],
     hypervisors: [...shipped.hypervisors, ...added.filter((plugin) => plugin.kind === 'hypervisor')],
+    archives: shipped.archives,
   }
 }
 

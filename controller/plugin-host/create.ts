@@ -1,4 +1,5 @@
 import {
+  type ArchivePlugin,
   type Endpoint,
   HYPERVISOR_CAPABILITIES,
   type HypervisorAdapter,
@@ -26,6 +27,8 @@ import type {
 export interface PluginHostOptions {
   readonly storage: readonly Loaded<StoragePlugin>[]
   readonly hypervisors: readonly Loaded<HypervisorPlugin>[]
+  /** Absent: none. */
+  readonly archives?: readonly ArchivePlugin[]
   readonly load: RegistrationLoader
   /** Id of this installation: the ownership mark handed to every plug-in. */
   readonly owner: string
@@ -40,6 +43,7 @@ export function createPluginHost(options: PluginHostOptions): PluginHost {
   const hypervisors = byName(options.hypervisors)
   const pools = new Map<string, Cached<OpenPool>>()
   const hosts = new Map<string, Cached<OpenHost>>()
+  const archives = byName(options.archives ?? [])
   const openPool = (registration: Registration) =>
     cached(pools, registration, async () => {
       const plugin = known(storage, registration.plugin)
@@ -55,12 +59,18 @@ export function createPluginHost(options: PluginHostOptions): PluginHost {
     return registration.lost === true ? { ...open, adapter: (log: CallLog) => givenUp(open.adapter(log)) } : open
   }
   return {
+    owner,
     storage,
     hypervisors,
     openPool,
     openHost: openHostNow,
     pool: async (id) => openPool(await load.pool(id)),
     host: async (id) => openHostNow(await load.host(id)),
+    archives,
+    probeArchive: async (name, endpoint, call) => {
+      const of = { target: 'probe', plugin: name, log: NOWHERE, ...told }
+      return guard({ archive: known(archives, name).open(endpoint) }, ['archive'], of).archive.probe(call)
+    },
     probePool: async (name, endpoint, call) => {
       const plugin = known(storage, name)
       return poolOf('probe', plugin, { provider: await plugin.open(endpoint), ...told })

@@ -1,4 +1,6 @@
 import type {
+  ArchivePlugin,
+  ArchiveReport,
   Call,
   Endpoint,
   HostReport,
@@ -64,8 +66,11 @@ export interface OpenHost {
 
 /** Loads, checks and guards plug-ins. */
 export interface PluginHost {
+  /** Id of this installation: the ownership mark handed to every plug-in. */
+  readonly owner: string
   readonly storage: ReadonlyMap<string, Loaded<StoragePlugin>>
   readonly hypervisors: ReadonlyMap<string, Loaded<HypervisorPlugin>>
+  readonly archives: ReadonlyMap<string, ArchivePlugin>
   /** Opens a registered pool; cached until its registration changes. Throws `Refusal` `NOT_FOUND`. */
   pool(id: string): Promise<OpenPool>
   /** Opens a registered host; cached until its registration changes. Throws `Refusal` `NOT_FOUND`. */
@@ -81,4 +86,6 @@ export interface PluginHost {
   probePool(plugin: string, endpoint: Endpoint, call: Call): Promise<PoolReport>
   /** Asks a host what it is, before it is registered. */
   probeHost(plugin: string, endpoint: Endpoint, call: Call): Promise<HostReport>
+  /** Asks a store what it is and keeps, before it is registered and from time to time. Nothing is moved by a controller. */
+  probeArchive(plugin: string, endpoint: Endpoint, call: Call): Promise<ArchiveReport>
 }

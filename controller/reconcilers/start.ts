@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { archiveReport } from './archive-report.ts'
 import { auditRetention } from './audit-retention.ts'
 import { createAuditSeal } from './audit-seal.ts'
 import { censusClock } from './census-clock.ts'
@@ -95,6 +96,7 @@ function everyReconciler(): readonly Reconciler[] {
     vmRestart,
     poolReport,
     poolReach,
+    archiveReport,
     volumeExpunge,
     recycleBin,
     unfinished,

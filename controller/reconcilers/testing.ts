@@ -51,6 +51,7 @@ export const NAMES = [
   'vm-restart',
   'pool-report',
   'pool-reach',
+  'archive-report',
   'volume-expunge',
   'recycle-bin',
   'unfinished',

@@ -1,9 +1,12 @@
 import { createHash } from 'node:crypto'
 import { Refusal } from '../domain/failures.ts'
-import type { HostRow, PoolRow } from './generated/schema.ts'
+import type { ArchiveRow, HostRow, PoolRow } from './generated/schema.ts'
 import type { Store } from './store.ts'
 
-/** A pool or host as it was registered, secrets in clear: held in memory only. `version` changes whenever the rest does. */
+/** What is registered with settings that may be secret. */
+type RegisteredKind = 'pool' | 'host' | 'archive'
+
+/** A pool, host or archive as it was registered, secrets in clear: held in memory only. `version` changes whenever the rest does. */
 export interface StoredRegistration {
   readonly id: string
   readonly plugin: string
@@ -13,10 +16,10 @@ export interface StoredRegistration {
   readonly version: string
 }
 
-/** The secret settings of a pool or host, by name, as its row keeps them: bound to that row. */
+/** The secret settings of what is registered, by name, as its row keeps them: bound to that row. */
 export function sealSettings(
   store: Store,
-  of: { readonly kind: 'pool' | 'host'; readonly id: string },
+  of: { readonly kind: RegisteredKind; readonly id: string },
   secrets: Readonly<Record<string, string>>,
 ): Buffer {
   return store.seal(`${of.kind}:${of.id}`, JSON.stringify(secrets))
@@ -30,6 +33,21 @@ export function poolRegistration(store: Store, row: PoolRow): StoredRegistration
 /** The registration that a host's row holds. Throws when its secrets cannot be opened. */
 export function hostRegistration(store: Store, row: HostRow): StoredRegistration {
   return { ...registration(store, { ...row, kind: 'host' }), lost: row.lostAt !== null }
+}
+
+/** The registration that an archive's row holds. Throws when its secrets cannot be opened. */
+export function archiveRegistration(store: Store, row: ArchiveRow): StoredRegistration {
+  return registration(store, { ...row, kind: 'archive', plugin: row.provider })
+}
+
+/** The key of an archive as its row keeps it: bound to that row. `null` for one that is not encrypted. */
+export function sealArchiveKey(store: Store, id: string, key: string | undefined): Buffer | null {
+  return key === undefined ? null : store.seal(`archive-key:${id}`, key)
+}
+
+/** The key that opens an archive, in clear; `undefined` for one that is not encrypted. Throws when it cannot be opened. */
+export function archiveKey(store: Store, { id, sealedKey }: ArchiveRow): string | undefined {
+  return sealedKey === null ? undefined : store.unseal(`archive-key:${id}`, sealedKey)
 }
 
 /** Reads registrations by id. Throws `Refusal` `NOT_FOUND` for what is not registered, or no more. */
@@ -63,7 +81,7 @@ export function registrationLoader(store: Store): {
 }
 
 interface Stored {
-  readonly kind: 'pool' | 'host'
+  readonly kind: RegisteredKind
   readonly id: string
   readonly plugin: string
   readonly url: string

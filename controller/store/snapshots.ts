@@ -83,6 +83,17 @@ export async function copiesOfVolume(reader: Reader, volume: string): Promise<nu
   return row.copies
 }
 
+/** Copies in an archive that are not gone. */
+export async function copiesInArchive(reader: Reader, archive: string): Promise<number> {
+  const row = await reader
+    .selectFrom('snapshotCopy')
+    .select(({ fn }) => fn.countAll<number>().as('copies'))
+    .where('archiveId', '=', archive)
+    .where('state', '<>', 'gone')
+    .executeTakeFirstOrThrow()
+  return row.copies
+}
+
 /** Snapshots whose deletion began and is not done. */
 export async function snapshotsToFinish(reader: Reader): Promise<readonly Pick<SnapshotRow, 'id' | 'accountId'>[]> {
   return reader.selectFrom('snapshot').select(['id', 'accountId']).where('state', '=', 'Destroying').execute()

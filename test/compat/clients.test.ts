@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -17,7 +17,10 @@ describe('over the wire, unmodified, on one simulated cloud:', () => {
   let controller: ControllerProcess
   const parent = mkdtempSync(join(tmpdir(), 'moorage-compat-'))
 
+  const archive = join(parent, 'archive')
+
   beforeAll(async () => {
+    mkdirSync(archive)
     controller = await controllerProcess({ parent, args: ['--seed', 'simulator'] })
   })
 
@@ -70,17 +73,17 @@ describe('over the wire, unmodified, on one simulated cloud:', () => {
   it('Ansible comes to what a playbook says, and changes nothing the second time', async (context) => {
     needs(context, { path: `${PACKAGES}/ansible_collections/ngine_io/cloudstack`, from: 'ansible' })
     const pristine = await offered()
-    expect(await playbook('present.yml')).toMatchObject({ changed: 7 })
-    expect(await playbook('present.yml')).toEqual({ ok: 9, changed: 0 })
+    expect(await playbook('present.yml')).toMatchObject({ changed: 8 })
+    expect(await playbook('present.yml')).toEqual({ ok: 10, changed: 0 })
     const larger = ['--tags', 'grow', '-e', 'volume_size=5', '-e', 'idle_offering=ansible-large']
     expect(await playbook('present.yml', larger)).toEqual({ ok: 3, changed: 2 })
-    expect(await playbook('absent.yml')).toEqual({ ok: 6, changed: 6 })
+    expect(await playbook('absent.yml')).toEqual({ ok: 7, changed: 7 })
     expect(await offered()).toEqual(pristine)
   })
 
   /** Names of what a playbook makes besides machines and volumes. */
   async function offered(): Promise<unknown> {
-    const lists = ['listDiskOfferings', 'listServiceOfferings', 'listStoragePools', 'listTemplates']
+    const lists = ['listDiskOfferings', 'listServiceOfferings', 'listStoragePools', 'listImageStores', 'listTemplates']
     const found = await Promise.all(lists.map((list) => controller.api.list(list, { templatefilter: 'all' })))
     return found.map(namesOf)
   }
@@ -103,7 +106,8 @@ describe('over the wire, unmodified, on one simulated cloud:', () => {
       CLOUDSTACK_KEY: apiKey,
       CLOUDSTACK_SECRET: secretKey,
     }
-    const vars = { zone: 'simulator', storage_url: `simulator://${user}:${password}@127.0.0.1:${port}/ansible` }
+    const storage_url = `simulator://${user}:${password}@127.0.0.1:${port}/ansible`
+    const vars = { zone: 'simulator', storage_url, archive_url: `file://${archive}` }
     const where = ['--inventory', 'localhost,', '--connection', 'local', '-e', JSON.stringify(vars)]
     const file = join(import.meta.dirname, 'ansible', name)
     const { stdout } = await run('/usr/bin/ansible-playbook', [...where, ...more, file], { env }).catch(shown)

@@ -1,3 +1,5 @@
+import type { System } from '../../operations/context.ts'
+import type { RegistrationForm } from '../../operations/settings.ts'
 import { defineCommand, OPERATORS_READING } from '../command.ts'
 import { keyword } from '../ownership.ts'
 import { cut } from '../paging.ts'
@@ -7,7 +9,7 @@ import { field } from '../shape.ts'
 const list = defineCommand({
   name: 'listStorageProviders',
   kind: 'sync',
-  description: 'Lists storage providers: the plug-ins that speak to arrays.',
+  description: 'Lists storage providers: the plug-ins that speak to arrays, or to image stores.',
   roles: OPERATORS_READING,
   params: {
     keyword,
@@ -34,30 +36,37 @@ const list = defineCommand({
           oneof: field.strings('accepted values; absent: any'),
           description: field.string('what it is for'),
         },
-        'what createStoragePool takes as details',
+        'what createStoragePool and addImageStore take as details',
       ),
     },
   },
   async run({ system, params, page }) {
     const part = params.keyword?.toLowerCase() ?? ''
-    const known = params.type === 'primary' ? [...system.plugins.storage.values()] : []
-    const all = known
+    const all = providersOf(system, params.type)
       .filter(({ name }) => name.toLowerCase().includes(part))
       .toSorted((one, other) => (one.name < other.name ? -1 : 1))
-    const asked = cut(all, page)
-    const rows = asked.map(({ name, title, managed, shape, schemes, protocols, settings }) => ({
-      name,
-      type: 'primary',
-      title,
-      managed,
-      shape,
-      schemes,
-      protocols,
-      settings: settings.map(({ oneOf, ...setting }) => ({ ...setting, oneof: oneOf })),
-    }))
-    return { list: rows, count: all.length }
+    return { list: cut(all, page), count: all.length }
   },
 })
+
+function providersOf({ plugins }: System, type: 'primary' | 'image' | 'object') {
+  const form = ({ schemes, settings }: RegistrationForm) => ({
+    schemes,
+    settings: settings.map(({ oneOf, ...setting }) => ({ ...setting, oneof: oneOf })),
+  })
+  if (type === 'image')
+    return [...plugins.archives.values()].map((plugin) => ({
+      name: plugin.name,
+      type,
+      title: plugin.title,
+      ...form(plugin),
+    }))
+  if (type === 'object') return []
+  return [...plugins.storage.values()].map((plugin) => {
+    const { name, title, managed, shape, protocols } = plugin
+    return { name, type, title, managed, shape, protocols, ...form(plugin) }
+  })
+}
 
 /** The commands about storage providers. */
 export const providerCommands = [list] as const

@@ -341,6 +341,7 @@ export interface SnapshotCopyTable {
   bytes: Generated<number>
   state: 'intended' | 'present' | 'deleting' | 'gone'
   createdAt: Generated<Date>
+  archiveId: string | null
 }
 
 /** Row of table `reservation`. */
@@ -636,6 +637,30 @@ export interface ResourceDetailTable {
   display: Generated<boolean>
 }
 
+/** Row of table `archive`. */
+export interface ArchiveTable {
+  id: string
+  seq: GeneratedAlways<number>
+  zoneId: string
+  name: string
+  provider: string
+  url: string
+  settings: unknown
+  sealedSettings: Buffer
+  identity: string
+  sealedKey: Buffer | null
+  chunkBytes: number
+  conditionalPut: 'atomic' | 'none'
+  readOnly: Generated<boolean>
+  totalBytes: number | null
+  usedBytes: number | null
+  capacityBytes: number | null
+  reportedAt: Date | null
+  unreachableSince: Date | null
+  createdAt: Generated<Date>
+  removedAt: Date | null
+}
+
 /** All tables, for Kysely with the camel-case plug-in. */
 export interface Database {
   installation: InstallationTable
@@ -679,6 +704,7 @@ export interface Database {
   volumeIo: VolumeIoTable
   usageIo: UsageIoTable
   resourceDetail: ResourceDetailTable
+  archive: ArchiveTable
 }
 
 /** `installation` as selected. */
@@ -763,3 +789,5 @@ export type VolumeIoRow = Selectable<VolumeIoTable>
 export type UsageIoRow = Selectable<UsageIoTable>
 /** `resource_detail` as selected. */
 export type ResourceDetailRow = Selectable<ResourceDetailTable>
+/** `archive` as selected. */
+export type ArchiveRow = Selectable<ArchiveTable>

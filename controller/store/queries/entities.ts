@@ -20,6 +20,7 @@ const ENTITIES = {
   cluster: { table: 'cluster', owner: 'nobody' },
   host: { table: 'host', owner: 'nobody' },
   pool: { table: 'pool', owner: 'nobody' },
+  archive: { table: 'archive', owner: 'nobody' },
   domain: { table: 'domain', owner: 'domain itself' },
   account: { table: 'account', owner: 'account itself' },
   user: { table: 'principal', owner: 'account' },

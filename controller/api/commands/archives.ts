@@ -1,0 +1,191 @@
+import { addArchive, CHUNK_BYTES } from '../../operations/archive-add.ts'
+import { changeArchive, exportArchiveKey, removeArchive } from '../../operations/archive-update.ts'
+import type { System } from '../../operations/context.ts'
+import { type ArchiveView, archiveViews, listArchives } from '../../store/queries/archives.ts'
+import { defineCommand, OPERATORS, OPERATORS_READING, SUCCESS } from '../command.ts'
+import { given } from '../given.ts'
+import { keyword } from '../ownership.ts'
+import { choice, entity, flag, long, map, text } from '../params.ts'
+import { field, type Rendered } from '../shape.ts'
+
+const shape = {
+  id: field.string('the ID of the image store'),
+  zoneid: field.string('the Zone ID of the image store'),
+  zonename: field.string('the Zone name of the image store'),
+  name: field.string('the name of the image store'),
+  url: field.string('the url of the image store'),
+  protocol: field.string('the protocol of the image store: what its url begins with'),
+  providername: field.string('the provider name of the image store'),
+  scope: field.string('the scope of the image store'),
+  readonly: field.boolean('whether nothing new is written there'),
+  disksizetotal: field.long('bytes that the store holds; absent: it does not tell'),
+  disksizeused: field.long('bytes in use there; absent: it does not tell'),
+  encrypted: field.boolean('whether what is written there is encrypted'),
+  chunksize: field.long('bytes of a chunk: what is the same in two snapshots is stored once, chunk by chunk'),
+  conditionalput: field.string(
+    'atomic: of two writers of one object one wins and the other is told; none: the last one wins',
+  ),
+  details: field.map('settings of the provider; none that is secret'),
+  reported: field.date('when the store answered last'),
+  unreachablesince: field.date('since when it does not answer; absent: it does'),
+  created: field.date('when it was registered'),
+} as const
+const imagestore = { key: 'imagestore', shape } as const
+const itself = entity('archive', { required: true, description: 'the ID of the image store' })
+
+function render(view: ArchiveView): Rendered<typeof shape> {
+  return {
+    id: view.id,
+    zoneid: view.zoneId,
+    zonename: view.zoneName,
+    name: view.name,
+    url: view.url,
+    protocol: new URL(view.url).protocol.slice(0, -1),
+    providername: view.provider,
+    scope: 'ZONE',
+    readonly: view.readOnly,
+    disksizetotal: view.capacityBytes ?? view.totalBytes,
+    disksizeused: view.usedBytes,
+    encrypted: Boolean(view.encrypted),
+    chunksize: view.chunkBytes,
+    conditionalput: view.conditionalPut,
+    details: view.settings,
+    reported: view.reportedAt,
+    unreachablesince: view.unreachableSince,
+    created: view.createdAt,
+  }
+}
+
+async function one(system: System, id: string): Promise<Rendered<typeof shape>> {
+  return (await archiveViews(system.store.reader, [id])).map(render)[0] ?? {}
+}
+
+const KIB = 1024
+const CHUNKS = CHUNK_BYTES.map((bytes) => String(bytes / KIB))
+
+const add = defineCommand({
+  name: 'addImageStore',
+  kind: 'sync',
+  description: 'Registers an image store, an archive of snapshots, once it has shown what it is and keeps.',
+  since: '4.2.0',
+  roles: OPERATORS,
+  params: {
+    name: text({ description: 'the name for the image store' }),
+    url: text({ required: true, length: 2048, description: 'the URL of the image store' }),
+    zoneid: entity('zone', { required: true, description: 'the Zone ID for the image store' }),
+    provider: text({ required: true, description: 'the image store provider name, as listStorageProviders shows it' }),
+    details: map({ description: 'the settings of the provider' }),
+    encrypted: flag({ description: 'false: what is written there is not encrypted; it is unless told' }),
+    key: text({
+      secret: true,
+      description: 'the key of an archive that was written before; a new one is drawn unless given',
+    }),
+    chunksize: choice(CHUNKS, { description: 'KiB of a chunk, 1024 unless told' }),
+  },
+  response: imagestore,
+  async run({ system, caller, params }) {
+    const { name, url, zoneid, provider, details, encrypted, key, chunksize } = params
+    const id = await addArchive(
+      { system, caller },
+      {
+        url,
+        zone: zoneid,
+        provider,
+        details: details ?? {},
+        encrypted: encrypted ?? true,
+        chunkBytes: Number(chunksize ?? KIB) * KIB,
+        ...given({ name: name || undefined, key: key || undefined }),
+      },
+    )
+    return { object: await one(system, id) }
+  },
+})
+
+const update = defineCommand({
+  name: 'updateImageStore',
+  kind: 'sync',
+  description: 'Updates an image store.',
+  since: '4.15.0',
+  roles: OPERATORS,
+  params: {
+    id: itself,
+    name: text({ description: 'the new name of the image store' }),
+    readonly: flag({ description: 'true: nothing new is written there' }),
+    capacitybytes: long({ description: 'bytes that are shown as its size' }),
+  },
+  response: { ...imagestore, envelope: 'updateImageStoreresponse' },
+  async run({ system, caller, params: { id, name, readonly, capacitybytes } }) {
+    const changes = given({ name: name || undefined, readOnly: readonly, capacityBytes: capacitybytes })
+    await changeArchive({ system, caller }, { archive: id, ...changes })
+    return { object: await one(system, id) }
+  },
+})
+
+// What a filter names may have been removed since: CloudStack answers an empty list then.
+const list = defineCommand({
+  name: 'listImageStores',
+  kind: 'sync',
+  description: 'Lists image stores.',
+  since: '4.2.0',
+  roles: OPERATORS_READING,
+  params: {
+    keyword,
+    id: entity('archive', { removed: true, description: 'the ID of the image store' }),
+    name: text({ description: 'the name of the image store' }),
+    zoneid: entity('zone', { removed: true, description: 'the Zone ID of the image store' }),
+    provider: text({ description: 'the image store provider' }),
+    protocol: text({ description: 'the image store protocol: what its url begins with' }),
+    readonly: flag({ description: 'whether nothing new is written there' }),
+  },
+  response: { ...imagestore, list: true },
+  async run({ system, params: { keyword: part, id, name, zoneid, provider, protocol, readonly }, page }) {
+    const filter = given({
+      ids: id === undefined ? undefined : [id],
+      keyword: part,
+      name: name || undefined,
+      zone: zoneid,
+      provider: provider || undefined,
+      protocol: protocol || undefined,
+      readOnly: readonly,
+    })
+    const { items, count } = await listArchives(system.store.reader, filter, page)
+    return { list: items.map(render), count }
+  },
+})
+
+const remove = defineCommand({
+  name: 'deleteImageStore',
+  kind: 'sync',
+  description: 'Forgets an image store in which no snapshot is. Nothing in it is touched.',
+  since: '4.2.0',
+  roles: OPERATORS,
+  params: { id: itself },
+  response: SUCCESS,
+  async run({ system, caller, params: { id } }) {
+    await removeArchive({ system, caller }, id)
+    return { success: true }
+  },
+})
+
+const exportKey = defineCommand({
+  name: 'exportImageStoreKey',
+  kind: 'sync',
+  description:
+    'Answers the key of an encrypted image store, to be kept where the store can be read without this server.',
+  extension: true,
+  roles: OPERATORS,
+  params: { id: itself },
+  response: {
+    key: 'imagestorekey',
+    shape: {
+      id: field.string('the ID of the image store'),
+      key: field.string('its key: whoever has it and the store reads everything in it'),
+    },
+  },
+  async run({ system, caller, params: { id } }) {
+    return { object: { id, key: await exportArchiveKey({ system, caller }, id) } }
+  },
+})
+
+/** The commands about archives, CloudStack's image stores. */
+export const archiveCommands = [add, update, list, remove, exportKey] as const
