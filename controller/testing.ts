@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { simulatorHypervisor } from '@moorage/hypervisor-simulator'
 import { startSimulator, type TestSimulator } from '@moorage/simulator/testing'
 import { simulatorStorage } from '@moorage/storage-simulator'
+import { movers } from './cli/movers.ts'
 import { createApiServer } from './api/server.ts'
 import type { Role, System } from './operations/context.ts'
 import { type Runner, startRunner } from './jobs/runner.ts'
@@ -53,6 +54,7 @@ export async function startController(
     storage: [simulatorStorage, ...(options.plugins?.storage ?? [])],
     hypervisors: [simulatorHypervisor, ...(options.plugins?.hypervisors ?? [])],
     archives: options.plugins?.archives ?? [],
+    movers: movers(store),
     load: registrationLoader(store),
     owner: store.installation,
   })

@@ -18,6 +18,7 @@ import { installationCommands } from './commands/installation.ts'
 import { jobCommands } from './commands/jobs.ts'
 import { limitCommands } from './commands/limits.ts'
 import { metricsCommands } from './commands/metrics.ts'
+import { moverCommands } from './commands/movers.ts'
 import { operationCommands } from './commands/operations.ts'
 import { timelineCommands } from './commands/operation-timeline.ts'
 import { podCommands } from './commands/pods.ts'
@@ -57,6 +58,7 @@ export const COMMANDS: readonly Command[] = [
   ...poolCommands,
   ...poolHostCommands,
   ...archiveCommands,
+  ...moverCommands,
   ...capacityCommands,
   ...diskOfferingCommands,
   ...serviceOfferingCommands,

@@ -41,20 +41,25 @@ export async function entitiesOf(
     operation: await first('listOperations'),
     event: await first('listEvents'),
     censusfinding: await findingOf(controller, ground),
-    archive: await archiveOf(controller, ground),
+    ...(await moversOf(controller, ground)),
   }
 }
 
-/** An archive that nobody asks anything. */
-async function archiveOf({ store }: TestController, { zone }: Ground): Promise<string> {
-  const id = randomUUID()
-  const where = { zoneId: zone, name: 'known', settings: jsonb({}), sealedSettings: Buffer.alloc(0), identity: id }
+/** A mover and an archive that nobody asks anything. */
+async function moversOf({ store }: TestController, { zone }: Ground): Promise<Pick<Known, 'archive' | 'mover'>> {
+  const [archive, mover] = [randomUUID(), randomUUID()]
+  const where = { zoneId: zone, name: 'known', settings: jsonb({}), sealedSettings: Buffer.alloc(0) }
   const kept = { provider: 'directory', url: 'file:///nowhere', chunkBytes: 1_048_576, conditionalPut: 'none' } as const
   await store.reader
     .insertInto('archive')
-    .values({ id, ...where, ...kept })
+    .values({ id: archive, identity: archive, ...where, ...kept })
     .execute()
-  return id
+  const said = { initiator: 'iqn', accepts: [], archives: [], version: '1', url: 'http://nowhere' }
+  await store.reader
+    .insertInto('mover')
+    .values({ id: mover, identity: mover, ...where, ...said })
+    .execute()
+  return { archive, mover }
 }
 
 /** A finding about nothing that is there, as a census would write it. */

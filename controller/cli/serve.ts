@@ -26,6 +26,7 @@ import { createMetrics, type JobsMetrics, type Metrics } from '../telemetry/metr
 import { ensureAdministrator } from './admin.ts'
 import { type Asked, type ListenAddress, type TlsFiles, UsageError } from './arguments.ts'
 import { openData } from './data.ts'
+import { movers } from './movers.ts'
 import { hasDied, nodeIdentity } from './node-identity.ts'
 import { seedSimulator } from './seed.ts'
 import { ensureSimulator } from './simulator-daemon.ts'
@@ -151,6 +152,7 @@ async function startWork(
   metrics.onScrape(sources(store, leases))
   const host = createPluginHost({
     ...plugins,
+    movers: movers(store),
     load: registrationLoader(store),
     owner: store.installation,
     observe: metrics.call,

@@ -5,6 +5,7 @@ import {
   type HypervisorAdapter,
   type HypervisorPlugin,
   type Loaded,
+  type Mover,
   PluginError,
   STORAGE_CAPABILITIES,
   type StoragePlugin,
@@ -17,6 +18,7 @@ import type {
   CallLog,
   CallObserver,
   OpenHost,
+  OpenMover,
   OpenPool,
   PluginHost,
   Registration,
@@ -29,6 +31,11 @@ export interface PluginHostOptions {
   readonly hypervisors: readonly Loaded<HypervisorPlugin>[]
   /** Absent: none. */
   readonly archives?: readonly ArchivePlugin[]
+  /** How movers are found, and reached by url, `user` and `password`, without I/O. Absent: there are none. */
+  readonly movers?: {
+    load(id: string): Promise<Registration>
+    connect(endpoint: Endpoint): Mover
+  }
   readonly load: RegistrationLoader
   /** Id of this installation: the ownership mark handed to every plug-in. */
   readonly owner: string
@@ -44,6 +51,7 @@ export function createPluginHost(options: PluginHostOptions): PluginHost {
   const pools = new Map<string, Cached<OpenPool>>()
   const hosts = new Map<string, Cached<OpenHost>>()
   const archives = byName(options.archives ?? [])
+  const movers = new Map<string, Cached<OpenMover>>()
   const openPool = (registration: Registration) =>
     cached(pools, registration, async () => {
       const plugin = known(storage, registration.plugin)
@@ -71,6 +79,16 @@ export function createPluginHost(options: PluginHostOptions): PluginHost {
       const of = { target: 'probe', plugin: name, log: NOWHERE, ...told }
       return guard({ archive: known(archives, name).open(endpoint) }, ['archive'], of).archive.probe(call)
     },
+    mover: async (id) => {
+      const { load: loadMover, connect } = moversOf(options)
+      const registration = await loadMover(id)
+      const mover = () => connect(endpointOf(registration, owner))
+      return cached(movers, registration, async () => moverOf(id, { mover: mover(), ...told }))
+    },
+    probeMover: async (endpoint, call) =>
+      moverOf('probe', { mover: moversOf(options).connect(endpoint), ...told })
+        .mover(NOWHERE)
+        .report(call),
     probePool: async (name, endpoint, call) => {
       const plugin = known(storage, name)
       return poolOf('probe', plugin, { provider: await plugin.open(endpoint), ...told })
@@ -123,6 +141,18 @@ function hostOf(
     accepts: adapter.accepts,
     limits: adapter.limits,
     adapter: (log) => guard(adapter, FACETS.hypervisor, { target: `host:${id}`, plugin: plugin.name, log, ...told }),
+  }
+}
+
+function moversOf({ movers }: PluginHostOptions) {
+  if (!movers) throw new PluginError('UNSUPPORTED', 'this controller knows no movers', 'none')
+  return movers
+}
+
+function moverOf(id: string, { mover, ...told }: Observed & { readonly mover: Mover }): OpenMover {
+  return {
+    id,
+    mover: (log) => guard({ mover }, ['mover'], { target: `mover:${id}`, plugin: 'mover', log, ...told }).mover,
   }
 }
 

@@ -8,6 +8,8 @@ import type {
   HypervisorCapability,
   HypervisorPlugin,
   Loaded,
+  Mover,
+  MoverReport,
   PoolReport,
   StorageCapability,
   StoragePlugin,
@@ -24,7 +26,7 @@ export type CallObserver = (
   seconds: number,
 ) => void
 
-/** A pool or host as it was registered, secrets in clear. */
+/** A pool, host or mover as it was registered, secrets in clear. */
 export interface Registration {
   readonly id: string
   /** Name of the plug-in. */
@@ -64,6 +66,12 @@ export interface OpenHost {
   adapter(log: CallLog): HypervisorAdapter
 }
 
+/** A registered mover, opened likewise. */
+export interface OpenMover {
+  readonly id: string
+  mover(log: CallLog): Mover
+}
+
 /** Loads, checks and guards plug-ins. */
 export interface PluginHost {
   /** Id of this installation: the ownership mark handed to every plug-in. */
@@ -88,4 +96,8 @@ export interface PluginHost {
   probeHost(plugin: string, endpoint: Endpoint, call: Call): Promise<HostReport>
   /** Asks a store what it is and keeps, before it is registered and from time to time. Nothing is moved by a controller. */
   probeArchive(plugin: string, endpoint: Endpoint, call: Call): Promise<ArchiveReport>
+  /** Opens a registered mover; cached until its registration changes. Throws `Refusal` `NOT_FOUND`. */
+  mover(id: string): Promise<OpenMover>
+  /** Asks a mover what it is. */
+  probeMover(endpoint: Endpoint, call: Call): Promise<MoverReport>
 }

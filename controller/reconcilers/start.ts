@@ -4,6 +4,7 @@ import { auditRetention } from './audit-retention.ts'
 import { createAuditSeal } from './audit-seal.ts'
 import { censusClock } from './census-clock.ts'
 import { hostReport } from './host-report.ts'
+import { moverReport } from './mover-report.ts'
 import { operationRetention } from './operation-retention.ts'
 import { poolReach } from './pool-reach.ts'
 import { poolReport } from './pool-report.ts'
@@ -97,6 +98,7 @@ function everyReconciler(): readonly Reconciler[] {
     poolReport,
     poolReach,
     archiveReport,
+    moverReport,
     volumeExpunge,
     recycleBin,
     unfinished,

@@ -52,6 +52,7 @@ export const NAMES = [
   'pool-report',
   'pool-reach',
   'archive-report',
+  'mover-report',
   'volume-expunge',
   'recycle-bin',
   'unfinished',

@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto'
 import { Refusal } from '../domain/failures.ts'
-import type { ArchiveRow, HostRow, PoolRow } from './generated/schema.ts'
+import type { ArchiveRow, HostRow, MoverRow, PoolRow } from './generated/schema.ts'
 import type { Store } from './store.ts'
 
 /** What is registered with settings that may be secret. */
-type RegisteredKind = 'pool' | 'host' | 'archive'
+type RegisteredKind = 'pool' | 'host' | 'archive' | 'mover'
 
-/** A pool, host or archive as it was registered, secrets in clear: held in memory only. `version` changes whenever the rest does. */
+/** A pool, host, archive or mover as it was registered, secrets in clear: held in memory only. `version` changes whenever the rest does. */
 export interface StoredRegistration {
   readonly id: string
   readonly plugin: string
@@ -38,6 +38,11 @@ export function hostRegistration(store: Store, row: HostRow): StoredRegistration
 /** The registration that an archive's row holds. Throws when its secrets cannot be opened. */
 export function archiveRegistration(store: Store, row: ArchiveRow): StoredRegistration {
   return registration(store, { ...row, kind: 'archive', plugin: row.provider })
+}
+
+/** The registration that a mover's row holds. Throws when its secrets cannot be opened. */
+function moverRegistration(store: Store, row: MoverRow): StoredRegistration {
+  return registration(store, { ...row, kind: 'mover', plugin: 'mover' })
 }
 
 /** The key of an archive as its row keeps it: bound to that row. `null` for one that is not encrypted. */
@@ -78,6 +83,18 @@ export function registrationLoader(store: Store): {
       return hostRegistration(store, row)
     },
   }
+}
+
+/** Reads the registration of a mover. Throws `Refusal` `NOT_FOUND` for one that is not registered, or no more. */
+export async function loadMover(store: Store, id: string): Promise<StoredRegistration> {
+  const row = await store.reader
+    .selectFrom('mover')
+    .selectAll()
+    .where('id', '=', id)
+    .where('removedAt', 'is', null)
+    .executeTakeFirst()
+  if (!row) throw new Refusal('NOT_FOUND', `There is no mover ${id}`)
+  return moverRegistration(store, row)
 }
 
 interface Stored {

@@ -661,6 +661,26 @@ export interface ArchiveTable {
   removedAt: Date | null
 }
 
+/** Row of table `mover`. */
+export interface MoverTable {
+  id: string
+  seq: GeneratedAlways<number>
+  zoneId: string
+  name: string
+  url: string
+  settings: unknown
+  sealedSettings: Buffer
+  identity: string
+  initiator: string
+  accepts: string[]
+  archives: string[]
+  version: string
+  reportedAt: Date | null
+  unreachableSince: Date | null
+  createdAt: Generated<Date>
+  removedAt: Date | null
+}
+
 /** All tables, for Kysely with the camel-case plug-in. */
 export interface Database {
   installation: InstallationTable
@@ -705,6 +725,7 @@ export interface Database {
   usageIo: UsageIoTable
   resourceDetail: ResourceDetailTable
   archive: ArchiveTable
+  mover: MoverTable
 }
 
 /** `installation` as selected. */
@@ -791,3 +812,5 @@ export type UsageIoRow = Selectable<UsageIoTable>
 export type ResourceDetailRow = Selectable<ResourceDetailTable>
 /** `archive` as selected. */
 export type ArchiveRow = Selectable<ArchiveTable>
+/** `mover` as selected. */
+export type MoverRow = Selectable<MoverTable>

@@ -21,6 +21,7 @@ const ENTITIES = {
   host: { table: 'host', owner: 'nobody' },
   pool: { table: 'pool', owner: 'nobody' },
   archive: { table: 'archive', owner: 'nobody' },
+  mover: { table: 'mover', owner: 'nobody' },
   domain: { table: 'domain', owner: 'domain itself' },
   account: { table: 'account', owner: 'account itself' },
   user: { table: 'principal', owner: 'account' },

@@ -1,0 +1,74 @@
+import { type Insertable, sql, type Updateable } from 'kysely'
+import type { MoverRow, MoverTable } from './generated/schema.ts'
+import type { Reader, Tx } from './store.ts'
+
+/** Adds a mover. Throws on a second registration of one daemon (unique index `mover_identity`). */
+export async function insertMover(tx: Tx, mover: Insertable<MoverTable>): Promise<void> {
+  await tx.insertInto('mover').values(mover).execute()
+}
+
+/** The mover, its row locked until the transaction ends, unless it was removed. */
+export async function lockMover(tx: Tx, id: string): Promise<MoverRow | undefined> {
+  return tx
+    .selectFrom('mover')
+    .selectAll()
+    .where('id', '=', id)
+    .where('removedAt', 'is', null)
+    .forUpdate()
+    .executeTakeFirst()
+}
+
+/** All movers that were not removed, in the order of registration. */
+export async function allMovers(reader: Reader): Promise<readonly MoverRow[]> {
+  return reader.selectFrom('mover').selectAll().where('removedAt', 'is', null).orderBy('seq').execute()
+}
+
+/** Changes columns of a mover. */
+export async function updateMover(tx: Tx, id: string, changes: Updateable<MoverTable>): Promise<void> {
+  await tx.updateTable('mover').set(changes).where('id', '=', id).execute()
+}
+
+/** The name under which this daemon is registered, if it is. */
+export async function moverOfIdentity(reader: Reader, identity: string): Promise<string | undefined> {
+  const row = await reader
+    .selectFrom('mover')
+    .select('name')
+    .where('identity', '=', identity)
+    .where('removedAt', 'is', null)
+    .executeTakeFirst()
+  return row?.name
+}
+
+/** The mover did not answer. True when that is news. */
+export async function moverSilent(tx: Tx, id: string): Promise<boolean> {
+  const row = await tx
+    .updateTable('mover')
+    .set({ unreachableSince: sql<Date>`now()` })
+    .where('id', '=', id)
+    .where('removedAt', 'is', null)
+    .where('unreachableSince', 'is', null)
+    .returning('id')
+    .executeTakeFirst()
+  return row !== undefined
+}
+
+/**
+ * What a mover said of itself just now. Answers since when it had not answered before; `undefined` when it had, or when it is
+ * not registered any more.
+ */
+export async function reportMover(
+  tx: Tx,
+  id: string,
+  report: Pick<MoverRow, 'initiator' | 'accepts' | 'archives' | 'version'>,
+): Promise<Date | undefined> {
+  const before = await lockMover(tx, id)
+  if (!before) return undefined
+  const { initiator, accepts, archives, version } = report
+  const said = { initiator, accepts: [...accepts], archives: [...archives], version }
+  await tx
+    .updateTable('mover')
+    .set({ ...said, reportedAt: sql<Date>`now()`, unreachableSince: null })
+    .where('id', '=', id)
+    .execute()
+  return before.unreachableSince ?? undefined
+}
