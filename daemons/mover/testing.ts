@@ -18,7 +18,9 @@ export interface TestMover {
   readonly initiator: string
   /** A client of it. */
   readonly mover: Mover
-  /** Submits a task and waits until it is done. Throws what it failed with, and when it takes longer than a minute. */
+  /** Its process now. */
+  readonly pid: number
+  /** Submits a task and waits until it is done. Throws what it failed with, and when it takes longer than ten minutes. */
   run(task: MoverTask): Promise<Extract<MoverJob, { state: 'done' }>>
   /** Ends it by the signal. Resolves when it is gone. */
   kill(signal: NodeJS.Signals): Promise<void>
@@ -31,7 +33,7 @@ export interface TestMover {
 
 const MAIN = join(import.meta.dirname, 'main.ts')
 const READY_MS = 20_000
-const JOB_MS = 60_000
+const JOB_MS = 600_000
 
 /** Starts a mover on a free port of 127.0.0.1 with data in a temporary directory. */
 export async function startMover(): Promise<TestMover> {
@@ -57,6 +59,9 @@ export async function startMover(): Promise<TestMover> {
     ...credentials,
     initiator,
     mover,
+    get pid() {
+      return child.pid ?? 0
+    },
     run: (task) => runJob(mover, task),
     kill,
     restart: async () => {

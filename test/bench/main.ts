@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
 import { api } from './api.ts'
+import { archive, archiveKills, archiveSparse } from './archive.ts'
 import { audit } from './audit.ts'
 import { controllers } from './controllers.ts'
 import { census } from './census.ts'
@@ -11,9 +12,24 @@ import { pluginCall } from './plugin-call.ts'
 import { type BenchRow, printRows } from './report.ts'
 import { sanLife } from './san-life.ts'
 
-const BENCHES = [pluginCall, sanLife, operations, controllers, api, lists, audit, census]
+const BENCHES = [
+  pluginCall,
+  sanLife,
+  operations,
+  controllers,
+  api,
+  lists,
+  audit,
+  census,
+  archive,
+  archiveSparse,
+  archiveKills,
+]
 
-const { values, positionals } = parseArgs({ options: { json: { type: 'string' } }, allowPositionals: true })
+const { values, positionals } = parseArgs({
+  options: { json: { type: 'string' }, mib: { type: 'string' } },
+  allowPositionals: true,
+})
 const unknown = positionals.filter((name) => !BENCHES.some((bench) => bench.name === name))
 if (unknown.length > 0) {
   process.stderr.write(
@@ -26,7 +42,7 @@ const rows: BenchRow[] = []
 for (const bench of BENCHES) {
   if (positionals.length > 0 && !positionals.includes(bench.name)) continue
   process.stdout.write(`\n${bench.name}: ${bench.about}\n`)
-  const measured = await bench.run()
+  const measured = await bench.run(values.mib === undefined ? {} : { mib: Number(values.mib) })
   printRows(measured)
   rows.push(...measured)
 }

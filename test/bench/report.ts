@@ -10,11 +10,17 @@ export interface BenchRow {
   readonly note?: string
 }
 
+/** What was asked on the command line. */
+export interface BenchOptions {
+  /** Size of the image of a bench that has one, in MiB. */
+  readonly mib?: number
+}
+
 /** One benchmark. Answers its rows; prints nothing. */
 export interface Bench {
   readonly name: string
   readonly about: string
-  run(): Promise<readonly BenchRow[]>
+  run(options: BenchOptions): Promise<readonly BenchRow[]>
 }
 
 /** Middle value; of an even number, the mean of the two. */
