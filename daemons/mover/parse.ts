@@ -127,7 +127,6 @@ function connection(value: unknown, name: string): Connection {
   if (via === 'iscsi') whole(from, 'lun', 0)
   if (via === 'nbd') text(from, 'uri')
   if (via === 'file') text(from, 'path')
-  if (via === 'rbd') for (const field of ['pool', 'image', 'user', 'key']) text(from, field)
   // What else a connection has is refused by whoever opens it.
   return from as Connection
 }

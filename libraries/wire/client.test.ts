@@ -2,8 +2,9 @@ import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import net from 'node:net'
 import { expect, test } from 'vitest'
-import type { Call } from '@moorage/contract'
+import type { ArchiveTask, Call } from '@moorage/contract'
 import { wireClient } from './client.ts'
+import { remoteMover } from './remote-mover.ts'
 
 const OK = 'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 13\r\n\r\n{"result":42}'
 const CONFLICT = '{"error":{"code":"CONFLICT","message":"no","effect":"none"}}'
@@ -38,6 +39,20 @@ test('a call that nobody listens to has no effect', async () => {
   daemon.close()
   await once(daemon, 'close')
   await expect(call('any/method', {}, newCall())).rejects.toMatchObject({ code: 'UNAVAILABLE', effect: 'none' })
+})
+
+test('a list of changes that is too long for a request is left out, so that the mover compares, and a short one goes', async () => {
+  const sent: object[] = []
+  const mover = remoteMover(async <Result>(_: string, args: object) => {
+    sent.push(args)
+    return undefined as Result // Nobody looks at the answer.
+  })
+  const changes = (count: number) =>
+    Array.from({ length: count }, (_, at) => ({ offset: at * 8192, length: 4096, kind: 'data' as const }))
+  const task = { kind: 'archive', snapshot: 'one' } as ArchiveTask // What else it has does not matter here.
+  await mover.submit({ ...task, changes: changes(3) }, newCall())
+  await mover.submit({ ...task, changes: changes(100_001) }, newCall())
+  expect(sent).toEqual([{ task: { ...task, changes: changes(3) } }, { task }])
 })
 
 /** A server that is told of each request, counted over all lines. */

@@ -81,8 +81,7 @@ async function serve(qmp: QmpClient, { connection, writable }: BridgeOptions, pa
 }
 
 function secretOf(connection: Connection): string | undefined {
-  if (connection.via === 'iscsi') return connection.chap?.secret
-  return connection.via === 'rbd' ? connection.key : undefined
+  return connection.via === 'iscsi' ? connection.chap?.secret : undefined
 }
 
 /** The block node of a connection (QEMU's QAPI schema, BlockdevOptions). */
@@ -97,14 +96,5 @@ function nodeOf(connection: Connection, writable: boolean): object {
     const file = { ...inside, driver: 'file', filename: connection.path, locking: writable ? 'on' : 'off' }
     return { driver: connection.format, file }
   }
-  if (connection.via === 'rbd') {
-    const { pool, image, user, monitors } = connection
-    const server = monitors.map((one) => {
-      const [, host = one, port = '6789'] = /^(.*):(\d+)$/.exec(one) ?? []
-      return { host, port }
-    })
-    const login = { user, 'key-secret': 'secret', 'auth-client-required': ['cephx'] }
-    return { driver: 'rbd', pool, image, server, ...login }
-  }
-  throw new PluginError('UNSUPPORTED', `no bridge for ${connection.via}: it is spoken directly`, 'none')
+  throw new PluginError('UNSUPPORTED', `a mover does not speak ${connection.via} over a bridge`, 'none')
 }

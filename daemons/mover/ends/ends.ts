@@ -10,7 +10,7 @@ const run = promisify(execFile)
 const MAP_BYTES = 1024 * 1024 * 1024
 
 /** Protocols of sources and targets. */
-export const PROTOCOLS: readonly Protocol[] = ['iscsi', 'rbd', 'nbd', 'file']
+export const PROTOCOLS: readonly Protocol[] = ['iscsi', 'nbd', 'file']
 
 /** How a worker opens an end: plain data. */
 export type EndAddress =
