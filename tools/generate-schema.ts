@@ -15,6 +15,7 @@ const TYPES: Readonly<Record<string, string>> = {
   uuid: 'string',
   text: 'string',
   'text[]': 'string[]',
+  'uuid[]': 'string[]',
   bigint: 'number',
   integer: 'number',
   smallint: 'number',

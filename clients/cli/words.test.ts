@@ -71,7 +71,7 @@ describe('a command line', () => {
 test('what can stand next is known for verbs, nouns and parameters that were not given', () => {
   expect(candidates([], 'at')).toEqual(['attach'])
   expect(candidates([], 'do')).toEqual(['doctor'])
-  expect(candidates(['list'], 'vol')).toEqual(['volumes', 'volumes-metrics'])
+  expect(candidates(['list'], 'disk')).toEqual(['disk-offerings'])
   expect(candidates(['attach', 'volume'], '--i')).toEqual(['--id'])
   expect(candidates(['attach', 'volume', '--id', 'x'], '--i')).toEqual([])
   expect(candidates(['completion'], '')).toEqual(['bash', 'zsh', 'fish'])

@@ -19,6 +19,7 @@ import { jobCommands } from './commands/jobs.ts'
 import { limitCommands } from './commands/limits.ts'
 import { metricsCommands } from './commands/metrics.ts'
 import { moverCommands } from './commands/movers.ts'
+import { nicCommands } from './commands/nics.ts'
 import { operationCommands } from './commands/operations.ts'
 import { timelineCommands } from './commands/operation-timeline.ts'
 import { podCommands } from './commands/pods.ts'
@@ -34,6 +35,7 @@ import { standInCommands } from './commands/stand-ins.ts'
 import { tagCommands } from './commands/tags.ts'
 import { templateCommands } from './commands/templates.ts'
 import { usageCommands } from './commands/usage.ts'
+import { usageHistoryCommands } from './commands/usage-history.ts'
 import { userCommands } from './commands/users.ts'
 import { vmMigrationCommands } from './commands/vm-migration.ts'
 import { vmScaleCommands } from './commands/vm-scale.ts'
@@ -69,6 +71,7 @@ export const COMMANDS: readonly Command[] = [
   ...vmCommands,
   ...vmMigrationCommands,
   ...vmScaleCommands,
+  ...nicCommands,
   ...tagCommands,
   ...resourceDetailCommands,
   ...domainCommands,
@@ -80,6 +83,7 @@ export const COMMANDS: readonly Command[] = [
   ...eventCommands,
   ...metricsCommands,
   ...usageCommands,
+  ...usageHistoryCommands,
   ...censusCommands,
   ...auditCommands,
   ...installationCommands,

@@ -23,6 +23,9 @@ export const NOBODYS = ['networkoffering', 'physicalnetwork', 'traffictype', 'vl
 /** How many of a kind an account, or the installation of those that belong to none, may have recorded. */
 export const MOST_OF_A_KIND = 1000
 
+/** How many networks a VM may be recorded to be in. */
+export const MOST_CARDS = 8
+
 /** A block in which no host has an address and to which none routes: RFC 1112, class E. */
 const RESERVED = 240
 
@@ -35,7 +38,7 @@ export function standInNumber(address: string): number | undefined {
 
 /**
  * The address that stands in for a public one: in 240.0.0.0/4, so that nobody can take it for one that leads somewhere.
- * Distinct for each number below 2^28.
+ * Distinct for each number below 2^28; those of VMs' cards begin at 2^27.
  */
 export function standInAddress(number: number): string {
   const octets = [
@@ -45,4 +48,12 @@ export function standInAddress(number: number): string {
     number,
   ]
   return octets.map((octet) => octet % 256).join('.')
+}
+
+/**
+ * The address that stands in for that of a VM's card: in the upper half of the block, which no public one reaches. `vm`: its
+ * internal number; `card` counts from 0, below `MOST_CARDS`. Distinct for VMs below 2^24.
+ */
+export function cardAddress(vm: number, card: number): string {
+  return standInAddress(2 ** 27 + ((vm * MOST_CARDS + card) % 2 ** 27))
 }

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { Refusal } from '../domain/failures.ts'
 import { type AskedQos, readQos, volumeQos } from '../domain/qos.ts'
+import { MOST_CARDS } from '../domain/stand-in.ts'
 import { nextDeviceId } from '../domain/volume.ts'
 import { checkLimits } from '../sagas/limits.ts'
 import { vmCreate } from '../sagas/vm-create.ts'
@@ -39,6 +40,8 @@ export interface VmRequest {
   readonly start: boolean
   readonly userData?: string
   readonly customId?: string
+  /** Stand-ins of networks, recorded as cards that nobody makes. */
+  readonly networks?: readonly string[]
 }
 
 /**
@@ -70,6 +73,7 @@ export async function deployVm(by: By, request: VmRequest): Promise<Submitted> {
         memoryBytes: offering.memoryBytes,
         userData: request.userData ?? null,
         ha: offering.ha,
+        networkIds: cardsIn(request.networks),
       })
       if (request.disk) await addDisk(by, tx, { request, disk: request.disk, vm: id, name })
       const common = {
@@ -88,6 +92,12 @@ export async function deployVm(by: By, request: VmRequest): Promise<Submitted> {
       return { operation, id }
     }),
   )
+}
+
+function cardsIn(networks: readonly string[] = []): string[] {
+  const once = [...new Set(networks)]
+  if (once.length <= MOST_CARDS) return once
+  throw new Refusal('INVALID', `Invalid parameter networkids: there may be ${MOST_CARDS} at most`)
 }
 
 async function templateOf(tx: Tx, request: VmRequest, zone: string): Promise<TemplateRow> {

@@ -19,7 +19,6 @@ interface Absent {
  * none: Moorage makes no networks, appliances, projects or logins of others. Nothing here can be created either.
  */
 const ABSENT: readonly Absent[] = [
-  { name: 'listNics', key: 'nic', what: 'network cards: virtual machines have disks' },
   { name: 'listVPCs', key: 'vpc', what: 'VPCs' },
   { name: 'listVPCOfferings', key: 'vpcoffering', what: 'VPC offerings' },
   { name: 'listNetworkACLLists', key: 'networkacllist', what: 'lists of network ACLs' },

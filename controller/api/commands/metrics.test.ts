@@ -42,6 +42,19 @@ describe('lists with figures', () => {
     })
   })
 
+  test('count the hosts of a cluster that are Up, and the clusters of a zone', async () => {
+    const { api, store } = controller
+    const host = store.reader.updateTable('host').where('id', '=', ground.hosts[0])
+    await host.set({ state: 'Alert' }).execute()
+    expect(await api.list('listClustersMetrics', { id: ground.cluster })).toMatchObject([
+      { id: ground.cluster, state: 'Enabled', hosts: '1 / 2' },
+    ])
+    await host.set({ state: 'Up' }).execute()
+    expect(await api.list('listZonesMetrics', { id: ground.zone })).toMatchObject([
+      { id: ground.zone, clusters: '1 / 1' },
+    ])
+  })
+
   test('show a tenant no more than the plain list does', async () => {
     const user = await controller.user()
     expect(await user.list('listVolumesMetrics', { listall: true })).toEqual([])

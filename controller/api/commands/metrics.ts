@@ -1,11 +1,14 @@
 import type { System } from '../../operations/context.ts'
+import { clustersOfZones, hostsOfClusters } from '../../store/queries/places-count.ts'
 import { ioOfVms } from '../../store/queries/volume-io.ts'
 import type { Command } from '../command.ts'
 import { field, type Rendered, type Shape } from '../shape.ts'
+import { clusterCommands } from './clusters.ts'
 import { hostCommands } from './hosts.ts'
 import { poolCommands } from './pools.ts'
 import { vmCommands } from './vms.ts'
 import { volumeCommands } from './volumes.ts'
+import { zoneCommands } from './zones.ts'
 
 /** An answered object, whatever command answers it. */
 type Row = Readonly<Record<string, unknown>>
@@ -70,6 +73,8 @@ const volumes = metricsOf(volumeCommands, {
   },
 })
 
+const idsOf = (rows: readonly Row[]) => rows.map(({ id }) => String(id))
+
 const vms = metricsOf(vmCommands, {
   of: 'listVirtualMachines',
   fields: {
@@ -84,10 +89,7 @@ const vms = metricsOf(vmCommands, {
     diskiopstotal: field.long('read and write requests to the disks that it has'),
   },
   async figures(system, rows) {
-    const io = await ioOfVms(
-      system.store.reader,
-      rows.map(({ id }) => String(id)),
-    )
+    const io = await ioOfVms(system.store.reader, idsOf(rows))
     return (row) => {
       const found = io.get(String(row['id']))
       const kib = (bytes: number | undefined) => (bytes === undefined ? undefined : Math.floor(bytes / 1024))
@@ -139,5 +141,35 @@ const pools = metricsOf(poolCommands, {
   },
 })
 
+const clusters = metricsOf(clusterCommands, {
+  of: 'listClusters',
+  fields: {
+    state: field.string('whether virtual machines are placed there: Enabled or Disabled'),
+    hosts: field.string('running / total hosts in the cluster'),
+  },
+  async figures(system, rows) {
+    const hosts = await hostsOfClusters(system.store.reader, idsOf(rows))
+    return (row) => {
+      const { good, all } = hosts.get(String(row['id'])) ?? { good: 0, all: 0 }
+      return { state: String(row['allocationstate']), hosts: `${good} / ${all}` }
+    }
+  },
+})
+
+const zones = metricsOf(zoneCommands, {
+  of: 'listZones',
+  fields: {
+    state: field.string('whether virtual machines are placed there: Enabled or Disabled'),
+    clusters: field.string('enabled / total clusters in the zone'),
+  },
+  async figures(system, rows) {
+    const found = await clustersOfZones(system.store.reader, idsOf(rows))
+    return (row) => {
+      const { good, all } = found.get(String(row['id'])) ?? { good: 0, all: 0 }
+      return { state: String(row['allocationstate']), clusters: `${good} / ${all}` }
+    }
+  },
+})
+
 /** The lists with figures beside them. */
-export const metricsCommands: readonly Command[] = [volumes, vms, hosts, pools]
+export const metricsCommands: readonly Command[] = [volumes, vms, hosts, pools, clusters, zones]

@@ -71,6 +71,40 @@ test('an account is billed for its own; a domain administrator sees its domain a
   )
 })
 
+test('the history of a volume shows what each reading found, in a period, to whoever may see the volume', async () => {
+  const user = await controller.user()
+  const { zone: zoneid, offering: diskofferingid } = ground
+  const id = textOf(await user.run('createVolume', { name: 'historic', zoneid, diskofferingid, size: 1 }), 'id')
+  const { reader } = controller.store
+  const { accountId, zoneId } = await reader
+    .selectFrom('volume')
+    .select(['accountId', 'zoneId'])
+    .where('id', '=', id)
+    .executeTakeFirstOrThrow()
+  const io = { readOps: 3, writeOps: 4, readBytes: 4096, writeBytes: 8192, volumeId: id, accountId, zoneId }
+  const at = (minutes: number) => new Date(Date.UTC(2026, 2, 1, 0, minutes))
+  const rows = [0, 5, 10].map((minutes) => ({ ...io, at: at(minutes), readOps: minutes }))
+  await reader.insertInto('usageIo').values(rows).execute()
+  const day = { startdate: '2026-03-01', enddate: '2026-03-01' }
+  const [volume] = await user.list('listVolumesUsageHistory', { id, ...day })
+  const moment = { diskiowrite: 4, diskkbsread: 4, diskkbswrite: 8 }
+  expect(volume).toEqual({
+    id,
+    name: 'historic',
+    stats: [0, 5, 10].map((minutes) => ({
+      timestamp: `2026-03-01T00:${String(minutes).padStart(2, '0')}:00+0000`,
+      diskioread: minutes,
+      diskiopstotal: minutes + 4,
+      ...moment,
+    })),
+  })
+  const part = { startdate: '2026-03-01T00:05:00+0000', enddate: '2026-03-01T00:10:00+0000' }
+  expect((await user.list('listVolumesUsageHistory', { id, ...part }))[0]).toMatchObject({ stats: { length: 1 } })
+  expect(await user.list('listVolumesUsageHistory', { name: 'historic' })).toMatchObject([{ id, stats: [] }])
+  const other = await controller.user()
+  expect(await other.refuses('listVolumesUsageHistory', { id })).toMatch(/431/)
+})
+
 test('tags come along when they are asked for, and generating has nothing to do', async () => {
   const { api } = controller
   const { zone: zoneid, offering: diskofferingid } = ground

@@ -1,11 +1,41 @@
 import type { System } from '../../operations/context.ts'
-import { type VmView, vmViews } from '../../store/queries/vms.ts'
+import { type CardView, type VmView, vmViews } from '../../store/queries/vms.ts'
 import { field, pendingFields, type Rendered, tagFields } from '../shape.ts'
 import { pendingOn, taggedOf } from './listed.ts'
 
 const admin = { admin: true } as const
 
-/** A virtual machine as CloudStack answers it. There are no networks: what belongs to them is empty. */
+/** A network card that nobody makes, as CloudStack answers it: a record of the network that was asked for. */
+export const nicFields = {
+  id: field.string('the ID of the nic'),
+  networkid: field.string('the ID of the corresponding network'),
+  networkname: field.string('the name of the corresponding network'),
+  ipaddress: field.string('an address of 240.0.0.0/4, which no host has and nobody routes to'),
+  netmask: field.string('255.255.255.255: it is in the net alone'),
+  gateway: field.string('the address itself: it leads nowhere'),
+  macaddress: field.string('00:00:00:00:00:00, which no card has'),
+  traffictype: field.string('the traffic type of the nic'),
+  isdefault: field.boolean('true for the network that was asked for first'),
+  recordedonly: field.boolean('true: the machine has no such card'),
+} as const
+
+/** The card as the API answers it. */
+export function renderCard(card: CardView, nth: number): Rendered<typeof nicFields> {
+  return {
+    id: card.id,
+    networkid: card.networkId,
+    networkname: card.networkName,
+    ipaddress: card.address,
+    netmask: '255.255.255.255',
+    gateway: card.address,
+    macaddress: '00:00:00:00:00:00',
+    traffictype: 'Guest',
+    isdefault: nth === 0,
+    recordedonly: true,
+  }
+}
+
+/** A virtual machine as CloudStack answers it. Of networks it has records at most. */
 export const vmShape = {
   id: field.string('the ID of the virtual machine'),
   name: field.string('the name of the virtual machine'),
@@ -39,7 +69,7 @@ export const vmShape = {
   details: field.map('details of the virtual machine'),
   displayvm: field.boolean('whether it is displayed to end users'),
   isdynamicallyscalable: field.boolean('true if it can be scaled while it runs'),
-  nic: field.list({}, 'the list of its nics: there are none'),
+  nic: field.list(nicFields, 'the networks that it was to be in: records, of which nothing is made'),
   securitygroup: field.list({}, 'list of its security groups: there are none'),
   affinitygroup: field.list({}, 'list of its affinity groups: there are none'),
   tags: field.list(tagFields, 'the list of resource tags'),
@@ -86,7 +116,7 @@ export function renderVm(view: VmView): RenderedVm {
     details: {},
     displayvm: true,
     isdynamicallyscalable: false,
-    nic: [],
+    nic: view.cards.map(renderCard),
     securitygroup: [],
     affinitygroup: [],
     tags: taggedOf(view, 'UserVm'),

@@ -40,7 +40,7 @@ const deploy = defineCommand({
     userdata: text({ secret: true, length: 1_048_576, description: 'data to keep with the virtual machine' }),
     details: map({ description: 'minIopsDo and maxIopsDo: IOPS of the data disk, where its offering has custom IOPS' }),
     customid: text({ description: 'the id it shall have, a UUID; for administrators' }),
-    networkids: entities('network', { description: 'accepted for the sake of clients: there are no network cards' }),
+    networkids: entities('network', { description: 'networks to record as its nics: no network cards are made' }),
     securitygroupids: entities('securitygroup', {
       description: 'accepted for the sake of clients: nothing is filtered',
     }),
@@ -67,6 +67,7 @@ const deploy = defineCommand({
           userData: params.userdata || undefined,
           customId: params.customid || undefined,
           disk: diskOf(params),
+          networks: params.networkids,
         }),
       },
     )

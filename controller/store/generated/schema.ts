@@ -244,6 +244,7 @@ export interface VmTable {
   targetHostId: string | null
   ha: Generated<boolean>
   restartWanted: Generated<boolean>
+  networkIds: Generated<string[]>
 }
 
 /** Row of table `volume`. */

@@ -1,4 +1,6 @@
 import { type ExpressionBuilder, sql } from 'kysely'
+import { derivedId } from '../../domain/derived-id.ts'
+import { cardAddress } from '../../domain/stand-in.ts'
 import type { Database } from '../generated/schema.ts'
 import type { Reader } from '../store.ts'
 import {
@@ -31,8 +33,17 @@ export interface VmFilter {
   readonly tags?: readonly TagFilter[]
 }
 
+/** A network that a VM was to be in, as if it had a card there. */
+export interface CardView {
+  readonly id: string
+  readonly networkId: string
+  readonly networkName: string
+  readonly address: string
+}
+
 /** A VM with the names of what it points to. */
 export type VmView = Awaited<ReturnType<typeof selectVms>>[number] & {
+  readonly cards: readonly CardView[]
   readonly tags: readonly TagView[]
   readonly pending?: Pending
 }
@@ -70,9 +81,36 @@ export async function vmViews(reader: Reader, ids: readonly string[]): Promise<r
     tagsOf(reader, 'UserVm', ids),
     pendingOf(reader, ids),
   ])
+  const networks = await networkNames(
+    reader,
+    rows.flatMap(({ networkIds }) => networkIds),
+  )
   return inOrder(ids, rows).map((row) => {
     const open = pending.get(row.id)
-    return { ...row, tags: tags.get(row.id) ?? [], ...(open === undefined ? {} : { pending: open }) }
+    return {
+      ...row,
+      cards: cardsOf(row, networks),
+      tags: tags.get(row.id) ?? [],
+      ...(open === undefined ? {} : { pending: open }),
+    }
+  })
+}
+
+async function networkNames(reader: Reader, ids: readonly string[]): Promise<ReadonlyMap<string, string>> {
+  if (ids.length === 0) return new Map()
+  const rows = await reader.selectFrom('standIn').select(['id', 'name']).where('id', 'in', ids).execute()
+  return new Map(rows.map(({ id, name }) => [id, name]))
+}
+
+/** Networks that were forgotten since are left out. */
+function cardsOf(
+  vm: { readonly id: string; readonly seq: number; readonly networkIds: readonly string[] },
+  networks: ReadonlyMap<string, string>,
+): readonly CardView[] {
+  return vm.networkIds.flatMap((networkId, card) => {
+    const networkName = networks.get(networkId)
+    if (networkName === undefined) return []
+    return [{ id: derivedId('card', vm.id, networkId), networkId, networkName, address: cardAddress(vm.seq, card) }]
   })
 }
 
@@ -112,6 +150,8 @@ function selectVms(reader: Reader, ids: readonly string[]) {
       'vm.memoryBytes',
       'vm.createdAt',
       'vm.ha',
+      'vm.seq',
+      'vm.networkIds',
     ])
     .select(['vm.zoneId', 'zone.name as zoneName', 'vm.hostId', 'host.name as hostName', 'host.state as hostState'])
     .select([

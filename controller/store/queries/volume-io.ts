@@ -19,3 +19,25 @@ export async function ioOfVms(reader: Reader, vms: readonly string[]): Promise<R
     .execute()
   return new Map(rows.map(({ vmId, ...io }) => [vmId, io]))
 }
+
+/** I/O that one reading found to be new. */
+export interface IoMoment extends IoCounters {
+  readonly at: Date
+}
+
+/** What was read of each volume from `since` until just before `till`, the oldest first; volumes without I/O are absent. */
+export async function ioHistory(
+  reader: Reader,
+  of: { readonly volumes: readonly string[]; readonly since: Date; readonly till: Date },
+): Promise<ReadonlyMap<string, readonly IoMoment[]>> {
+  if (of.volumes.length === 0) return new Map()
+  const rows = await reader
+    .selectFrom('usageIo')
+    .select(['volumeId', 'at', 'readOps', 'writeOps', 'readBytes', 'writeBytes'])
+    .where('volumeId', 'in', of.volumes)
+    .where('at', '>=', of.since)
+    .where('at', '<', of.till)
+    .orderBy('seq')
+    .execute()
+  return Map.groupBy(rows, ({ volumeId }) => volumeId)
+}
