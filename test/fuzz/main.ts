@@ -35,6 +35,18 @@ interface Memory {
   readonly live: number
 }
 
+/** What is wrong: each is printed once, as soon as it is found. */
+class Faults {
+  readonly #seen = new Set<string>()
+  count = 0
+
+  add(fault: string): void {
+    this.count += 1
+    if (!this.#seen.has(fault)) process.stdout.write(`${fault}\n`)
+    this.#seen.add(fault)
+  }
+}
+
 async function hear(child: ChildProcess): Promise<FromTarget> {
   const [said] = (await once(child, 'message')) as [FromTarget] // By target.ts.
   return said
@@ -46,7 +58,7 @@ async function fuzz(
 ) {
   const ready = await hear(child)
   if (ready.said !== 'ready') throw new Error('the controller did not get ready')
-  const faults: string[] = []
+  const faults = new Faults()
   const memory: Memory[] = []
   for (let done = 0; done < of.requests; done += CHUNK) {
     const numRuns = Math.min(CHUNK, of.requests - done)
@@ -55,27 +67,23 @@ async function fuzz(
     const tenth = Math.floor((10 * (done + numRuns)) / of.requests)
     if (tenth > memory.length) memory.push(await memoryOf(child, faults))
   }
-  return { faults, memory }
+  return { faults: faults.count, memory }
 }
 
-async function ask(
-  target: FuzzTarget,
-  asked: Iterable<Parameters<typeof faultOf>[1]>,
-  faults: string[],
-): Promise<void> {
+async function ask(target: FuzzTarget, asked: Iterable<Parameters<typeof faultOf>[1]>, faults: Faults): Promise<void> {
   for (const one of asked) {
     const fault = await faultOf(target, one).catch((error: unknown) => `no answer: ${one.name} ${String(error)}`)
-    if (fault !== undefined) faults.push(fault)
+    if (fault !== undefined) faults.add(fault)
   }
 }
 
-async function memoryOf(child: ChildProcess, faults: string[]): Promise<Memory> {
+async function memoryOf(child: ChildProcess, faults: Faults): Promise<Memory> {
   child.send('memory' satisfies ToTarget)
   const said = await hear(child)
   if (said.said !== 'memory') throw new Error(`the controller said ${said.said}`)
   // An array or host that did not answer is told to operators in their words.
   const inside = said.internal.filter((text) => !text.includes('"status":534'))
-  faults.push(...inside.map((text) => `a fault inside: ${text}`))
+  for (const text of inside) faults.add(`a fault inside: ${text}`)
   const mib = (bytes: number) => `${(bytes / 2 ** 20).toFixed(0)} MiB`
   process.stdout.write(`memory ${mib(said.resident)}, live ${mib(said.live)}\n`)
   return said
@@ -90,9 +98,8 @@ child.send('stop' satisfies ToTarget)
 await ended
 const [first, last] = [memory[0], memory.at(-1)]
 const grew = first && last ? last.live / first.live : Number.NaN
-for (const fault of new Set(faults)) process.stdout.write(`${fault}\n`)
 process.stdout.write(
   `seed ${of.seed}: ${of.requests} requests, ${of.beside} at a time, in ${((performance.now() - began) / 1000).toFixed(0)} s: ` +
-    `${faults.length} faults; live memory at the end ${grew.toFixed(2)} times that of the first tenth\n`,
+    `${faults} faults; live memory at the end ${grew.toFixed(2)} times that of the first tenth\n`,
 )
-process.exit(faults.length === 0 && grew <= GROWTH ? 0 : 1)
+process.exit(faults === 0 && grew <= GROWTH ? 0 : 1)

@@ -31,12 +31,17 @@ async function serve(): Promise<void> {
       say({ said: 'memory', resident: rss, live: heapUsed, internal: internal.splice(0) })
     } else void stop()
   })
-  const stop = async () => {
+  const ending: { work?: Promise<void> } = {}
+  const stop = () => (ending.work ??= end())
+  const end = async () => {
     await server.close()
     await controller.stop()
+    if (!process.connected) return
     say({ said: 'stopped' })
     process.disconnect()
   }
+  // Whoever started it is gone.
+  process.on('disconnect', () => void stop())
   say({ said: 'ready', target: { url: server.url, integrationUrl: server.integrationUrl ?? '', known, secrets } })
 }
 
