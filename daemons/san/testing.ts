@@ -9,7 +9,7 @@ import type { Endpoint } from '@moorage/contract'
 import { freePort } from '@moorage/wire/testing'
 import { mounts } from './engine/mounts.ts'
 
-export { openDisk } from './initiator.ts'
+export { bench, BENCH_INITIATOR, openDisk, startLoad } from './initiator.ts'
 export { SAN_LIMITS } from './qos/limits.ts'
 
 /** A SAN of a test: its own process, in a directory and on ports of its own. Needs root. */

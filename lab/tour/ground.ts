@@ -17,8 +17,11 @@ export interface Cloud {
   readonly vm: string
 }
 
+/** What of a client the ground needs. */
+export type Caller = Pick<Api, 'run' | 'list'>
+
 /** Registers zone, pod, cluster, host, pool, template and offering, and starts the VM; what is there already stays. */
-export async function prepareGround(api: Api, ground: Ground, out: Terminal): Promise<Cloud> {
+export async function prepareGround(api: Caller, ground: Ground, out: Terminal): Promise<Cloud> {
   let zone = ''
   let cluster = ''
   await out.step('zone, pod, cluster', async () => {
@@ -66,13 +69,13 @@ interface Wanted {
   readonly more?: Readonly<Record<string, string>>
 }
 
-async function ensure(api: Api, { list, create, find, more }: Wanted): Promise<string> {
+async function ensure(api: Caller, { list, create, find, more }: Wanted): Promise<string> {
   const found = (await api.list(list, find))[0]
   return text(found ?? (await api.run(create, { ...find, ...more })), 'id')
 }
 
 async function addHost(
-  api: Api,
+  api: Caller,
   ground: Ground,
   place: { readonly zone: string; readonly cluster: string },
 ): Promise<string> {
@@ -92,7 +95,7 @@ async function addHost(
   return `${text(host, 'name')}, ${text(host, 'state')}`
 }
 
-async function addPool(api: Api, ground: Ground, zone: string): Promise<string> {
+async function addPool(api: Caller, ground: Ground, zone: string): Promise<string> {
   const known = (await api.list('listStoragePools', { name: 'tour', zoneid: zone }))[0]
   const pool =
     known ??
@@ -111,7 +114,7 @@ async function addPool(api: Api, ground: Ground, zone: string): Promise<string> 
   return text(pool, 'id')
 }
 
-async function addTemplate(api: Api, ground: Ground, zone: string): Promise<string> {
+async function addTemplate(api: Caller, ground: Ground, zone: string): Promise<string> {
   const known = (await api.list('listTemplates', { templatefilter: 'all', name: 'lab-guest' }))[0]
   const template =
     known ??
@@ -126,7 +129,7 @@ async function addTemplate(api: Api, ground: Ground, zone: string): Promise<stri
   return text(template, 'id')
 }
 
-async function startVm(api: Api, from: { readonly zone: string; readonly template: string }): Promise<string> {
+async function startVm(api: Caller, from: { readonly zone: string; readonly template: string }): Promise<string> {
   const service = await ensure(api, {
     list: 'listServiceOfferings',
     create: 'createServiceOffering',

@@ -9,6 +9,7 @@ import { census } from './census.ts'
 import { lists } from './lists.ts'
 import { operations } from './operations.ts'
 import { pluginCall } from './plugin-call.ts'
+import { qos } from './qos.ts'
 import { type BenchRow, printRows } from './report.ts'
 import { sanLife } from './san-life.ts'
 
@@ -21,6 +22,7 @@ const BENCHES = [
   lists,
   audit,
   census,
+  qos,
   archive,
   archiveSparse,
   archiveKills,
