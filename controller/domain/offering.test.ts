@@ -50,9 +50,9 @@ describe('the QoS that an offering sells', () => {
   })
 
   it('refuses a minimum above the maximum, and a maximum above the burst, by the names of the parameters', () => {
-    expect(refusal({ miniops: 300, maxiops: 200 })).toContain('miniops 300 is above max 200')
-    expect(refusal({ maxiops: 300, burstiops: 200 })).toContain('maxiops 300 is above burst 200')
-    expect(refusal({ maxiops: 300, burstseconds: 10 })).toContain('burstseconds needs a burst')
+    expect(refusal({ miniops: 300, maxiops: 200 })).toContain('miniops 300 is above maxiops 200')
+    expect(refusal({ maxiops: 300, burstiops: 200 })).toContain('maxiops 300 is above burstiops 200')
+    expect(refusal({ maxiops: 300, burstseconds: 10 })).toContain('burstseconds needs burstiops')
   })
 
   it('refuses a minimum that only the hypervisor would keep', () => {

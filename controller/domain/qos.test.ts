@@ -1,7 +1,7 @@
 import { QOS_AXES, type Qos, type QosCapability, type QosRate } from '@moorage/contract'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { asksNothing, guaranteedIops, qosFaults, readQos, unkept, volumeQos } from './qos.ts'
+import { asksNothing, guaranteedIops, qosFaults, readQos, unkept } from './qos.ts'
 
 const number = fc.integer({ min: 1, max: 100_000 })
 const rate: fc.Arbitrary<QosRate> = fc.record(
@@ -15,10 +15,10 @@ const vector: fc.Arbitrary<Qos> = fc.oneof(
 
 describe('a QoS vector', () => {
   test.each([
-    [{ totalIops: { min: 100, max: 50 } }, 'totalIops min 100 is above max 50'],
-    [{ readIops: { max: 500, burst: 400 } }, 'readIops max 500 is above burst 400'],
-    [{ totalIops: { min: 500, burst: 400 } }, 'totalIops min 500 is above burst 400'],
-    [{ totalIops: { burstSeconds: 10 } }, 'totalIops burstSeconds needs a burst'],
+    [{ totalIops: { min: 100, max: 50 } }, 'totalIops min 100 is above totalIops max 50'],
+    [{ readIops: { max: 500, burst: 400 } }, 'readIops max 500 is above readIops burst 400'],
+    [{ totalIops: { min: 500, burst: 400 } }, 'totalIops min 500 is above totalIops burst 400'],
+    [{ totalIops: { burstSeconds: 10 } }, 'totalIops burstSeconds needs totalIops burst'],
     [{ totalIops: { max: 1 }, readIops: { max: 1 } }, 'totalIops excludes readIops and writeIops'],
     [{ totalBytes: { max: 1 }, writeBytes: { max: 1 } }, 'totalBytes excludes readBytes and writeBytes'],
     [{ totalIops: { max: 0 } }, 'totalIops max must be a positive whole number'],
@@ -77,7 +77,7 @@ const THROTTLE: QosCapability = { axes: ['totalIops'], parts: ['max'], iops: { m
 describe('what a back end does not keep', () => {
   test('is named axis by axis and part by part', () => {
     expect(unkept({ totalIops: { min: 100, max: 500 } }, THROTTLE, 'the array')).toEqual([
-      'the array does not keep min of totalIops',
+      'the array does not keep totalIops min',
     ])
     expect(unkept({ readBytes: { max: 1 } }, THROTTLE, 'the array')).toEqual(['the array does not keep readBytes'])
     expect(unkept({ totalIops: { max: 5 } }, THROTTLE, 'the array')).toEqual([
@@ -90,44 +90,5 @@ describe('what a back end does not keep', () => {
     expect(unkept({}, undefined, 'the array')).toEqual([])
     expect(unkept({ totalIops: { max: 50 } }, undefined, 'the array')).toEqual(['the array keeps no QoS'])
     expect(unkept({ totalIops: { max: 50 } }, THROTTLE, 'the array')).toEqual([])
-  })
-})
-
-describe('the vector of one volume', () => {
-  const customized = { kind: 'customized', tier: 'any', qos: { totalIops: { burst: 5000 }, ioBytes: 4096 } } as const
-
-  test('is the offering’s own when nothing is asked', () => {
-    expect(volumeQos(customized, {})).toEqual(customized.qos)
-  })
-
-  test('takes the caller’s numbers over a customised offering and keeps the rest', () => {
-    expect(volumeQos(customized, { minIops: 100, maxIops: 200 })).toEqual({
-      totalIops: { min: 100, max: 200, burst: 5000 },
-      ioBytes: 4096,
-    })
-  })
-
-  test('refuses numbers on a fixed offering, and numbers that contradict each other', () => {
-    expect(() => volumeQos({ ...customized, kind: 'fixed' }, { minIops: 1 })).toThrow('does not allow custom IOPS')
-    expect(() => volumeQos(customized, { minIops: 300, maxIops: 200 })).toThrow('miniops 300 is above max 200')
-    expect(() => volumeQos(customized, { maxIops: 6000 })).toThrow('maxiops 6000 is above burst 5000')
-  })
-
-  test('is sound or refused, whatever is asked', () => {
-    const asked = fc.record(
-      { minIops: fc.integer(), maxIops: fc.integer(), burstIops: fc.integer() },
-      { requiredKeys: [] },
-    )
-    fc.assert(
-      fc.property(asked, (request) => {
-        let qos: Qos
-        try {
-          qos = volumeQos(customized, request)
-        } catch {
-          return
-        }
-        expect(qosFaults(qos)).toEqual([])
-      }),
-    )
   })
 })

@@ -1,5 +1,4 @@
 import { QOS_AXES, type Qos, type QosAxis, type QosCapability, type QosRate } from '@moorage/contract'
-import { Refusal } from './failures.ts'
 
 /** Who may enforce the QoS of an offering's volumes: `any` prefers the array and falls back to the hypervisor. */
 export type WantedTier = 'storage' | 'hypervisor' | 'any' | 'none'
@@ -40,12 +39,13 @@ function rateFaults(axis: QosAxis, rate: QosRate): string[] {
     (part) => `${axis} ${part} must be a positive whole number`,
   )
   const { min, max, burst, burstSeconds } = rate
-  if (min !== undefined && max !== undefined && min > max) faults.push(`${axis} min ${min} is above max ${max}`)
-  if (max !== undefined && burst !== undefined && max > burst) faults.push(`${axis} max ${max} is above burst ${burst}`)
+  if (min !== undefined && max !== undefined && min > max) faults.push(`${axis} min ${min} is above ${axis} max ${max}`)
+  if (max !== undefined && burst !== undefined && max > burst)
+    faults.push(`${axis} max ${max} is above ${axis} burst ${burst}`)
   if (min !== undefined && max === undefined && burst !== undefined && min > burst) {
-    faults.push(`${axis} min ${min} is above burst ${burst}`)
+    faults.push(`${axis} min ${min} is above ${axis} burst ${burst}`)
   }
-  if (burstSeconds !== undefined && burst === undefined) faults.push(`${axis} burstSeconds needs a burst`)
+  if (burstSeconds !== undefined && burst === undefined) faults.push(`${axis} burstSeconds needs ${axis} burst`)
   return faults
 }
 
@@ -63,7 +63,8 @@ export function unkept(qos: Qos, capability: QosCapability | undefined, tier: st
     if (!rate) continue
     if (!capability.axes.includes(axis)) reasons.push(`${tier} does not keep ${axis}`)
     const parts = PARTS.filter((part) => rate[part] !== undefined && !capability.parts.includes(part))
-    if (parts.length > 0) reasons.push(`${tier} does not keep ${parts.join(', ')} of ${axis}`)
+    const names = parts.map((part) => `${axis} ${part}`)
+    if (names.length > 0) reasons.push(`${tier} does not keep ${names.join(', ')}`)
   }
   reasons.push(...outOfRange(qos, capability, tier))
   if (qos.ioBytes !== undefined && capability.ioBytes !== 'free') {
@@ -89,55 +90,28 @@ export function inParameters(fault: string): string {
   return PARAMETERS.reduce((text, [axis, parameter]) => text.replaceAll(axis, parameter), fault)
 }
 
+const RATES = [
+  ['readIops', 'iopsreadrate'],
+  ['writeIops', 'iopswriterate'],
+  ['readBytes', 'bytesreadrate'],
+  ['writeBytes', 'byteswriterate'],
+] as const satisfies readonly (readonly [QosAxis, string])[]
+
 /** A longer name comes before one that it begins with. */
 const PARAMETERS: readonly (readonly [string, string])[] = [
   ['totalIops min', 'miniops'],
   ['totalIops max', 'maxiops'],
   ['totalIops burstSeconds', 'burstseconds'],
   ['totalIops burst', 'burstiops'],
+  ['totalIops', 'limits on IOPS in total'],
+  ...RATES.flatMap(([axis, rate]) => [
+    [`${axis} max`, rate] as const,
+    [`${axis} burstSeconds`, `${rate}maxlength`] as const,
+    [`${axis} burst`, `${rate}max`] as const,
+    [axis, rate] as const,
+  ]),
   ['ioBytes', 'iosize'],
 ]
-
-/** The QoS that an offering sells. */
-export interface OfferedQos {
-  readonly kind: 'fixed' | 'customized'
-  readonly tier: WantedTier
-  readonly qos: Qos
-}
-
-/** What a caller asks for on one volume: IOPS per second. */
-export interface AskedQos {
-  readonly minIops?: number
-  readonly maxIops?: number
-  readonly burstIops?: number
-}
-
-/**
- * The vector of one volume. A customised offering takes the caller's numbers over its own; with none given the volume
- * has the offering's. Throws `Refusal` `INVALID` for numbers on a fixed offering, and for numbers that are not sound.
- */
-export function volumeQos(offered: OfferedQos, asked: AskedQos): Qos {
-  const { minIops: min, maxIops: max, burstIops: burst } = asked
-  if (min === undefined && max === undefined && burst === undefined) return offered.qos
-  if (offered.kind === 'fixed') {
-    const name = min === undefined ? (max === undefined ? 'Burst' : 'Max') : 'Min'
-    throw new Refusal(
-      'INVALID',
-      // The first half is CloudStack's: its tests look for it.
-      `The current disk offering does not support customization of the '${name} IOPS' parameter: it does not allow custom IOPS`,
-    )
-  }
-  const rate: QosRate = {
-    ...offered.qos.totalIops,
-    ...(min === undefined ? {} : { min }),
-    ...(max === undefined ? {} : { max }),
-    ...(burst === undefined ? {} : { burst }),
-  }
-  const qos: Qos = { ...offered.qos, totalIops: rate }
-  const [fault] = qosFaults(qos)
-  if (fault !== undefined) throw new Refusal('INVALID', `The requested IOPS are not possible: ${inParameters(fault)}`)
-  return qos
-}
 
 /** A vector as the database holds it. Throws on anything else: such a row was not written by us. */
 export function readQos(value: unknown): Qos {
@@ -157,6 +131,7 @@ function isRate(value: unknown): value is QosRate {
   return isRecord(value) && Object.values(value).every((part) => typeof part === 'number')
 }
 
-function isRecord(value: unknown): value is Record<string, unknown> {
+/** True for an object that is no list. */
+export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

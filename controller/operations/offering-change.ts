@@ -3,6 +3,7 @@ import { removeOffering, updateOffering } from '../store/offerings.ts'
 import { offeringById } from '../store/volumes.ts'
 import { certain } from './certain.ts'
 import { type By, carriedOut, note } from './submit.ts'
+import { tellUnmatched } from './unmatched.ts'
 
 /** What may change of an offering; absent means as it is. What it sells does not: volumes were sold it. */
 export interface OfferingChange {
@@ -26,6 +27,8 @@ export async function changeOffering(by: By, change: OfferingChange): Promise<vo
     }
     if (Object.keys(changes).length === 0) return
     await updateOffering(tx, offering.id, changes)
+    if (change.tags !== undefined)
+      await tellUnmatched(tx, { offering: offering.id, name: change.name ?? offering.name })
     await note(tx, by, {
       ...eventOf(offering.kind, 'EDIT', offering.id),
       description: `Changed offering ${offering.name}`,

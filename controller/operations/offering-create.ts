@@ -73,7 +73,8 @@ async function insert(
   },
 ): Promise<string> {
   if (head.name === '') throw new Refusal('INVALID', 'Invalid parameter name: it must not be empty')
-  const sold = soldQos(head.qos)
+  const gib = (what.columns.bytes ?? 0) / GIB
+  const sold = soldQos(head.qos, gib === 0 ? undefined : gib)
   const id = randomUUID()
   await carriedOut(by, async (tx) => {
     await insertOffering(tx, {
@@ -83,6 +84,7 @@ async function insert(
       qos: jsonb(sold.qos),
       qosTier: sold.tier,
       qosKind: sold.kind,
+      qosPerGib: sold.perGib === undefined ? null : jsonb(sold.perGib),
       settings: jsonb(head.details),
       tags: [...head.tags],
       provisioningType: head.provisioning ?? 'thin',

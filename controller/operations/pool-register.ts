@@ -31,6 +31,8 @@ export interface PoolRequest {
   readonly hypervisor?: string
   readonly tags: readonly string[]
   readonly details: Readonly<Record<string, string>>
+  /** What is done about limits that were changed outside of Moorage; absent: they are told. */
+  readonly qosDrift?: 'report' | 'repair'
 }
 
 /**
@@ -102,6 +104,7 @@ async function add(
     capacityIops: request.capacityIops ?? null,
     capacityVolumes: request.capacityVolumes ?? null,
     reportedAt: new Date(),
+    qosDrift: request.qosDrift ?? 'report',
   })
   await applyTerms(tx, { pool: id })
   await note(tx, by, {

@@ -9,6 +9,7 @@ import { certain } from './certain.ts'
 import { probe } from './probe.ts'
 import { readRegistration, type Registration } from './settings.ts'
 import { type By, note } from './submit.ts'
+import { tellUnmatched } from './unmatched.ts'
 
 /** What to change of a pool; absent means as it is. `details` are merged into those stored. */
 export interface PoolChange {
@@ -21,6 +22,7 @@ export interface PoolChange {
   readonly enabled?: boolean
   readonly url?: string
   readonly details?: Readonly<Record<string, string>>
+  readonly qosDrift?: 'report' | 'repair'
 }
 
 /**
@@ -42,6 +44,7 @@ export async function changePool(by: By, change: PoolChange): Promise<void> {
       ...(change.capacityBytes === undefined ? {} : { capacityBytes: change.capacityBytes }),
       ...(change.capacityIops === undefined ? {} : { capacityIops: change.capacityIops }),
       ...(change.capacityVolumes === undefined ? {} : { capacityVolumes: change.capacityVolumes }),
+      ...(change.qosDrift === undefined ? {} : { qosDrift: change.qosDrift }),
       ...enabling(pool, change.enabled),
       ...(registration === undefined
         ? {}
@@ -51,6 +54,7 @@ export async function changePool(by: By, change: PoolChange): Promise<void> {
             sealedSettings: sealSettings(store, { kind: 'pool', id: pool.id }, registration.secrets),
           }),
     })
+    if (change.tags !== undefined) await tellUnmatched(tx, { pool: pool.id, name: change.name ?? pool.name })
     await note(tx, by, {
       type: 'STORAGE.POOL.UPDATE',
       description: `Changed storage pool ${pool.name}`,

@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { Refusal } from '../domain/failures.ts'
-import { type AskedQos, readQos, volumeQos } from '../domain/qos.ts'
+import { type AskedQos, volumeQos } from '../domain/qos-terms.ts'
 import { MOST_CARDS } from '../domain/stand-in.ts'
 import { nextDeviceId } from '../domain/volume.ts'
 import { checkLimits } from '../sagas/limits.ts'
+import { soldTerms } from '../sagas/terms.ts'
 import { vmCreate } from '../sagas/vm-create.ts'
 import { serviceOffering } from '../sagas/vm-scale.ts'
 import { vmStart } from '../sagas/vm-start.ts'
@@ -145,7 +146,7 @@ async function addDisk(
   await checkLargest(by.system, tx, { zone: request.zone, bytes })
   await checkLimits(tx, request.account, { volumes: 1, primaryBytes: bytes })
   const volumeId = randomUUID()
-  const offered = { kind: offering.qosKind, tier: offering.qosTier, qos: readQos(offering.qos) }
+  const terms = await soldTerms(tx, offering)
   await insertVolume(tx, {
     id: volumeId,
     accountId: request.account,
@@ -154,8 +155,8 @@ async function addDisk(
     type: 'DATADISK',
     offeringId: offering.id,
     bytes,
-    qosTier: offering.qosTier,
-    qosRequested: jsonb(volumeQos(offered, disk.qos)),
+    qosTier: terms.tier,
+    qosRequested: jsonb(volumeQos(terms, disk.qos, bytes)),
     settings: jsonb(offering.settings),
     state: 'Allocated',
     generation: 1,

@@ -1,8 +1,10 @@
 import type { Qos } from '@moorage/contract'
 import { Refusal } from '../domain/failures.ts'
-import { type AskedQos, readQos, volumeQos } from '../domain/qos.ts'
+import { readQos, type WantedTier } from '../domain/qos.ts'
+import { type AskedQos, volumeQos } from '../domain/qos-terms.ts'
 import { inWords } from '../domain/size.ts'
 import { checkLimits } from '../sagas/limits.ts'
+import { soldTerms } from '../sagas/terms.ts'
 import { volumeAttach } from '../sagas/volume-attach.ts'
 import { volumeCreate } from '../sagas/volume-create.ts'
 import { volumeFromSnapshot } from '../sagas/volume-from-snapshot.ts'
@@ -43,7 +45,7 @@ export interface VolumeRequest {
 export async function createVolume(by: By, request: VolumeRequest): Promise<Submitted> {
   return await unlessTaken(ID_TAKEN, () =>
     carriedOut(by, async (tx) => {
-      const { zone, offering, bytes, qos } = await decide(by, tx, request)
+      const { zone, offering, bytes, qos, tier } = await decide(by, tx, request)
       const id = await freshId(
         by.caller,
         request.customId,
@@ -59,7 +61,7 @@ export async function createVolume(by: By, request: VolumeRequest): Promise<Subm
         type: 'DATADISK',
         offeringId: offering.id,
         bytes,
-        qosTier: offering.qosTier,
+        qosTier: tier,
         qosRequested: jsonb(qos),
         settings: jsonb(offering.settings),
         state: 'Allocated',
@@ -78,7 +80,13 @@ async function decide(
   by: By,
   tx: Tx,
   request: VolumeRequest,
-): Promise<{ readonly zone: string; readonly offering: OfferingRow; readonly bytes: number; readonly qos: Qos }> {
+): Promise<{
+  readonly zone: string
+  readonly offering: OfferingRow
+  readonly bytes: number
+  readonly qos: Qos
+  readonly tier: WantedTier
+}> {
   const source = await sourceOf(tx, request.snapshot)
   const vm = request.vm === undefined ? undefined : certain(await vmStanding(tx, request.vm), 'virtualmachineid')
   const zone = await zoneOf(tx, by, request.zone ?? source?.zone ?? vm?.zoneId)
@@ -92,9 +100,10 @@ async function decide(
   const bytes = sizeOf(request, { offering, source })
   await checkLargest(by.system, tx, { zone, bytes })
   // The copy of a volume is sold on the volume's terms, its own IOPS included, unless others are named.
-  const own = request.offering === undefined && source !== undefined ? source.qos : readQos(offering.qos)
-  const qos = volumeQos({ kind: offering.qosKind, tier: offering.qosTier, qos: own }, request.qos)
-  return { zone, offering, bytes, qos }
+  const terms = await soldTerms(tx, offering)
+  const own = request.offering === undefined && source !== undefined ? source : terms
+  const qos = volumeQos({ ...terms, qos: own.qos }, request.qos, bytes)
+  return { zone, offering, bytes, qos, tier: own.tier }
 }
 
 function submitMaking(
@@ -122,8 +131,9 @@ interface Source {
   readonly zone: string
   readonly bytes: number
   readonly offering: string | null
-  /** That its volume was given. */
+  /** What its volume was given. */
   readonly qos: Qos
+  readonly tier: WantedTier
 }
 
 async function sourceOf(tx: Tx, snapshot: string | undefined): Promise<Source | undefined> {
@@ -131,7 +141,8 @@ async function sourceOf(tx: Tx, snapshot: string | undefined): Promise<Source | 
   const row = certain(await snapshotStanding(tx, snapshot), 'snapshotid')
   if (!row.busy && (row.state !== 'BackedUp' || (await arrayCopyOf(tx, snapshot)) === undefined))
     throw new Refusal('INVALID', `A volume cannot be made from a snapshot in state ${row.state}: it must be BackedUp`)
-  return { zone: row.zoneId, bytes: row.bytes, offering: row.volumeOfferingId, qos: readQos(row.volumeQos) }
+  const { zoneId: zone, bytes, volumeOfferingId: offering, volumeQosTier: tier } = row
+  return { zone, bytes, offering, qos: readQos(row.volumeQos), tier }
 }
 
 async function zoneOf(tx: Tx, { caller }: By, id: string | undefined): Promise<string> {

@@ -1,6 +1,8 @@
 import { Refusal } from '../domain/failures.ts'
-import { type AskedQos, readQos, volumeQos } from '../domain/qos.ts'
+import { readQos } from '../domain/qos.ts'
+import { type AskedQos, offeredQos, volumeQos } from '../domain/qos-terms.ts'
 import { inWords } from '../domain/size.ts'
+import { soldTerms } from '../sagas/terms.ts'
 import { volumeResize } from '../sagas/volume-resize.ts'
 import { volumeStanding } from '../store/queries/standing.ts'
 import type { Tx } from '../store/store.ts'
@@ -10,8 +12,9 @@ import type { Submitted } from './context.ts'
 import { bytesOf, checkLargest } from './size.ts'
 import { type By, carriedOut, submit } from './submit.ts'
 
-/** What to change of a volume; absent means as it is. `sizeGib` in GiB. */
+/** What to change of a volume; absent means as it is. `sizeGib` in GiB. `command`: the one that asks. */
 export interface ResizeRequest {
+  readonly command: 'resizeVolume' | 'changeOfferingForVolume'
   readonly volume: string
   readonly sizeGib?: number
   readonly offering?: string
@@ -38,9 +41,11 @@ export async function resizeVolume(by: By, request: ResizeRequest): Promise<Subm
     const asks = Object.values(request.qos).some((value) => value !== undefined)
     if (bytes === undefined && request.offering === undefined && !asks)
       throw new Refusal('INVALID', 'Nothing to change: give size, diskofferingid, miniops or maxiops')
-    const qos = asks || request.offering !== undefined ? volumeQos(terms.offered, request.qos) : undefined
+    // What follows from offering and size is worked out when the change begins: an operation before it may change both.
+    const followed = volumeQos(terms.offered, request.qos, bytes ?? volume.bytes)
+    const qos = asks ? followed : undefined
     const operation = await submit(tx, by, {
-      command: 'resizeVolume',
+      command: request.command,
       head: volumeResize,
       input: {
         volume: volume.id,
@@ -74,11 +79,7 @@ async function termsOf(
     throw new Refusal('INVALID', 'Invalid parameter diskofferingid: it names a service offering')
   return {
     fixedBytes: row.customized ? undefined : (row.bytes ?? undefined),
-    offered: {
-      kind: row.qosKind,
-      tier: row.qosTier,
-      qos: readQos(anew === undefined ? volume.qosRequested : row.qos),
-    },
+    offered: anew === undefined ? { ...offeredQos(row), qos: readQos(volume.qosRequested) } : await soldTerms(tx, row),
     anew: anew !== undefined,
   }
 }

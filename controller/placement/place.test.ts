@@ -218,7 +218,7 @@ describe('the tier that enforces QoS', () => {
       qos: guaranteed,
       wanted: 'hypervisor',
       pool: POOL,
-      choice: { refused: 'the hypervisor does not keep min of totalIops' },
+      choice: { refused: 'the hypervisor does not keep totalIops min' },
     },
   ] as const)('is $name', ({ qos, wanted, pool, choice }) => {
     expect(chooseTier({ qos, wantedTier: wanted }, pool, [HOST])).toEqual(choice)

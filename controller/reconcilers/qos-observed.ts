@@ -2,12 +2,14 @@ import { asPluginError, type Call, differingAxes, type Qos, sameQos, type VmId, 
 import { readQos } from '../domain/qos.ts'
 import { resourceName } from '../domain/resource.ts'
 import { unlessGone } from '../sagas/calls.ts'
+import { qosRepair, type QosRepairInput } from '../sagas/qos-repair.ts'
 import { type QosInUse, qosInUse } from '../store/attachments.ts'
 import { busySince, databaseNow } from '../store/census.ts'
 import { recordEvent } from '../store/events.ts'
 import type { VolumeRow } from '../store/generated/schema.ts'
 import type { Tx } from '../store/store.ts'
 import { lockVolume, observeQos, updateVolume } from '../store/volumes.ts'
+import { askFor, type Wish } from './ask.ts'
 import { inParallel } from './in-parallel.ts'
 import type { Reconciler, ReconcilerDeps, Turn } from './reconciler.ts'
 
@@ -17,7 +19,8 @@ interface Observed extends QosInUse {
 
 /**
  * The observed QoS of every attached volume is what is enforced, read where it is enforced. That it differs from what was
- * applied is told once for every difference, and so is that it does not any more.
+ * applied is told once for every difference, and so is that it does not any more. Where the volume's pool says so, what was
+ * applied is put back in force.
  */
 export const qosObserved: Reconciler = {
   name: 'qos-observed',
@@ -32,10 +35,16 @@ export const qosObserved: Reconciler = {
     })
     // What an operation may just be changing is for the next turn.
     const busy = await busySince(reader, began)
+    const drifted: Observed[] = []
     for (const one of found) {
       if (busy.has(resourceName('volume', one.volume)) || busy.has(resourceName('vm', one.vm))) continue
-      await deps.store.transact(async (tx) => record(tx, one))
+      if (await deps.store.transact(async (tx) => record(tx, one))) drifted.push(one)
     }
+    await askFor(deps, turn, {
+      head: qosRepair,
+      reason: 'its limits were changed outside of Moorage, and its pool puts them back',
+      wishes: drifted.flatMap((one) => (one.drift === 'repair' ? [wishFor(one)] : [])),
+    })
   },
 }
 
@@ -71,19 +80,27 @@ async function readerAt(deps: ReconcilerDeps, first: QosInUse | undefined): Prom
   return async ({ vm, volume }, call) => throttle?.read(vm as VmId, volume as VolumeId, call) // As above.
 }
 
-async function record(tx: Tx, { volume, expected: before, observed }: Observed): Promise<void> {
+function wishFor({ volume: id, account }: Observed): Wish<QosRepairInput> {
+  const still = async (tx: Tx) => (await lockVolume(tx, id))?.qosAlerted !== null
+  return { kind: 'volume', id, account, input: { volume: id }, still }
+}
+
+/** Records what is in force. Answers whether it is something else than was applied. */
+async function record(tx: Tx, { volume, expected: before, observed }: Observed): Promise<boolean> {
   const row = await lockVolume(tx, volume)
-  if (!row || row.operationId !== null) return
+  if (!row || row.operationId !== null) return false
   const expected = readQos(row.qosApplied ?? row.qosRequested)
   // An operation that began meanwhile has set, and looked at, another vector.
-  if (!sameQos(expected, readQos(before))) return
+  if (!sameQos(expected, readQos(before))) return false
   await observeQos(tx, volume, observed)
   const alerted = row.qosAlerted === null ? undefined : readQos(row.qosAlerted)
   if (sameQos(expected, observed)) {
-    if (!alerted) return
+    if (!alerted) return false
     await updateVolume(tx, volume, { qosAlerted: null })
     await tell(tx, row, { type: 'VOLUME.QOS.RESTORED', level: 'INFO', text: 'are again those that were applied' })
-  } else if (!alerted || !sameQos(alerted, observed)) {
+    return false
+  }
+  if (!alerted || !sameQos(alerted, observed)) {
     await updateVolume(tx, volume, { qosAlerted: observed })
     const names = [...differingAxes(expected, observed), ...(expected.ioBytes === observed.ioBytes ? [] : ['ioBytes'])]
     await tell(tx, row, {
@@ -92,6 +109,7 @@ async function record(tx: Tx, { volume, expected: before, observed }: Observed):
       text: `differ from those that were applied on ${names.join(', ')}`,
     })
   }
+  return true
 }
 
 async function tell(

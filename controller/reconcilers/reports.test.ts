@@ -168,6 +168,37 @@ describe('qos-observed', () => {
     await api.run('deleteVolume', { id })
   })
 
+  test('limits changed behind our back are put back where the pool of the volume says so, at the array and at the hypervisor', async () => {
+    const { api, store, system, simulator, ground, turn, events, behindUs, deploy, create, operations } = scene
+    expect(await api.run('updateStoragePool', { id: ground.pool, qosdrift: 'repair' })).toMatchObject({
+      qosdrift: 'repair',
+    })
+    const offering = { name: 'throttled-too', displaytext: 'throttled', customized: true, iopsreadrate: 300 }
+    const diskofferingid = textOf(await api.run('createDiskOffering', offering), 'id')
+    const [vm, atArray, atHost] = [await deploy(), await create(), await create({ diskofferingid })]
+    for (const id of [atArray, atHost]) await api.run('attachVolume', { id, virtualmachineid: vm })
+    await turn('qos-observed')
+    const qos = { totalIops: { max: 500 } }
+    await simulator.send('console/set-qos', { array: 'array-one', volume: atArray, qos })
+    const { hostId } = (await vmById(store.reader, vm)) ?? {}
+    const { throttle } = (await system.plugins.host(hostId ?? '')).adapter(() => {})
+    // Ids of ours are made by us; the brands only keep kinds apart.
+    await throttle?.apply(vm as VmId, { volume: atHost as VolumeId, qos }, await behindUs())
+    await turn('qos-observed')
+    for (const id of [atArray, atHost]) {
+      expect(await operations('qos-repair', id)).toMatchObject([{ state: 'succeeded' }])
+      expect(await events(id, 'VOLUME.QOS.%')).toEqual(['VOLUME.QOS.DRIFTED WARN', 'VOLUME.QOS.REPAIR INFO'])
+    }
+    await turn('qos-observed')
+    const applied = { totalIops: { min: 100, max: 1000 } }
+    expect(await volumeById(store.reader, atArray)).toMatchObject({ qosObserved: applied, qosAlerted: null })
+    expect(await volumeById(store.reader, atHost)).toMatchObject({ qosObserved: { readIops: { max: 300 } } })
+    expect(await operations('qos-repair', atArray)).toHaveLength(1)
+    await api.run('updateStoragePool', { id: ground.pool, qosdrift: 'report' })
+    await api.run('destroyVirtualMachine', { id: vm, expunge: true })
+    for (const id of [atArray, atHost]) await api.run('deleteVolume', { id })
+  })
+
   test('limits that an operation is just changing are no news', async () => {
     const { api, store, simulator, turn, events, deploy, create } = scene
     const [vm, id] = [await deploy(), await create()]

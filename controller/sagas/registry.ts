@@ -7,6 +7,7 @@ import type { SagaDeps } from './deps.ts'
 import { hostMaintenanceSaga } from './host-maintenance.ts'
 import { poolMaintenanceCancelSaga } from './pool-maintenance-cancel.ts'
 import { poolMaintenanceSaga } from './pool-maintenance.ts'
+import { qosRepairSaga } from './qos-repair.ts'
 import { recordedSaga } from './recorded.ts'
 import { snapshotCreateSaga } from './snapshot-create.ts'
 import { snapshotDeleteSaga } from './snapshot-delete.ts'
@@ -40,6 +41,7 @@ export function createSagas(deps: SagaDeps): ReadonlyMap<string, SagaDefinition<
     volumeDeleteSaga(deps),
     volumeFromSnapshotSaga(deps),
     volumeResizeSaga(deps),
+    qosRepairSaga(deps),
     snapshotCreateSaga(deps),
     snapshotDeleteSaga(deps),
     snapshotRevertSaga(deps),

@@ -3,6 +3,7 @@ import { Refusal } from '../domain/failures.ts'
 import { next } from '../domain/machine.ts'
 import { inService } from '../domain/pool.ts'
 import { inParameters, readQos, type Tier, type WantedTier } from '../domain/qos.ts'
+import { offeredQos, volumeQos } from '../domain/qos-terms.ts'
 import { inWords, sizeOn } from '../domain/size.ts'
 import { VOLUME_MACHINE } from '../domain/volume.ts'
 import type { Under } from '../jobs/saga.ts'
@@ -24,10 +25,11 @@ import type { SagaDeps } from './deps.ts'
 import { hostFacts, poolFacts } from './facts.ts'
 import { throttleOf } from './attaching.ts'
 import { checkLimits } from './limits.ts'
+import { soldTerms } from './terms.ts'
 
 /**
  * Change `volume`: to `bytes` (never fewer), to another offering, to another QoS vector; absent means as it is. With an
- * `offering`, `qos` absent means the offering's own vector.
+ * `offering`, `qos` absent means what the offering sells in that size; so does a new size, where the IOPS follow from it.
  */
 export interface VolumeResizeInput {
   readonly volume: string
@@ -136,13 +138,16 @@ async function wantedOf(tx: Tx, volume: VolumeRow, input: VolumeResizeInput): Pr
   if (changes && (!offering || offering.removedAt || offering.kind !== 'disk')) {
     throw new Refusal('INVALID', `There is no disk offering ${input.offering}`)
   }
-  const current = readQos(volume.qosRequested)
-  return {
-    bytes: input.bytes ?? volume.bytes,
-    qos: input.qos ?? (changes && offering ? readQos(offering.qos) : current),
-    wantedTier: changes && offering ? offering.qosTier : volume.qosTier,
-    offering,
+  const bytes = input.bytes ?? volume.bytes
+  const kept = { qos: input.qos ?? readQos(volume.qosRequested), wantedTier: volume.qosTier }
+  if (!offering) return { bytes, offering, ...kept }
+  if (!changes) {
+    const terms = offeredQos(offering)
+    if (!terms.perGib || input.qos || input.bytes === undefined) return { bytes, offering, ...kept }
+    return { bytes, offering, ...kept, qos: volumeQos({ ...terms, qos: kept.qos }, {}, bytes) }
   }
+  const terms = await soldTerms(tx, offering)
+  return { bytes, offering, qos: input.qos ?? volumeQos(terms, {}, bytes), wantedTier: terms.tier }
 }
 
 async function planChange(
@@ -189,14 +194,15 @@ async function planChange(
   }
 }
 
-interface DiskHost {
+/** The host whose machine has a disk. `canRefresh`: it can tell the machine of a new size. */
+export interface DiskHost {
   readonly vm: string
   readonly facts: HostFacts
   readonly canRefresh: boolean
 }
 
 /** The host whose machine has the disk; none while the VM does not run. */
-async function hostOfDisk(
+export async function hostOfDisk(
   deps: Pick<SagaDeps, 'store' | 'plugins'>,
   tx: Tx,
   attachment: AttachmentRow | undefined,
@@ -222,7 +228,7 @@ function checkChange(what: {
   if (missing.length > 0) {
     throw new Refusal(
       'INVALID',
-      `The storage pool of volume ${volume} does not carry the tags of the disk offering: ${missing.join(', ')}`,
+      `The storage pool of volume ${volume} does not carry the tags of the disk offering: ${missing.join(', ')}. The volume stays in its pool: choose an offering that the pool can keep`,
     )
   }
   const choice = chooseTier(wanted, pool, host ? [host] : [])

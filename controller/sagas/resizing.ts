@@ -1,4 +1,5 @@
-import { PluginError, type Qos, sameQos, type VmId, type VolumeId } from '@moorage/contract'
+import { differingAxes, PluginError, type Qos, sameQos, type VmId, type VolumeId } from '@moorage/contract'
+import { Refusal } from '../domain/failures.ts'
 import { inWords } from '../domain/size.ts'
 import type { StepContext } from '../jobs/saga.ts'
 import { part, saying, unlessGone } from './calls.ts'
@@ -26,30 +27,49 @@ export async function applyArrayQos(
   const { qos } = pool.provider(context.log)
   if (!qos) throw new PluginError('UNSUPPORTED', `pool ${poolId} keeps no QoS`, 'none')
   const id = change.volume as VolumeId // An id of ours is made by us; the brand only keeps kinds apart.
-  return saying('The storage system did not take the new limits', async () => {
+  return saying(`The storage system did not take the new limits: ${KEEPS}`, async () => {
     const { applied, clamped } = await qos.apply(id, vector, part(context.call, `apply/${wayOf(change)}`))
     const observed = await qos.read(id, part(context.call, `read/${wayOf(change)}`))
     return { applied, observed, clamped }
   })
 }
 
-/** Sets the hypervisor's throttle on a plugged disk when it is to change; `null` when nothing changes, or no machine runs. */
+const KEEPS = 'the volume keeps those that it had'
+const UNKEPT = `The new limits were accepted, but others are in force: ${KEEPS}`
+
+/**
+ * As it is, where what is in force is what was said to be applied. Throws `Refusal` `INTERNAL` with the `sentence` where
+ * it is something else: a change that is not in force has failed.
+ */
+export function believed(set: SetQos | null, sentence = UNKEPT): SetQos | null {
+  if (!set || sameQos(set.applied, set.observed)) return set
+  const axes = differingAxes(set.applied, set.observed).join(', ')
+  throw new Refusal('INTERNAL', sentence, { internal: `applied and observed differ on ${axes}` })
+}
+
+/**
+ * Sets the hypervisor's throttle on a plugged disk when it is to change, and reads it back; `null` when nothing changes, or no
+ * machine runs.
+ */
 export async function applyThrottle(
   deps: Plugins,
   change: Resizing & { readonly vector: Qos },
   context: StepContext,
-): Promise<Pick<SetQos, 'applied'> | null> {
+): Promise<SetQos | null> {
   const { plugged, before, after, vector } = change
   if (!plugged || sameQos(before.throttle, after.throttle)) return null
   const host = await deps.plugins.host(plugged.host)
   const { throttle } = host.adapter(context.log)
   if (!throttle) throw new PluginError('UNSUPPORTED', `host ${plugged.host} throttles nothing`, 'none')
-  const disk = { volume: change.volume as VolumeId, qos: vector } // Ids of ours are made by us; the brands only keep kinds apart.
-  return saying(
-    'The hypervisor did not take the new limits',
-    async () =>
-      // A machine that has gone meanwhile gets its limits when it starts.
-      unlessGone(async () => throttle.apply(plugged.vm as VmId, disk, part(context.call, `apply/${wayOf(change)}`))), // As above.
+  // Ids of ours are made by us; the brands only keep kinds apart.
+  const [vm, disk] = [plugged.vm as VmId, { volume: change.volume as VolumeId, qos: vector }]
+  return saying(`The hypervisor did not take the new limits: ${KEEPS}`, async () =>
+    // A machine that has gone meanwhile gets its limits when it starts.
+    unlessGone(async () => {
+      const { applied, clamped } = await throttle.apply(vm, disk, part(context.call, `apply/${wayOf(change)}`))
+      const observed = await throttle.read(vm, disk.volume, part(context.call, `read/${wayOf(change)}`))
+      return { applied, observed, clamped }
+    }),
   )
 }
 

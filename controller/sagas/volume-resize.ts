@@ -1,3 +1,4 @@
+import { asksNothing } from '../domain/qos.ts'
 import { type SagaDefinition, saga } from '../jobs/saga.ts'
 import { isHeld, release } from '../store/held.ts'
 import { updateLocation } from '../store/locations.ts'
@@ -10,7 +11,7 @@ import { sagaHead } from './head.ts'
 import { checkLimits } from './limits.ts'
 import { recordClamping } from './making.ts'
 import { ends, type Outcome } from './outcome.ts'
-import { applyArrayQos, applyThrottle, grow, lookAtSize, refresh, type SetQos } from './resizing.ts'
+import { applyArrayQos, applyThrottle, believed, grow, lookAtSize, refresh, type SetQos } from './resizing.ts'
 import {
   beginResize,
   putReservationBack,
@@ -50,17 +51,29 @@ export function volumeResizeSaga(deps: SagaDeps): SagaDefinition<Tx> {
       },
     })
     .step('array-qos', {
-      run: async ({ begin }, context) => applyArrayQos(deps, { ...begin, vector: begin.after.arrayQos }, context),
-      record: async (tx, { begin }, set) => recordArrayQos(tx, begin.volume, set),
+      run: async ({ begin }, context) =>
+        believed(await applyArrayQos(deps, { ...begin, vector: begin.after.arrayQos }, context)),
+      record: async (tx, { begin }, set) => {
+        if (begin.after.tier !== 'hypervisor') await recordApplied(tx, begin.volume, set)
+      },
       undo: async ({ begin }, context) =>
         unlessGone(async () => applyArrayQos(deps, { ...begin, vector: begin.before.arrayQos }, context)),
-      unrecord: async (tx, { begin }, { found }) => recordApplied(tx, begin.volume, found),
+      unrecord: async (tx, { begin }, { found }) => {
+        if (asksNothing(begin.before.throttle)) await recordSet(tx, begin.volume, found)
+        // Where a machine has the disk, the undo of `throttle` has recorded it just before.
+        else if (!begin.plugged) await updateVolume(tx, begin.volume, { qosApplied: null })
+      },
     })
     .step('throttle', {
-      run: async ({ begin }, context) => applyThrottle(deps, { ...begin, vector: begin.after.throttle }, context),
-      record: async (tx, { begin }, set) => recordApplied(tx, begin.volume, set),
+      run: async ({ begin }, context) =>
+        believed(await applyThrottle(deps, { ...begin, vector: begin.after.throttle }, context)),
+      record: async (tx, { begin }, set) => {
+        if (begin.after.tier === 'hypervisor') await recordApplied(tx, begin.volume, set)
+      },
       undo: async ({ begin }, context) => applyThrottle(deps, { ...begin, vector: begin.before.throttle }, context),
-      unrecord: async (tx, { begin }, { found }) => recordApplied(tx, begin.volume, found),
+      unrecord: async (tx, { begin }, { found }) => {
+        if (!asksNothing(begin.before.throttle)) await recordSet(tx, begin.volume, found)
+      },
     })
     .step('grow', {
       run: async ({ begin }, context) => grow(deps, begin, context),
@@ -84,15 +97,16 @@ export function volumeResizeSaga(deps: SagaDeps): SagaDefinition<Tx> {
     )
 }
 
-async function recordArrayQos(tx: Tx, volume: string, set: SetQos | null): Promise<void> {
-  if (!set) return
-  await recordApplied(tx, volume, set)
-  await observeQos(tx, volume, set.observed)
-  await recordClamping(tx, volume, set.clamped)
+/** Of the tier that enforces, what it said, and where that is not what was asked; the other tier was only told to stop. */
+async function recordApplied(tx: Tx, volume: string, set: SetQos | null): Promise<void> {
+  await recordSet(tx, volume, set)
+  if (set) await recordClamping(tx, volume, set.clamped)
 }
 
-async function recordApplied(tx: Tx, volume: string, set: Pick<SetQos, 'applied'> | null): Promise<void> {
-  if (set) await updateVolume(tx, volume, { qosApplied: set.applied })
+async function recordSet(tx: Tx, volume: string, set: SetQos | null): Promise<void> {
+  if (!set) return
+  await updateVolume(tx, volume, { qosApplied: set.applied })
+  await observeQos(tx, volume, set.observed)
 }
 
 /** The array may have grown the volume although the change failed: then the record follows. */
@@ -102,7 +116,7 @@ async function recordFoundSize(tx: Tx, { volume, before, after }: Resizing, foun
   await updateVolume(tx, volume, { bytes: Math.min(found, after.bytes) })
 }
 
-async function recordResized(tx: Tx, { volume, pool, after }: Resizing): Promise<void> {
+async function recordResized(tx: Tx, { volume, pool, plugged, after }: Resizing): Promise<void> {
   const { bytes, qos, wantedTier, tier, offering } = after
   if (pool === undefined) {
     // Nothing was reserved for it meanwhile: another volume may have taken the room since.
@@ -112,5 +126,7 @@ async function recordResized(tx: Tx, { volume, pool, after }: Resizing): Promise
   await updateVolume(tx, volume, { bytes, qosRequested: qos, qosTier: wantedTier, offeringId: offering })
   if (pool === undefined) return
   await updateVolume(tx, volume, { state: 'Ready' })
+  // A hypervisor is told when the volume is plugged in: until then nobody has applied anything.
+  if (tier === 'hypervisor' && !plugged) await updateVolume(tx, volume, { qosApplied: null })
   await updateLocation(tx, volume, { qosTier: tier })
 }

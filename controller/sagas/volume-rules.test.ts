@@ -308,6 +308,37 @@ describe('a resize', () => {
     expect(await world.findings()).toEqual([])
   })
 
+  test('that the array accepts and does not carry out has failed, and the old limits hold everywhere', async () => {
+    const [vm, volume] = [await running(), await world.volume({ qos: { totalIops: { min: 100 } } })]
+    await world.done(volumeAttach, { vm, volume })
+    await world.simulator.faults.arm({ method: 'array/qos/apply', kind: 'lie' })
+    refused(await world.run(volumeResize, { volume, qos: { totalIops: { min: 700 } } }), 'others are in force')
+    expect(await volumeById(world.store.reader, volume)).toMatchObject({
+      state: 'Ready',
+      qosRequested: { totalIops: { min: 100 } },
+      qosApplied: { totalIops: { min: 100 } },
+      qosObserved: { totalIops: { min: 100 } },
+    })
+    expect(await reservationOf(world.store.reader, volume)).toMatchObject({ iops: 100 })
+    expect(await world.findings()).toEqual([])
+  })
+
+  test('from the hypervisor to the array and back, failed on the way, leaves the limits where they were', async () => {
+    const limited = { qos: { totalIops: { max: 500 } }, tier: 'hypervisor' } as const
+    const [vm, volume] = [await running(), await world.volume(limited)]
+    await world.done(volumeAttach, { vm, volume })
+    const offering = await world.offering({ qos: { totalIops: { min: 100, max: 900 } }, tier: 'storage' })
+    await world.simulator.faults.arm({ method: 'host/throttle/apply', kind: 'error-after', code: 'INTERNAL' })
+    refused(await world.run(volumeResize, { volume, offering }), 'hypervisor did not take the new limits')
+    const row = async () => volumeById(world.store.reader, volume)
+    expect(await row()).toMatchObject({ qosApplied: limited.qos, qosObserved: limited.qos })
+    expect(await locationOf(world.store.reader, volume)).toMatchObject({ qosTier: 'hypervisor' })
+    await world.done(volumeResize, { volume, offering })
+    const applied = { totalIops: { min: 100, max: 900 } }
+    expect(await row()).toMatchObject({ qosApplied: applied, qosObserved: applied })
+    expect(await world.findings()).toEqual([])
+  })
+
   test('of the size alone does not ask whether the pool still carries the tags under which the volume came there', async () => {
     const [vm, volume] = [await world.vm(), await world.volume({ tags: ['fast'] })]
     await world.done(volumeAttach, { vm, volume })

@@ -1,5 +1,5 @@
 import { type Insertable, sql, type Updateable } from 'kysely'
-import type { AttachmentRow, AttachmentTable } from './generated/schema.ts'
+import type { AttachmentRow, AttachmentTable, PoolRow } from './generated/schema.ts'
 import { later } from './pipeline.ts'
 import type { Reader, Tx } from './store.ts'
 
@@ -63,6 +63,9 @@ export interface QosInUse {
   readonly place: { readonly kind: 'pool' | 'host'; readonly id: string }
   /** What was applied; where that was never said, what was requested. */
   readonly expected: unknown
+  readonly account: string
+  /** What its pool does about limits that were changed outside of Moorage. */
+  readonly drift: PoolRow['qosDrift']
 }
 
 /** Volumes with QoS that are attached, and whose QoS is in force somewhere. */
@@ -71,7 +74,9 @@ export async function qosInUse(reader: Reader): Promise<readonly QosInUse[]> {
     .selectFrom('attachment')
     .innerJoin('volume', 'volume.id', 'attachment.volumeId')
     .innerJoin('location', 'location.volumeId', 'volume.id')
+    .innerJoin('pool', 'pool.id', 'location.poolId')
     .innerJoin('vm', 'vm.id', 'attachment.vmId')
+    .select(['volume.accountId', 'pool.qosDrift'])
     .select(['volume.id', 'volume.qosRequested', 'volume.qosApplied', 'location.qosTier', 'location.poolId'])
     .select(['attachment.actual', 'vm.id as vmId', 'vm.state as vmState', 'vm.hostId'])
     .where('location.state', '=', 'present')
@@ -80,7 +85,8 @@ export async function qosInUse(reader: Reader): Promise<readonly QosInUse[]> {
     .orderBy('volume.id')
     .execute()
   return rows.flatMap(({ id, vmId, qosApplied, qosRequested, ...row }): QosInUse[] => {
-    const seen = { volume: id, vm: vmId, expected: qosApplied ?? qosRequested }
+    const { accountId: account, qosDrift: drift } = row
+    const seen = { volume: id, vm: vmId, expected: qosApplied ?? qosRequested, account, drift }
     if (row.qosTier === 'storage') return [{ ...seen, place: { kind: 'pool', id: row.poolId } }]
     if (row.hostId === null || row.vmState !== 'Running' || row.actual !== 'attached') return []
     return [{ ...seen, place: { kind: 'host', id: row.hostId } }]

@@ -1,3 +1,4 @@
+import type { Qos } from '@moorage/contract'
 import type { Reader, Tx } from './store.ts'
 
 /** Where a setting can have a value of its own; the nearest to a pool or host counts. */
@@ -12,12 +13,23 @@ export type SettingScope = (typeof SETTING_SCOPES)[number]
 export interface SettingFacts {
   readonly category: string
   readonly description: string
-  readonly unit: 'seconds' | 'days' | 'requests' | 'IOPS' | 'factor' | 'share' | 'flag'
+  readonly unit: 'seconds' | 'days' | 'requests' | 'IOPS' | 'factor' | 'share' | 'flag' | 'bytes per second'
   /** Scopes beside `global`; absent: none. */
   readonly scopes?: readonly SettingScope[]
   readonly usual: number
   readonly least: number
   readonly most: number
+}
+
+function throttling(what: string, unit: 'IOPS' | 'bytes per second'): SettingFacts {
+  return {
+    category: 'Advanced',
+    description: `limit of the hypervisor on ${what} of volumes that are made from now on, where their disk offering says none and sells no storage QoS; 0: no limit`,
+    unit,
+    usual: 0,
+    least: 0,
+    most: 1_000_000_000_000,
+  }
 }
 
 /** The settings, under CloudStack's names where it has the same. Only what is honoured is listed. */
@@ -161,6 +173,10 @@ export const SETTINGS = {
     least: 0.01,
     most: 100,
   },
+  'vm.disk.throttling.iops_read_rate': throttling('reads', 'IOPS'),
+  'vm.disk.throttling.iops_write_rate': throttling('writes', 'IOPS'),
+  'vm.disk.throttling.bytes_read_rate': throttling('reads', 'bytes per second'),
+  'vm.disk.throttling.bytes_write_rate': throttling('writes', 'bytes per second'),
 } as const satisfies Readonly<Record<string, SettingFacts>>
 /** A key of `SETTINGS`. */
 export type SettingName = keyof typeof SETTINGS
@@ -208,6 +224,28 @@ export function nearest(
     if (value !== undefined) return { value, scope: place.scope }
   }
   return { value: SETTINGS[name].usual, scope: 'usual' }
+}
+
+const THROTTLES = {
+  'vm.disk.throttling.iops_read_rate': 'readIops',
+  'vm.disk.throttling.iops_write_rate': 'writeIops',
+  'vm.disk.throttling.bytes_read_rate': 'readBytes',
+  'vm.disk.throttling.bytes_write_rate': 'writeBytes',
+} as const satisfies { readonly [Name in SettingName]?: keyof Qos }
+
+/** What the `vm.disk.throttling` settings limit; `{}` when none is set. */
+export async function throttleDefaults(reader: Reader): Promise<Qos> {
+  const rows = await reader
+    .selectFrom('configuration')
+    .where('name', 'in', Object.keys(THROTTLES))
+    .where('scope', '=', 'global')
+    .select(['name', 'value'])
+    .execute()
+  const set = Object.entries(THROTTLES).flatMap(([name, axis]) => {
+    const max = Number(rows.find((row) => row.name === name)?.value ?? 0)
+    return max === 0 ? [] : [[axis, { max }] as const]
+  })
+  return Object.fromEntries(set)
 }
 
 /** Sets a value that was checked against `SETTINGS`. */

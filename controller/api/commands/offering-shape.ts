@@ -11,6 +11,15 @@ const qosFields = {
   miniops: field.long('IOPS that a volume is guaranteed'),
   maxiops: field.long('IOPS that a volume does not exceed for long'),
   iscustomizediops: field.boolean('true if the IOPS are chosen for each volume'),
+  miniopspergb: field.long('IOPS that a volume is guaranteed for every GiB begun'),
+  lowestminiops: field.long('IOPS that a volume is guaranteed however small it is'),
+  highestminiops: field.long('IOPS that a volume is guaranteed at most, however large it is'),
+  maxiopspergb: field.long('IOPS that a volume does not exceed for long, for every GiB begun'),
+  lowestmaxiops: field.long('the same, however small it is'),
+  highestmaxiops: field.long('the same, however large it is'),
+  burstiopspergb: field.long('IOPS that may be reached for a while, for every GiB begun'),
+  lowestburstiops: field.long('the same, however small the volume is'),
+  highestburstiops: field.long('the same, however large the volume is'),
   diskBytesReadRate: field.long('bytes read rate of the disk offering'),
   diskBytesReadRateMax: field.long('burst bytes read rate of the disk offering'),
   diskBytesReadRateMaxLength: field.long('length (in seconds) of the burst'),
@@ -116,11 +125,20 @@ function head(row: OfferingView) {
 }
 
 function qosOf(row: OfferingView) {
-  const { qos } = row
+  const { qos, perGib = {} } = row
   return {
     miniops: qos.totalIops?.min,
     maxiops: qos.totalIops?.max,
     iscustomizediops: row.qosKind === 'customized',
+    miniopspergb: perGib.min?.perGib,
+    lowestminiops: perGib.min?.least,
+    highestminiops: perGib.min?.most,
+    maxiopspergb: perGib.max?.perGib,
+    lowestmaxiops: perGib.max?.least,
+    highestmaxiops: perGib.max?.most,
+    burstiopspergb: perGib.burst?.perGib,
+    lowestburstiops: perGib.burst?.least,
+    highestburstiops: perGib.burst?.most,
     diskBytesReadRate: qos.readBytes?.max,
     diskBytesReadRateMax: qos.readBytes?.burst,
     diskBytesReadRateMaxLength: qos.readBytes?.burstSeconds,
@@ -144,12 +162,26 @@ function qosOf(row: OfferingView) {
 
 const rate = (what: string) => long({ least: 0, description: `hypervisor QoS: ${what}; 0 is unlimited` })
 
+const perGib = (what: string) =>
+  long({ least: 1, most: 1_000_000, description: `storage QoS: IOPS ${what}, for every GiB begun` })
+const bound = (what: 'fewest' | 'most', rate: string) =>
+  long({ least: 1, most: 1_000_000_000, description: `storage QoS: the ${what} IOPS that ${rate} gives a volume` })
+
 /** QoS parameters of both kinds of offering: hand what was given of them to `qosParameters`. */
 export const qosParams = {
   miniops: long({ least: 0, description: 'storage QoS: IOPS to guarantee' }),
   maxiops: long({ least: 0, description: 'storage QoS: IOPS not to exceed for long' }),
   burstiops: long({ least: 0, description: 'storage QoS: IOPS that may be reached for a while' }),
   burstseconds: integer({ least: 0, description: 'storage QoS: for how long, after as long a rest' }),
+  miniopspergb: perGib('to guarantee'),
+  lowestminiops: bound('fewest', 'miniopspergb'),
+  highestminiops: bound('most', 'miniopspergb'),
+  maxiopspergb: perGib('not to exceed for long'),
+  lowestmaxiops: bound('fewest', 'maxiopspergb'),
+  highestmaxiops: bound('most', 'maxiopspergb'),
+  burstiopspergb: perGib('that may be reached for a while'),
+  lowestburstiops: bound('fewest', 'burstiopspergb'),
+  highestburstiops: bound('most', 'burstiopspergb'),
   iosize: long({ least: 512, description: 'storage QoS: bytes to which IOPS are normalised' }),
   customizediops: flag({ description: 'whether the IOPS are chosen for each volume' }),
   qostier: choice(['storage', 'hypervisor', 'any'], {

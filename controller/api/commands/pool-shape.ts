@@ -46,6 +46,7 @@ export const poolShape = {
   managed: field.boolean('whether each volume has a volume of its own on the array'),
   storagecapabilities: field.map('what its provider can do: the facets that are there'),
   details: field.map('settings of the provider; none that is secret'),
+  qosdrift: field.string('what is done about limits that were changed outside of Moorage: report or repair'),
   reported: field.date('when the array reported last'),
   ...pendingFields,
 } as const
@@ -91,6 +92,7 @@ function identity(system: System, view: PoolView): Rendered<typeof poolShape> {
     provider: view.provider,
     managed: view.managed,
     details: view.settings,
+    qosdrift: view.qosDrift,
     reported: view.reportedAt,
     ...pendingOn(view),
   }

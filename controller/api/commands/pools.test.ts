@@ -157,6 +157,39 @@ describe('changing a pool', () => {
   }
 })
 
+describe('tags that change later', () => {
+  test('leave volumes where they are, and operators are told which their offering would not put there any more', async () => {
+    const { api } = controller
+    const made = await api.run('createStoragePool', pool('tagged', { tags: 'quick,near' }))
+    const storageid = textOf(made, 'id')
+    const sold = { name: 'quick', displaytext: 'quick', customized: true, tags: 'quick' }
+    const diskofferingid = textOf(await api.run('createDiskOffering', sold), 'id')
+    const { zone: zoneid, service: serviceofferingid, template: templateid } = ground
+    const vm = await api.run('deployVirtualMachine', { zoneid, serviceofferingid, templateid, startvm: false })
+    const place = { zoneid, diskofferingid, size: 1, virtualmachineid: textOf(vm, 'id') }
+    const id = textOf(await api.run('createVolume', { name: 'stays', ...place }), 'id')
+    const alerts = async (name: string) => (await api.list('listAlerts', { name })).map((one) => one['description'])
+    const off = async () => (await api.list('listVolumes', { tagsmatch: false })).map((one) => one['id'])
+
+    await api.run('updateStoragePool', { id: storageid, tags: 'quick,far' })
+    expect(await alerts('STORAGE.POOL.TAGS.UNMATCHED')).toEqual([])
+    expect(await off()).toEqual([])
+    await api.run('updateStoragePool', { id: storageid, tags: 'far' })
+    expect(await alerts('STORAGE.POOL.TAGS.UNMATCHED')).toEqual([
+      'Storage pool tagged does not carry all tags of the disk offerings of 1 volume: stays. They stay there; listVolumes tagsmatch=false lists them',
+    ])
+    expect(await off()).toEqual([id])
+    expect((await api.list('listVolumes', { id }))[0]).toMatchObject({ storageid, missingtags: 'quick' })
+    await api.run('updateDiskOffering', { id: diskofferingid, tags: 'far' })
+    expect(await off()).toEqual([])
+    await api.run('updateDiskOffering', { id: diskofferingid, tags: 'far,quick' })
+    expect(await alerts('DISK.OFFERING.TAGS.UNMATCHED')).toHaveLength(1)
+    expect(await api.list('listVolumes', { id, tagsmatch: true })).toEqual([])
+    await api.run('detachVolume', { id })
+    await api.run('deleteVolume', { id })
+  })
+})
+
 describe('removing a pool', () => {
   test('needs it out of service and empty; forced deletes what was destroyed', async () => {
     const { api } = controller

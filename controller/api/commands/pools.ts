@@ -11,6 +11,10 @@ import { poolShape, renderPools } from './pool-shape.ts'
 
 const storagepool = { key: 'storagepool', shape: poolShape } as const
 const itself = entity('pool', { required: true, description: 'the ID of the storage pool' })
+const qosdrift = choice(['report', 'repair'], {
+  description:
+    'what is done about limits of its volumes that were changed outside of Moorage: told, or put back as well',
+})
 const SCOPES = ['ZONE', 'CLUSTER', 'HOST'] as const
 
 async function result({ system, subject }: Pick<Finished, 'system' | 'subject'>) {
@@ -37,6 +41,7 @@ const create = defineCommand({
     hypervisor: text({ description: 'hypervisor whose hosts use a zone-wide pool' }),
     tags: listOf({ description: 'the tags for the storage pool' }),
     details: map({ description: 'the settings of the provider' }),
+    qosdrift,
   },
   response: storagepool,
   async run({ system, caller, params }) {
@@ -59,6 +64,7 @@ const create = defineCommand({
           capacityIops: capacityiops,
           capacityVolumes: params.capacityvolumes,
           hypervisor: params.hypervisor || undefined,
+          qosDrift: params.qosdrift,
         }),
       },
     )
@@ -82,11 +88,12 @@ const update = defineCommand({
     enabled: flag({ description: 'false: no volume is placed there; true: they are again' }),
     url: text({ length: 2048, description: 'the URL of the storage pool' }),
     details: map({ description: 'settings of the provider, merged into those there are' }),
+    qosdrift,
   },
   response: storagepool,
   async run({ system, caller, params: { id, name, tags, enabled, url, details, ...caps } }) {
     const { capacitybytes: capacityBytes, capacityiops: capacityIops, capacityvolumes: capacityVolumes } = caps
-    const changes = { tags, capacityBytes, capacityIops, capacityVolumes, enabled, details }
+    const changes = { tags, capacityBytes, capacityIops, capacityVolumes, enabled, details, qosDrift: caps.qosdrift }
     await changePool(
       { system, caller },
       { pool: id, ...given({ ...changes, name: name || undefined, url: url || undefined }) },

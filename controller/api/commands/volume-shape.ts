@@ -68,6 +68,7 @@ export const volumeShape = {
   qosobservedat: field.date('when it was read back'),
   locationstate: field.string('intended, present or deleting on its array; absent while it lives nowhere', admin),
   provider: field.string('storage provider of its pool', admin),
+  missingtags: field.string('tags of its disk offering that its pool does not carry, separated by commas', admin),
   device: field.string('name of the disk on its host', admin),
   ...pendingFields,
 } as const
@@ -135,6 +136,7 @@ function place(view: VolumeView): RenderedVolume {
     storageid: view.poolId,
     path: view.path,
     provider: view.provider,
+    missingtags: missingTags(view) || null,
     locationstate: view.locationState,
     physicalsize: view.usedBytes,
     virtualsize: view.locationBytes,
@@ -143,6 +145,10 @@ function place(view: VolumeView): RenderedVolume {
     podid: view.podId,
     podname: view.podName,
   }
+}
+
+function missingTags({ offeringTags, poolTags }: VolumeView): string {
+  return (offeringTags ?? []).filter((tag) => poolTags !== null && !poolTags.includes(tag)).join(',')
 }
 
 function attachment(view: VolumeView): RenderedVolume {

@@ -128,9 +128,41 @@ const resize = defineCommand({
     resizeVolume(
       { system, caller },
       {
+        command: 'resizeVolume',
         volume: params.id,
         qos: askedQos(params),
         ...given({ sizeGib: params.size, offering: params.diskofferingid }),
+      },
+    ),
+})
+
+const changeOffering = defineCommand({
+  name: 'changeOfferingForVolume',
+  kind: 'async',
+  description:
+    'Gives a volume another disk offering, with its size and IOPS, live where it is attached. The volume stays in its pool: ' +
+    'an offering that the pool cannot keep is refused with the reason.',
+  since: '4.17.0',
+  roles: TENANTS,
+  params: {
+    id: itself,
+    diskofferingid: entity('diskoffering', { required: true, description: 'the new disk offering' }),
+    size: long({ description: 'new size in GiB, where the offering leaves it to the caller' }),
+    ...iops,
+    automigrate: flag({ description: 'accepted for the sake of clients: the volume stays where it is' }),
+    shrinkok: flag({ description: 'accepted for the sake of clients: volumes do not shrink' }),
+  },
+  response: volume,
+  result,
+  run: ({ system, caller, params }) =>
+    resizeVolume(
+      { system, caller },
+      {
+        command: 'changeOfferingForVolume',
+        volume: params.id,
+        offering: params.diskofferingid,
+        qos: askedQos(params),
+        ...given({ sizeGib: params.size }),
       },
     ),
 })
@@ -227,6 +259,10 @@ const listParams = {
   }),
   displayvolume: flag({ admin: true, description: 'list volumes by whether they are shown' }),
   tags: tags({ description: 'list volumes that carry these tags' }),
+  tagsmatch: flag({
+    admin: true,
+    description: 'false: list volumes in pools that do not carry all tags of their disk offering; true: the others',
+  }),
   order: choice(VOLUME_ORDERS, { description: 'newest (as CloudStack), oldest, name, or size (largest first)' }),
   retrieveonlyresourcecount: flag({ description: 'true: answer the count alone' }),
 } as const
@@ -258,6 +294,7 @@ const list = defineCommand({
         serviceOffering: params.serviceofferingid,
         display: params.displayvolume,
         tags: params.tags,
+        tagsMatch: params.tagsmatch,
       }),
     }
     if (params.retrieveonlyresourcecount === true)
@@ -271,4 +308,15 @@ const list = defineCommand({
 })
 
 /** The commands about volumes. */
-export const volumeCommands = [create, attach, detach, resize, update, remove, destroy, recover, list] as const
+export const volumeCommands = [
+  create,
+  attach,
+  detach,
+  resize,
+  changeOffering,
+  update,
+  remove,
+  destroy,
+  recover,
+  list,
+] as const

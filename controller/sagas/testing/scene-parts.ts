@@ -32,6 +32,15 @@ export async function plugged(world: World, tags: readonly string[] = []): Promi
   return { vm, volume }
 }
 
+/** A volume of a running VM, with limits that the hypervisor enforces. */
+export async function throttled(world: World): Promise<string> {
+  const limited = { qos: { totalIops: { max: 500 } }, tier: 'hypervisor' } as const
+  const [vm, volume] = [await world.vm(), await world.volume(limited)]
+  await world.done(vmStart, { vm })
+  await world.done(volumeAttach, { vm, volume })
+  return volume
+}
+
 /** A volume on an array, attached to a stopped VM. */
 async function resting(world: World): Promise<Pair> {
   const [vm, volume] = [await world.vm(), await world.volume({ qos: QOS })]

@@ -170,6 +170,7 @@ export interface PoolTable {
   reservedVolumes: Generated<number>
   foreignVolumes: Generated<number>
   capacityVolumes: number | null
+  qosDrift: Generated<'report' | 'repair'>
 }
 
 /** Row of table `offering`. */
@@ -195,6 +196,7 @@ export interface OfferingTable {
   createdAt: Generated<Date>
   removedAt: Date | null
   ha: Generated<boolean>
+  qosPerGib: unknown | null
 }
 
 /** Row of table `template`. */

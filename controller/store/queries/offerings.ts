@@ -1,6 +1,7 @@
 import type { Qos } from '@moorage/contract'
 import type { ExpressionBuilder } from 'kysely'
 import { readQos } from '../../domain/qos.ts'
+import { type PerGib, readPerGib } from '../../domain/qos-terms.ts'
 import type { Database, OfferingRow } from '../generated/schema.ts'
 import type { Reader } from '../store.ts'
 import { containing, cutPage, inOrder, type Listed, NO_LIMIT, type Window } from './page.ts'
@@ -14,8 +15,9 @@ export interface OfferingFilter {
 }
 
 /** An offering as it is listed. */
-export interface OfferingView extends Omit<OfferingRow, 'qos'> {
+export interface OfferingView extends Omit<OfferingRow, 'qos' | 'qosPerGib'> {
   readonly qos: Qos
+  readonly perGib: PerGib | undefined
 }
 
 /** A page of the offerings on sale, in the order in which they were made. */
@@ -46,7 +48,7 @@ export async function offeringRows(reader: Reader, ids: readonly string[]): Prom
     .selectAll()
     .where('id', 'in', [...ids])
     .execute()
-  return inOrder(ids, rows).map((row) => ({ ...row, qos: readQos(row.qos) }))
+  return inOrder(ids, rows).map((row) => ({ ...row, qos: readQos(row.qos), perGib: readPerGib(row.qosPerGib) }))
 }
 
 function conditions(eb: ExpressionBuilder<Database, 'offering'>, filter: OfferingFilter) {

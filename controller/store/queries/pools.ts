@@ -114,6 +114,7 @@ function selectPools(reader: Reader, ids: readonly string[]) {
       'pool.reservedIops',
       'pool.reservedVolumes',
       'pool.reportedAt',
+      'pool.qosDrift',
       'pool.createdAt',
     ])
     .select(['pool.foreignBytes', 'pool.foreignVolumes', 'pool.capacityVolumes', 'pool.floorIops', 'pool.boundedOnly'])

@@ -37,6 +37,7 @@ export function snapshotStanding(reader: Reader, id: string) {
     .selectAll('snapshot')
     .select(['volume.name as volumeName', 'volume.state as volumeState', 'volume.offeringId as volumeOfferingId'])
     .select(['volume.bytes as volumeBytes', 'volume.removedAt as volumeRemovedAt', 'volume.qosRequested as volumeQos'])
+    .select('volume.qosTier as volumeQosTier')
     .select(['attachment.vmId', 'vm.state as vmState', 'vm.name as vmName', 'snapshotCopy.poolId'])
     .select(openOn(sql`array['snapshot:' || snapshot.id, 'volume:' || volume.id, 'vm:' || vm.id]`).as('busy'))
     .executeTakeFirst()

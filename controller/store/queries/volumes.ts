@@ -3,6 +3,7 @@ import { type ExpressionBuilder, sql } from 'kysely'
 import { VOLUME_STATES } from '../../domain/volume.ts'
 import type { Database } from '../generated/schema.ts'
 import type { Reader } from '../store.ts'
+import { isUnmatched } from '../unmatched.ts'
 import {
   containing,
   cutPage,
@@ -37,6 +38,8 @@ export interface VolumeFilter {
   readonly serviceOffering?: string
   readonly display?: boolean
   readonly tags?: readonly TagFilter[]
+  /** Whether its pool carries all tags of its disk offering; one that lives nowhere yet is not off. */
+  readonly tagsMatch?: boolean
 }
 
 /** Orders of a list of volumes. */
@@ -144,6 +147,7 @@ function placeConditions(eb: ExpressionBuilder<Database, 'volume'>, filter: Volu
   const found = []
   if (filter.pool !== undefined) found.push(eb('volume.id', 'in', placed.where('location.poolId', '=', filter.pool)))
   if (filter.pod !== undefined) found.push(eb('volume.id', 'in', inPool.where('pool.podId', '=', filter.pod)))
+  if (filter.tagsMatch !== undefined) found.push(filter.tagsMatch ? eb.not(isUnmatched(eb)) : isUnmatched(eb))
   if (filter.cluster !== undefined)
     found.push(eb('volume.id', 'in', inPool.where('pool.clusterId', '=', filter.cluster)))
   return found
@@ -187,6 +191,7 @@ function selectVolumes(reader: Reader, ids: readonly string[]) {
       'location.bytes as locationBytes',
       'location.qosTier as locationTier',
     ])
+    .select(['offering.tags as offeringTags', 'pool.tags as poolTags'])
     .select(['pool.id as poolId', 'pool.name as poolName', 'pool.provider', 'pool.scope as poolScope'])
     .select(['pod.id as podId', 'pod.name as podName', 'cluster.id as clusterId', 'cluster.name as clusterName'])
     .select(['attachment.deviceId', 'attachment.attachedAt', 'attachment.device', 'attachment.generation'])
