@@ -84,28 +84,18 @@ describe('IOPS per GiB', () => {
 
   test('are sound at every size, or not sold', () => {
     const part = fc.record({ rate: fc.integer({ min: 1, max: 50 }), low: fc.integer({ min: 1, max: 900 }) })
+    const [top, gib] = [fc.integer({ min: 1, max: 3000 }), fc.integer({ min: 1, max: 9000 })]
     fc.assert(
-      fc.property(
-        part,
-        part,
-        fc.integer({ min: 1, max: 3000 }),
-        fc.integer({ min: 1, max: 9000 }),
-        (min, max, top, gib) => {
-          const given = {
-            miniopspergb: min.rate,
-            lowestminiops: min.low,
-            maxiopspergb: max.rate,
-            lowestmaxiops: max.low,
-          }
-          let offered
-          try {
-            offered = soldQos({ ...given, highestminiops: min.low + top })
-          } catch {
-            return
-          }
-          expect(qosFaults(volumeQos(offered, {}, gib * GIB))).toEqual([])
-        },
-      ),
+      fc.property(fc.record({ min: part, max: part, top, gib }), ({ min, max, ...at }) => {
+        const given = { miniopspergb: min.rate, lowestminiops: min.low, maxiopspergb: max.rate, lowestmaxiops: max.low }
+        let offered
+        try {
+          offered = soldQos({ ...given, highestminiops: min.low + at.top })
+        } catch {
+          return
+        }
+        expect(qosFaults(volumeQos(offered, {}, at.gib * GIB))).toEqual([])
+      }),
     )
   })
 

@@ -4,6 +4,7 @@ import { type QosParameters, soldQos } from '../domain/offering.ts'
 import { GIB, MIB } from '../domain/size.ts'
 import { jsonb } from '../store/json.ts'
 import { insertOffering } from '../store/offerings.ts'
+import { readOfferingSettings } from './settings.ts'
 import { type By, carriedOut, note } from './submit.ts'
 
 /** What every offering says. */
@@ -73,6 +74,7 @@ async function insert(
   },
 ): Promise<string> {
   if (head.name === '') throw new Refusal('INVALID', 'Invalid parameter name: it must not be empty')
+  const settings = readOfferingSettings([...by.system.plugins.storage.values()], head.details)
   const gib = (what.columns.bytes ?? 0) / GIB
   const sold = soldQos(head.qos, gib === 0 ? undefined : gib)
   const id = randomUUID()
@@ -85,7 +87,7 @@ async function insert(
       qosTier: sold.tier,
       qosKind: sold.kind,
       qosPerGib: sold.perGib === undefined ? null : jsonb(sold.perGib),
-      settings: jsonb(head.details),
+      settings: jsonb(settings),
       tags: [...head.tags],
       provisioningType: head.provisioning ?? 'thin',
       hypervisorSnapshotReserve: head.snapshotReservePercent ?? null,

@@ -1,7 +1,7 @@
 import type { SettingSpec } from '@moorage/contract'
 import { describe, expect, test } from 'vitest'
 import { Refusal } from '../domain/failures.ts'
-import { readRegistration } from './settings.ts'
+import { readOfferingSettings, readRegistration } from './settings.ts'
 
 const setting = (name: string, more: Partial<SettingSpec> = {}): SettingSpec => ({
   name,
@@ -56,5 +56,29 @@ describe('the registration of a plug-in', () => {
     expect(() => read(url, given)).toThrow(text)
     expect(() => read(url, given)).toThrow(Refusal)
     expect(() => read(url, given)).not.toThrow(/hush-hush/)
+  })
+})
+
+describe('the settings of an offering', () => {
+  const providers = [
+    {
+      name: 'one',
+      offeringSettings: [setting('class', { oneOf: ['gold', 'tin'] }), setting('thin', { type: 'boolean' })],
+    },
+    { name: 'other', offeringSettings: [setting('class', { oneOf: ['fast'] })] },
+  ]
+
+  test('are read as one of the providers that know them asks', () => {
+    expect(readOfferingSettings(providers, { class: 'fast', thin: 'TRUE' })).toEqual({ class: 'fast', thin: 'true' })
+    expect(readOfferingSettings(providers, { class: '' })).toEqual({})
+    expect(readOfferingSettings([], {})).toEqual({})
+  })
+
+  test('that no provider knows, or none would take, are refused, saying which there are', () => {
+    expect(() => readOfferingSettings(providers, { colour: 'red' })).toThrow(
+      'no storage provider has a setting colour for offerings; known are class (one), thin (one), class (other)',
+    )
+    expect(() => readOfferingSettings([], { colour: 'red' })).toThrow('known are none')
+    expect(() => readOfferingSettings(providers, { class: 'lead' })).toThrow('class must be one of gold, tin')
   })
 })

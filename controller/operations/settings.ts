@@ -46,6 +46,51 @@ export function readRegistration(
   return { url, settings, secrets }
 }
 
+/** A provider as far as offerings concern it. */
+interface OfferingForm {
+  readonly name: string
+  readonly offeringSettings: readonly SettingSpec[]
+}
+
+/**
+ * Settings of an offering, which names no provider: each must be known by one that is loaded, and be as one of those asks.
+ * Throws `Refusal` `INVALID` that names the setting and the rule, or the settings that there are.
+ */
+export function readOfferingSettings(
+  providers: readonly OfferingForm[],
+  details: Readonly<Record<string, string>>,
+): Readonly<Record<string, string>> {
+  const known = providers.flatMap(({ name, offeringSettings }) =>
+    offeringSettings.map((spec) => ({ ...spec, of: name })),
+  )
+  const read = Object.entries(details).flatMap(([name, value]) => {
+    const specs = known.filter((spec) => spec.name === name)
+    if (specs.length > 0) {
+      const held = firstThatHolds(specs, value)
+      return held === undefined ? [] : [[name, held] as const]
+    }
+    const all = known.map((spec) => `${spec.name} (${spec.of})`).join(', ') || 'none'
+    throw new Refusal(
+      'INVALID',
+      `Invalid parameter details: no storage provider has a setting ${name} for offerings; known are ${all}`,
+    )
+  })
+  return Object.fromEntries(read)
+}
+
+function firstThatHolds(specs: readonly SettingSpec[], value: string): string | undefined {
+  const tried = specs.map((spec) => {
+    try {
+      return { read: readSetting({ ...spec, required: false }, value) }
+    } catch (refused) {
+      return { refused }
+    }
+  })
+  const held = tried.find((one) => 'read' in one)
+  if (held) return held.read
+  throw tried[0]?.refused
+}
+
 /**
  * One value as its form asks, in its normal form (`true`, not `TRUE`). `undefined` when there is none and none is needed.
  * Throws `Refusal` `INVALID` that names the setting.

@@ -154,6 +154,16 @@ describe('changeOfferingForVolume', () => {
   })
 })
 
+test('settings that no storage provider knows are not sold', async () => {
+  for (const [command, params] of [
+    ['createDiskOffering', { customized: true, 'details[0].colour': 'red' }],
+    ['createServiceOffering', { cpunumber: 1, memory: 128, 'serviceofferingdetails[0].colour': 'red' }],
+  ] as const)
+    expect(await controller.api.refuses(command, { name: 'odd', displaytext: 'odd', ...params })).toMatch(
+      /^431 .*no storage provider has a setting colour for offerings; known are none/,
+    )
+})
+
 test('the installation’s throttles hold for volumes that the hypervisor limits and for those without QoS, from then on', async () => {
   const { api } = controller
   const [plain, limited] = [await offering({}), await offering({ iopsreadrate: 100 })]
