@@ -15,6 +15,7 @@ import {
   volumeSpec,
 } from './check.ts'
 import { expose, withdraw } from './facets/access.ts'
+import { changeLists } from './facets/change-list.ts'
 import type { Caller, San } from './facets/context.ts'
 import { listInventory } from './facets/inventory.ts'
 import { removeStructure } from './facets/leftovers.ts'
@@ -70,7 +71,19 @@ function volumeTasks(san: San): Readonly<Record<string, Task>> {
 }
 
 function copyTasks(san: San): Readonly<Record<string, Task>> {
+  const extents = changeLists(san)
   return {
+    'change-list/extents': (args, caller) => {
+      const range = fields(args['range'], 'range')
+      const { base, cursor } = range
+      if (cursor !== undefined && typeof cursor !== 'string') throw invalid('range.cursor must be a text')
+      const asked = {
+        snapshot: uuid<'snapshot'>(range['snapshot'], 'range.snapshot'),
+        ...(base !== undefined && { base: uuid<'snapshot'>(base, 'range.base') }),
+        ...(cursor !== undefined && { cursor }),
+      }
+      return extents(asked, caller)
+    },
     'snapshots/create': (args, caller) => {
       const spec = fields(args['spec'], 'spec')
       const ids = { id: uuid<'snapshot'>(spec['id'], 'spec.id'), volume: uuid<'volume'>(spec['volume'], 'spec.volume') }

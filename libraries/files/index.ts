@@ -1,3 +1,6 @@
+export * from './change-lists.ts'
 export * from './directory.ts'
 export * from './durable.ts'
+export * from './extents.ts'
 export * from './failures.ts'
+export * from './run.ts'

@@ -1,7 +1,6 @@
 import { open, stat } from 'node:fs/promises'
 import type { Call } from '@moorage/contract'
-import { sync, unlessAbsent } from '@moorage/files'
-import { run } from './run.ts'
+import { run, sync, unlessAbsent } from '@moorage/files'
 
 /** How the bytes of a volume lie in a file. */
 export interface Format {

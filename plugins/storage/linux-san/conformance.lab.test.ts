@@ -12,7 +12,6 @@ afterAll(() => san.stop())
 const subject: StorageSubject = {
   lacks: {
     groupSnapshots: 'clones of several files cannot be taken at one instant while their writers go on',
-    changeList: 'the daemon does not compare snapshots',
     console: 'a limit has one way to the throttle, which is the daemon',
   },
   make: async () => ({

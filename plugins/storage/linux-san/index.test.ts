@@ -16,6 +16,7 @@ test('a pool opens without any I/O, with the facets that the daemon serves', () 
   const provider = linuxSan.open(GOOD)
   expect(Object.keys(provider).toSorted()).toEqual([
     'access',
+    'changeList',
     'clones',
     'inventory',
     'limits',

@@ -30,6 +30,7 @@ const FACETS = [
   'resize',
   'qos',
   'revert',
+  'changeList',
   'stats',
 ] as const satisfies readonly StorageCapability[]
 
