@@ -131,7 +131,7 @@ test.for(['raw', 'qcow2'] as const)(
     // The same through a file: what is there is not sent again.
     const file = { via: 'file', path: image, format } as const
     const again = randomUUID() as string as SnapshotId // The same.
-  const read = await mover.run({ ...common, ...ids(archive), snapshot: again, source: file })
+    const read = await mover.run({ ...common, ...ids(archive), snapshot: again, source: file })
     expect(read.result).toMatchObject({ sentBytes: 0 })
     // Over what is there.
     await run('qemu-io', ['-f', 'raw', '-c', `write -q -P 7 0 ${SIZE}`, server.raw])

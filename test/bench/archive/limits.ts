@@ -5,7 +5,8 @@ import { constants, zstdCompressSync } from 'node:zlib'
 import type { Image } from './image.ts'
 
 const MIB = 1024 * 1024
-const SAMPLES = 256
+/** No more of them than the image has. */
+const MOST_SAMPLES = 256
 
 /** Seconds that the parts of the work take on all cores together, each measured alone on parts of the image itself. */
 export interface Limits {
@@ -16,17 +17,18 @@ export interface Limits {
 /** Reads, hashes, compresses and writes samples of the image one after the other, and multiplies. */
 export function measureLimits({ path, bytes }: Image, to: string): Limits {
   const samples: Buffer[] = []
+  const count = Math.min(MOST_SAMPLES, Math.floor(bytes / MIB))
   const file = openSync(path, 'r')
-  const step = Math.floor(bytes / MIB / SAMPLES)
+  const step = Math.floor(bytes / MIB / count)
   let [readMs, zeros] = [0, 0]
-  for (let at = 0; at < SAMPLES; at += 1) {
+  for (let at = 0; at < count; at += 1) {
     const buffer = Buffer.allocUnsafe(MIB)
     readMs += ms(() => readSync(file, buffer, 0, MIB, at * step * MIB))
     if (buffer.equals(Buffer.alloc(MIB))) zeros += 1
     else samples.push(buffer)
   }
   closeSync(file)
-  const data = (samples.length / SAMPLES) * (bytes / MIB)
+  const data = (samples.length / count) * (bytes / MIB)
   const hashMs = ms(() => samples.forEach((one) => hash('sha256', one)))
   const packed: Buffer[] = []
   const params = { [constants.ZSTD_c_compressionLevel]: 3 }
@@ -40,11 +42,11 @@ export function measureLimits({ path, bytes }: Image, to: string): Limits {
     closeSync(out)
   })
   rmSync(to)
-  const parts = { read: readMs / SAMPLES, 'SHA-256': hashMs / samples.length, 'zstd -3': zstdMs / samples.length }
+  const parts = { read: readMs / count, 'SHA-256': hashMs / samples.length, 'zstd -3': zstdMs / samples.length }
   const each = { ...parts, write: writeMs / samples.length }
   const seconds = (Object.values(each).reduce((sum, part) => sum + part, 0) * data) / 1000 / availableParallelism()
   const rates = Object.entries(each).map(([name, part]) => `${name} ${Math.round(1000 / part)}`)
-  return { seconds, note: `MiB/s on one core: ${rates.join(', ')}; ${zeros} of ${SAMPLES} samples are zeros` }
+  return { seconds, note: `MiB/s on one core: ${rates.join(', ')}; ${zeros} of ${count} samples are zeros` }
 }
 
 function ms(work: () => unknown): number {

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
-import { readdirSync, readFileSync } from 'node:fs'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 
 /** What a run took. */
 export interface Measured {
@@ -54,21 +54,14 @@ function watchMemory(pid: number): () => number {
   }
 }
 
-function memoryOf(root: number): number {
-  const parents = new Map<number, number>()
-  for (const name of readdirSync('/proc')) {
-    if (!/^\d+$/.test(name)) continue
-    const stat = read(`/proc/${name}/stat`)
-    parents.set(Number(name), Number(/\) \S (\d+)/.exec(stat)?.[1] ?? 0))
-  }
-  const isOurs = (pid: number): boolean => pid === root || (pid > 1 && isOurs(parents.get(pid) ?? 0))
+function memoryOf(pid: number): number {
   let kib = 0
-  for (const pid of parents.keys()) {
-    if (!isOurs(pid)) continue
-    for (const [, value] of read(`/proc/${pid}/status`).matchAll(/^Rss(?:Anon|Shmem):\s+(\d+) kB/gm))
-      kib += Number(value)
-  }
-  return kib
+  const status = read(`/proc/${pid}/status`)
+  for (const [, value] of status.matchAll(/^Rss(?:Anon|Shmem):\s+(\d+) kB/gm)) kib += Number(value)
+  const children = read(`/proc/${pid}/task/${pid}/children`)
+    .split(' ')
+    .filter((one) => one !== '')
+  return children.reduce((sum, child) => sum + memoryOf(Number(child)), kib)
 }
 
 /** Processes end while one looks at them. */
