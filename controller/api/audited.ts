@@ -2,7 +2,7 @@ import type { Command } from './command.ts'
 import { type Received } from './received.ts'
 
 /** Commands that only read, by their first word; every other is in the audit. */
-const READS = /^(list|query)[A-Z]/
+const READS = /^(list|query|simulate)[A-Z]/
 
 /** True for commands that change something, or hand out a secret: each attempt at one is in the audit. */
 export function isAudited(command: Pick<Command, 'name'>): boolean {

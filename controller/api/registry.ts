@@ -30,6 +30,7 @@ import { serviceOfferingCommands } from './commands/service-offerings.ts'
 import { resourceDetailCommands } from './commands/resource-details.ts'
 import { sessionCommands } from './commands/session.ts'
 import { snapshotCommands } from './commands/snapshots.ts'
+import { snapshotPolicyCommands } from './commands/snapshot-policies.ts'
 import { sshKeyPairCommands } from './commands/ssh-key-pairs.ts'
 import { standInCommands } from './commands/stand-ins.ts'
 import { tagCommands } from './commands/tags.ts'
@@ -68,6 +69,7 @@ export const COMMANDS: readonly Command[] = [
   ...volumeCommands,
   ...volumeBackendCommands,
   ...snapshotCommands,
+  ...snapshotPolicyCommands,
   ...vmCommands,
   ...vmMigrationCommands,
   ...vmScaleCommands,

@@ -16,6 +16,7 @@ const OWNED = [
   'user',
   'volume',
   'snapshot',
+  'snapshotpolicy',
   'vm',
   'operation',
   'event',

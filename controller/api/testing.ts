@@ -35,6 +35,7 @@ export async function entitiesOf(
     vm: textOf(vm, 'id'),
     volume,
     snapshot: textOf(snapshot, 'id'),
+    snapshotpolicy: textOf(await api.run('createSnapshotPolicy', { volumeid: volume, ...POLICY }), 'id'),
     domain: await first('listDomains'),
     account: await first('listAccounts'),
     user: await first('listUsers'),
@@ -92,6 +93,8 @@ async function standInsOf(api: TestClient, made: Readonly<Record<string, string>
 }
 type StandIns = Readonly<Record<StandInKind, string>>
 
+const POLICY = { intervaltype: 'DAILY', schedule: '0:3', timezone: 'UTC', maxsnaps: 1 } as const
+
 /** Values for required parameters that are no ids, where any value of the type will not do. */
 const FILLERS: Readonly<Record<string, string>> = {
   templatefilter: 'all',
@@ -102,6 +105,9 @@ const FILLERS: Readonly<Record<string, string>> = {
   action: 'ignore',
   resourcetype: 'Volume',
   guestiptype: 'Isolated',
+  intervaltype: POLICY.intervaltype,
+  schedule: POLICY.schedule,
+  timezone: POLICY.timezone,
   publickey: 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA',
 }
 const BY_TYPE = {

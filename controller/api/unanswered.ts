@@ -3,8 +3,7 @@ export const UNANSWERED = {
   'volumes and snapshots': `migrateVolume extractVolume uploadVolume assignVolume checkVolume importVolume
     unmanageVolume listVolumesForImport getUploadParamsForVolume
     getSolidFireVolumeSize getSolidFireVolumeAccessGroupIds getSolidFireAccountId getVolumeSnapshotDetails
-    archiveSnapshot copySnapshot extractSnapshot createSnapshotFromVMSnapshot createSnapshotPolicy updateSnapshotPolicy
-    listSnapshotPolicies deleteSnapshotPolicies`,
+    archiveSnapshot copySnapshot extractSnapshot createSnapshotFromVMSnapshot updateSnapshotPolicy`,
   storage: `findStoragePoolsForMigration syncStoragePool changeStoragePoolScope updateStorageCapabilities
     listAffectedVmsForStorageScopeChange listStoragePoolObjects addImageStoreS3
     listImageStoreObjects downloadImageStoreObject createSecondaryStagingStore

@@ -11,6 +11,7 @@ import { poolReport } from './pool-report.ts'
 import { qosObserved } from './qos-observed.ts'
 import type { Reconciler, ReconcilerDeps, Turn } from './reconciler.ts'
 import { recycleBin } from './recycle-bin.ts'
+import { snapshotSchedule } from './snapshot-schedule.ts'
 import { unfinished } from './unfinished.ts'
 import { createVmState } from './vm-state.ts'
 import { vmRestart } from './vm-restart.ts'
@@ -100,6 +101,7 @@ function everyReconciler(): readonly Reconciler[] {
     archiveReport,
     moverReport,
     volumeExpunge,
+    snapshotSchedule,
     recycleBin,
     unfinished,
     qosObserved,

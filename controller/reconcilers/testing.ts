@@ -54,6 +54,7 @@ export const NAMES = [
   'archive-report',
   'mover-report',
   'volume-expunge',
+  'snapshot-schedule',
   'recycle-bin',
   'unfinished',
   'qos-observed',

@@ -13,7 +13,16 @@ export type SettingScope = (typeof SETTING_SCOPES)[number]
 export interface SettingFacts {
   readonly category: string
   readonly description: string
-  readonly unit: 'seconds' | 'days' | 'requests' | 'IOPS' | 'factor' | 'share' | 'flag' | 'bytes per second'
+  readonly unit:
+    | 'seconds'
+    | 'days'
+    | 'requests'
+    | 'snapshots'
+    | 'IOPS'
+    | 'factor'
+    | 'share'
+    | 'flag'
+    | 'bytes per second'
   /** Scopes beside `global`; absent: none. */
   readonly scopes?: readonly SettingScope[]
   readonly usual: number
@@ -31,6 +40,8 @@ function throttling(what: string, unit: 'IOPS' | 'bytes per second'): SettingFac
     most: 1_000_000_000_000,
   }
 }
+
+const MOST_SNAPSHOTS = { category: 'Snapshots', unit: 'snapshots', usual: 8, least: 1, most: 1000 } as const
 
 /** The settings, under CloudStack's names where it has the same. Only what is honoured is listed. */
 export const SETTINGS = {
@@ -177,6 +188,13 @@ export const SETTINGS = {
   'vm.disk.throttling.iops_write_rate': throttling('writes', 'IOPS'),
   'vm.disk.throttling.bytes_read_rate': throttling('reads', 'bytes per second'),
   'vm.disk.throttling.bytes_write_rate': throttling('writes', 'bytes per second'),
+  'snapshot.max.hourly': { ...MOST_SNAPSHOTS, description: 'how many hourly snapshots of a volume a policy may keep' },
+  'snapshot.max.daily': { ...MOST_SNAPSHOTS, description: 'how many daily snapshots of a volume a policy may keep' },
+  'snapshot.max.weekly': { ...MOST_SNAPSHOTS, description: 'how many weekly snapshots of a volume a policy may keep' },
+  'snapshot.max.monthly': {
+    ...MOST_SNAPSHOTS,
+    description: 'how many monthly snapshots of a volume a policy may keep',
+  },
 } as const satisfies Readonly<Record<string, SettingFacts>>
 /** A key of `SETTINGS`. */
 export type SettingName = keyof typeof SETTINGS

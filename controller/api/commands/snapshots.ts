@@ -1,3 +1,4 @@
+import { INTERVALS } from '../../domain/schedule.ts'
 import { poolsThatCan } from '../../operations/capabilities.ts'
 import type { System } from '../../operations/context.ts'
 import { ownershipOf } from '../../operations/ownership.ts'
@@ -22,7 +23,7 @@ const snapshotShape = {
   domainid: field.string('the domain ID of the snapshot account'),
   domain: field.string('the domain name of the snapshot account'),
   domainpath: field.string('path of the domain'),
-  snapshottype: field.string('the type of the snapshot: MANUAL'),
+  snapshottype: field.string('the type of the snapshot: MANUAL, or RECURRING where a policy asked for it'),
   volumeid: field.string('ID of the disk volume'),
   volumename: field.string('name of the disk volume'),
   volumetype: field.string('type of the disk volume'),
@@ -30,7 +31,7 @@ const snapshotShape = {
   created: field.date('the date the snapshot was created'),
   takenat: field.date('the point in time that it holds, by the clock of its array'),
   name: field.string('name of the snapshot'),
-  intervaltype: field.string('MANUAL: it was not taken by a schedule'),
+  intervaltype: field.string('the interval of the policy that asked for it; MANUAL where none did'),
   locationtype: field.string('PRIMARY while it is on its array, else SECONDARY'),
   state: field.string('the state of the snapshot; BackedUp means that it can be used'),
   physicalsize: field.long('bytes that it takes for itself, as far as the array knows'),
@@ -64,7 +65,7 @@ async function renderSnapshots(
       domainid: view.domainId,
       domain: view.domainName,
       domainpath: view.domainPath,
-      snapshottype: 'MANUAL',
+      snapshottype: view.intervalType === null ? 'MANUAL' : 'RECURRING',
       volumeid: view.volumeId,
       volumename: view.volumeName,
       volumetype: view.volumeType,
@@ -72,7 +73,7 @@ async function renderSnapshots(
       created: view.createdAt,
       takenat: view.takenAt,
       name: view.name,
-      intervaltype: 'MANUAL',
+      intervaltype: view.intervalType ?? 'MANUAL',
       locationtype: onArray ? 'PRIMARY' : 'SECONDARY',
       state: view.state,
       physicalsize: copy?.bytes,
@@ -165,8 +166,8 @@ const list = defineCommand({
     volumeid: entity('volume', { removed: true, description: 'the ID of the disk volume' }),
     zoneid: entity('zone', { removed: true, description: 'list snapshots of this zone' }),
     locationtype: choice(LOCATIONS, { description: 'list snapshots that have a copy there' }),
-    snapshottype: choice(['MANUAL', 'RECURRING'], { description: 'MANUAL, which they all are, or RECURRING' }),
-    intervaltype: choice(['HOURLY', 'DAILY', 'WEEKLY', 'MONTHLY'], { description: 'by schedule: there are none' }),
+    snapshottype: choice(['MANUAL', 'RECURRING'], { description: 'MANUAL, or RECURRING: asked for by a policy' }),
+    intervaltype: choice(INTERVALS, { description: 'the interval of the policy that asked for them' }),
     showunique: flag({ description: 'accepted for the sake of clients: there is one row for each' }),
     tags: tags({ description: 'list snapshots that carry these tags' }),
   },
@@ -174,8 +175,7 @@ const list = defineCommand({
   async run({ system, caller, params, page }) {
     const ids = idsOf(params)
     const { name, volumeid, zoneid, locationtype } = params
-    const scheduled = params.snapshottype === 'RECURRING' || params.intervaltype !== undefined
-    if (scheduled) return { list: [], count: 0 }
+    const scheduled = params.snapshottype === undefined ? undefined : params.snapshottype === 'RECURRING'
     const { items, count } = await listSnapshots(
       system.store.reader,
       {
@@ -187,6 +187,8 @@ const list = defineCommand({
           volume: volumeid,
           zone: zoneid,
           tags: params.tags,
+          scheduled,
+          interval: params.intervaltype,
         }),
         ...(locationtype === undefined ? {} : { kind: locationtype === 'PRIMARY' ? 'array' : 'archive' }),
       },

@@ -332,6 +332,8 @@ export interface SnapshotTable {
   operationId: string | null
   createdAt: Generated<Date>
   removedAt: Date | null
+  policyId: string | null
+  intervalType: string | null
 }
 
 /** Row of table `snapshot_copy`. */
@@ -684,6 +686,25 @@ export interface MoverTable {
   removedAt: Date | null
 }
 
+/** Row of table `snapshot_policy`. */
+export interface SnapshotPolicyTable {
+  id: string
+  seq: GeneratedAlways<number>
+  accountId: string
+  volumeId: string
+  intervalType: 'HOURLY' | 'DAILY' | 'WEEKLY' | 'MONTHLY'
+  schedule: string
+  timezone: string
+  maxSnaps: number
+  keepDays: Generated<number>
+  keepWeeks: Generated<number>
+  keepMonths: Generated<number>
+  keepYears: Generated<number>
+  delay: Generated<number>
+  nextAt: Date
+  createdAt: Generated<Date>
+}
+
 /** All tables, for Kysely with the camel-case plug-in. */
 export interface Database {
   installation: InstallationTable
@@ -729,6 +750,7 @@ export interface Database {
   resourceDetail: ResourceDetailTable
   archive: ArchiveTable
   mover: MoverTable
+  snapshotPolicy: SnapshotPolicyTable
 }
 
 /** `installation` as selected. */
@@ -817,3 +839,5 @@ export type ResourceDetailRow = Selectable<ResourceDetailTable>
 export type ArchiveRow = Selectable<ArchiveTable>
 /** `mover` as selected. */
 export type MoverRow = Selectable<MoverTable>
+/** `snapshot_policy` as selected. */
+export type SnapshotPolicyRow = Selectable<SnapshotPolicyTable>

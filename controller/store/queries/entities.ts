@@ -30,6 +30,7 @@ const ENTITIES = {
   template: { table: 'template', owner: 'public or account' },
   volume: { table: 'volume', owner: 'account' },
   snapshot: { table: 'snapshot', owner: 'account' },
+  snapshotpolicy: { table: 'snapshotPolicy', owner: 'account', removable: false },
   vm: { table: 'vm', owner: 'account' },
   operation: { table: 'operation', owner: 'account', removable: false },
   event: { table: 'event', owner: 'account', removable: false },

@@ -59,7 +59,7 @@ export function ofOwner(ownership: Ownership): RawBuilder<unknown> {
     where ${recursive ? sql`starts_with(domain.path, ${path})` : sql`domain.path = ${path}`})`
 }
 
-type Owned = 'volume' | 'snapshot' | 'vm' | 'template'
+type Owned = 'volume' | 'snapshot' | 'snapshotPolicy' | 'vm' | 'template'
 type Conditions<Table extends keyof Database> = ExpressionBuilder<Database, Table>
 
 /** The condition that a row belongs to whom `ownership` names. */

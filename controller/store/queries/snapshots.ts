@@ -25,6 +25,10 @@ export interface SnapshotFilter {
   readonly zone?: string
   /** Where a copy lies. */
   readonly kind?: 'array' | 'archive'
+  /** Taken by a policy, or not. */
+  readonly scheduled?: boolean
+  /** Taken by a policy of that interval. */
+  readonly interval?: string
   readonly tags?: readonly TagFilter[]
 }
 
@@ -89,6 +93,8 @@ function conditions(eb: ExpressionBuilder<Database, 'snapshot'>, filter: Snapsho
   if (filter.keyword !== undefined) found.push(eb('snapshot.name', 'ilike', containing(filter.keyword)))
   if (filter.volume !== undefined) found.push(eb('snapshot.volumeId', '=', filter.volume))
   if (filter.zone !== undefined) found.push(eb('snapshot.zoneId', '=', filter.zone))
+  if (filter.scheduled !== undefined) found.push(eb('snapshot.intervalType', filter.scheduled ? 'is not' : 'is', null))
+  if (filter.interval !== undefined) found.push(eb('snapshot.intervalType', '=', filter.interval))
   if (filter.tags !== undefined) found.push(taggedWith(eb, 'snapshot', { kind: 'Snapshot', tags: filter.tags }))
   if (filter.kind !== undefined) {
     const copies = eb
@@ -116,6 +122,7 @@ function selectSnapshots(reader: Reader, ids: readonly string[]) {
       'snapshot.bytes',
       'snapshot.takenAt',
       'snapshot.createdAt',
+      'snapshot.intervalType',
     ])
     .select([
       'snapshot.volumeId',
