@@ -4,6 +4,7 @@ import { Refusal } from '../domain/failures.ts'
 import type { ClusterRow } from '../store/generated/schema.ts'
 import { insertHost } from '../store/hosts.ts'
 import { jsonb } from '../store/json.ts'
+import { applyHostTerms } from '../store/pool-terms.ts'
 import { clusterNow, clustersOfPod, hostOfIdentity, podNow } from '../store/queries/places.ts'
 import { sealSettings } from '../store/registrations.ts'
 import type { Tx } from '../store/store.ts'
@@ -91,6 +92,7 @@ async function add(
     tags: [...request.tags],
     lastSeenAt: new Date(),
   })
+  await applyHostTerms(tx, cluster.zoneId)
   await note(tx, by, { type: 'HOST.ADD', description: `Added host ${report.name}`, resource: { kind: 'Host', id } })
   return id
 }

@@ -1,4 +1,5 @@
 import { Refusal } from '../domain/failures.ts'
+import { chargesOfHosts } from '../store/host-charges.ts'
 import { lockHost, updateHost } from '../store/hosts.ts'
 import { certain } from './certain.ts'
 import { type By, note } from './submit.ts'
@@ -9,6 +10,9 @@ export interface HostChange {
   readonly name?: string
   readonly tags?: readonly string[]
   readonly allocation?: string
+  /** What the host may draw for disks that it throttles itself, per second; 0: as much as it can. */
+  readonly capacityIops?: number
+  readonly capacityRate?: number
 }
 
 /** CloudStack's allocation states of a host, as it spells them in `updateHost`, to the resource states it lists. */
@@ -34,7 +38,12 @@ export async function changeHost(by: By, change: HostChange): Promise<void> {
     const inMaintenance = host.resourceState !== 'Enabled' && host.resourceState !== 'Disabled'
     if (change.allocation !== undefined && inMaintenance)
       throw new Refusal('INVALID', `Invalid parameter allocationstate: host ${host.name} is in ${host.resourceState}`)
+    const charged = (await chargesOfHosts(tx, [host.id])).get(host.id) ?? { iops: 0, rate: 0 }
+    checkCap('capacityiops', change.capacityIops, { charged: charged.iops, factor: host.qosFactor })
+    checkCap('capacitybytesrate', change.capacityRate, { charged: charged.rate, factor: host.qosFactor })
     await updateHost(tx, host.id, {
+      ...(change.capacityIops === undefined ? {} : { capacityIops: change.capacityIops || null }),
+      ...(change.capacityRate === undefined ? {} : { capacityRate: change.capacityRate || null }),
       ...(change.name === undefined ? {} : { name: change.name }),
       ...(change.tags === undefined ? {} : { tags: [...change.tags] }),
       ...(change.allocation === undefined ? {} : { resourceState: resourceStateOf(change.allocation) }),
@@ -45,4 +54,18 @@ export async function changeHost(by: By, change: HostChange): Promise<void> {
       resource: { kind: 'Host', id: host.id },
     })
   })
+}
+
+function checkCap(
+  parameter: string,
+  cap: number | undefined,
+  { charged, factor }: { readonly charged: number; readonly factor: number },
+): void {
+  if (cap === undefined || cap === 0) return
+  if (cap < 0) throw new Refusal('INVALID', `Invalid parameter ${parameter}: it must not be below 0`)
+  if (Math.floor(cap * factor) < charged)
+    throw new Refusal(
+      'INVALID',
+      `Invalid parameter ${parameter}: ${charged} are promised to disks there already, so it must be at least ${Math.ceil(charged / factor)}`,
+    )
 }

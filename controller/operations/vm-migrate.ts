@@ -1,6 +1,6 @@
 import { Refusal } from '../domain/failures.ts'
 import { unfit } from '../placement/choose-host.ts'
-import { hostRequest, knownOf } from '../sagas/choosing.ts'
+import { chargeOf, hostRequest, knownOf } from '../sagas/choosing.ts'
 import { hostLoads } from '../sagas/facts.ts'
 import { servingPools } from '../sagas/start-begin.ts'
 import { vmMigrate } from '../sagas/vm-migrate.ts'
@@ -66,9 +66,10 @@ export async function migrationTargets(system: System, id: string): Promise<read
       rows.find((row) => row.id === from),
       'virtualmachineid',
     )
-    const disks = (await attachmentsOfVm(tx, vm.id)).map(({ volumeId }) => volumeId)
+    const attachments = await attachmentsOfVm(tx, vm.id)
+    const disks = attachments.map(({ volumeId }) => volumeId)
     const pools = await servingPools(system, tx, await locationsOf(tx, disks))
-    const request = await hostRequest(tx, { vm, disks: disks.length, pools })
+    const request = await hostRequest(tx, { vm, disks: disks.length, pools, charge: chargeOf(attachments) })
     const loads = await hostLoads(system, rows, await knownOf(tx, vm.zoneId, rows))
     const others = loads.filter((load) => load.id !== from)
     return others.map((load) => {

@@ -35,6 +35,7 @@ const REQUEST: HostRequest = {
   cpus: 2,
   memoryBytes: 4 * GIB,
   tags: [],
+  charge: { iops: 0, rate: 0 },
   disks: 1,
   pools: [POOL],
 }

@@ -1,5 +1,7 @@
+import type { HostCharge } from './charges.ts'
 import type { HostFacts, PoolFacts } from './facts.ts'
 import { reaches, speaks } from './filters.ts'
+import { hostRoom } from './host-room.ts'
 
 /** A host with what runs there already. Memory in bytes. */
 export interface HostLoad extends HostFacts {
@@ -25,6 +27,8 @@ export interface HostRequest {
     PoolFacts,
     'id' | 'zoneId' | 'scope' | 'clusterId' | 'hostId' | 'hypervisor' | 'protocols'
   >[]
+  /** What the host is to throttle, by the VM's volumes that live somewhere. */
+  readonly charge: HostCharge
   /** Only this host will do. */
   readonly host?: string
   /** Where it ran last: preferred when it fits. */
@@ -74,6 +78,8 @@ export function unfit(request: HostRequest, host: HostLoad): string | undefined 
     return `has ${left(host)} bytes of memory left, ${request.memoryBytes} are needed`
   if (host.limits.maxDisksPerVm < request.disks)
     return `takes ${host.limits.maxDisksPerVm} disks per VM, ${request.disks} are needed`
+  const room = hostRoom(host.ledger, request.charge)
+  if (!room.passed) return room.text
   if (request.pools.some((pool) => !reaches(host, pool))) return 'does not reach a pool of the volumes'
   if (request.pools.some((pool) => host.cutOff.has(pool.id))) return 'is cut off from a pool of the volumes'
   if (request.pools.some((pool) => !speaks(host, pool))) return 'does not speak the protocol of a pool of the volumes'

@@ -3,11 +3,15 @@ import { Refusal } from '../domain/failures.ts'
 import { inService } from '../domain/pool.ts'
 import { readQos, type Tier, unkept } from '../domain/qos.ts'
 import { nextDeviceId, ROOT_DEVICE } from '../domain/volume.ts'
+import { hostCharge } from '../placement/charges.ts'
 import type { HostFacts } from '../placement/facts.ts'
 import { reaches, speaks } from '../placement/filters.ts'
+import { hostRoom } from '../placement/host-room.ts'
+import { obstacle } from '../placement/wording.ts'
 import { attachmentOf, attachmentsOfVm } from '../store/attachments.ts'
-import type { LocationRow, VmRow, VolumeRow } from '../store/generated/schema.ts'
-import { allHosts, hostById } from '../store/hosts.ts'
+import type { HostRow, LocationRow, VmRow, VolumeRow } from '../store/generated/schema.ts'
+import { type Charged, chargesOfHosts } from '../store/host-charges.ts'
+import { allHosts, hostById, lockHost } from '../store/hosts.ts'
 import { locationsOf } from '../store/locations.ts'
 import { cutOffPools } from '../store/pool-reach.ts'
 import { pinPools } from '../store/pools.ts'
@@ -52,12 +56,38 @@ export async function deviceIdFor(tx: Tx, vm: VmRow, asked: number | undefined):
   return asked
 }
 
-/** The host that a running VM is on. Throws `Refusal` `UNAVAILABLE` when it is registered no more. */
-export async function hostOf(deps: Opening, tx: Tx, vm: VmRow): Promise<Reader> {
+/**
+ * The host that a running VM is on, where it may have to throttle the volume with what it has promised. Throws `Refusal`
+ * `UNAVAILABLE` when it is registered no more.
+ */
+export async function hostOf(
+  deps: Opening,
+  tx: Tx,
+  what: { readonly vm: VmRow; readonly volume: VolumeRow },
+): Promise<Reader> {
+  const { vm, volume } = what
   const row = vm.hostId === null ? undefined : await hostById(tx, vm.hostId)
   if (!row) throw new Refusal('UNAVAILABLE', `The host of virtual machine ${vm.id} is not available`)
-  const cutOff = await cutOffPools(tx, [row.id])
-  return { facts: await hostFacts(deps, row, cutOff.get(row.id)), initiator: row.initiator }
+  const cutOff = (await cutOffPools(tx, [row.id])).get(row.id)
+  const throttles = volume.qosTier === 'hypervisor' || volume.qosTier === 'any'
+  const charged = throttles ? await lockedCharge(tx, row) : undefined
+  return { facts: await hostFacts(deps, row, { cutOff, ...(charged ? { charged } : {}) }), initiator: row.initiator }
+}
+
+/** What a host with a cap has promised, its row locked, so that of two the later one sees the earlier; nothing without one. */
+export async function lockedCharge(tx: Tx, row: HostRow): Promise<Charged | undefined> {
+  if (row.capacityIops === null && row.capacityRate === null) return undefined
+  await lockHost(tx, row.id)
+  return (await chargesOfHosts(tx, [row.id])).get(row.id) ?? { iops: 0, rate: 0 }
+}
+
+/** Throws `Refusal` `NO_CAPACITY` when none of the hosts has room for what it would have to throttle. */
+export function checkHostRoom(hosts: readonly HostFacts[], throttle: Qos): void {
+  const rooms = hosts.map(({ ledger }) => hostRoom(ledger, hostCharge(throttle)))
+  const [short] = rooms
+  if (!short || rooms.some(({ passed }) => passed)) return
+  const told = obstacle('host', [{ filter: 'host', passed: false, text: short.text, ...short.numbers }])
+  throw new Refusal('NO_CAPACITY', `${told.charAt(0).toUpperCase()}${told.slice(1)}`, { internal: short.text })
 }
 
 /** Hosts on which a stopped VM could start, as far as its volumes decide. */
@@ -76,7 +106,7 @@ export async function possibleHosts(deps: Opening, tx: Tx, vm: VmRow): Promise<r
     tx,
     hosts.map(({ id }) => id),
   )
-  return (await Promise.all(hosts.map((row) => hostFacts(deps, row, cutOff.get(row.id))))).filter((host) =>
+  return (await Promise.all(hosts.map((row) => hostFacts(deps, row, { cutOff: cutOff.get(row.id) })))).filter((host) =>
     pools.every((pool) => reaches(host, pool) && speaks(host, pool)),
   )
 }

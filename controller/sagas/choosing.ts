@@ -1,7 +1,9 @@
 import { Refusal } from '../domain/failures.ts'
+import type { HostCharge } from '../placement/charges.ts'
 import { chooseHost, type HostLoad, type HostRequest } from '../placement/choose-host.ts'
 import type { PoolFacts } from '../placement/facts.ts'
-import type { VmRow } from '../store/generated/schema.ts'
+import type { AttachmentRow, VmRow } from '../store/generated/schema.ts'
+import { chargesOfHosts } from '../store/host-charges.ts'
 import { lockHosts, memoryInUse } from '../store/hosts.ts'
 import { cutOffPools } from '../store/pool-reach.ts'
 import type { Tx } from '../store/store.ts'
@@ -15,9 +17,15 @@ export type ChosenHost = HostLoad & { readonly initiator: string }
 /** What the VM needs of a host; `disks` without one for its image. */
 export async function hostRequest(
   tx: Tx,
-  what: { readonly vm: VmRow; readonly disks: number; readonly pools: readonly PoolFacts[] },
+  what: {
+    readonly vm: VmRow
+    readonly disks: number
+    readonly pools: readonly PoolFacts[]
+    /** What the host is to throttle. */
+    readonly charge: HostCharge
+  },
 ): Promise<HostRequest> {
-  const { vm, disks, pools } = what
+  const { vm, disks, pools, charge } = what
   const offering = await offeringById(tx, vm.offeringId)
   return {
     zoneId: vm.zoneId,
@@ -27,6 +35,7 @@ export async function hostRequest(
     tags: offering?.hostTags ?? [],
     disks: disks + (vm.templateId === null ? 0 : 1),
     pools,
+    charge,
     ...(vm.lastHostId === null ? {} : { last: vm.lastHostId }),
   }
 }
@@ -44,7 +53,11 @@ export async function lockedLoads(
 /** What is recorded of hosts beside their rows, for `hostLoads`. */
 export async function knownOf(tx: Tx, zone: string, rows: readonly { readonly id: string }[]) {
   const ids = rows.map(({ id }) => id)
-  return { memory: await memoryInUse(tx, zone), cutOff: await cutOffPools(tx, ids) }
+  return {
+    memory: await memoryInUse(tx, zone),
+    cutOff: await cutOffPools(tx, ids),
+    charges: await chargesOfHosts(tx, ids),
+  }
 }
 
 /** The host that `chooseHost` takes. Throws `Refusal` `NO_CAPACITY` with `sentence`, and internally every host's reason. */
@@ -54,4 +67,12 @@ export function choose(request: HostRequest, loads: readonly ChosenHost[], sente
   if (chosen) return chosen
   const why = 'refused' in choice ? choice.refused.map(({ host, why }) => `${host}: ${why}`).join(' | ') : ''
   throw new Refusal('NO_CAPACITY', sentence, { internal: why })
+}
+
+/** What a host is charged for the disks of attachments, as they were when they were attached, or changed since. */
+export function chargeOf(attachments: readonly Pick<AttachmentRow, 'chargedIops' | 'chargedRate'>[]): HostCharge {
+  return {
+    iops: attachments.reduce((sum, { chargedIops }) => sum + chargedIops, 0),
+    rate: attachments.reduce((sum, { chargedRate }) => sum + chargedRate, 0),
+  }
 }

@@ -1,7 +1,8 @@
 import { asPluginError, FAILURES, type StorageLimits } from '@moorage/contract'
 import type { HostLoad } from '../placement/choose-host.ts'
-import type { HostFacts, PoolFacts } from '../placement/facts.ts'
+import type { HostFacts, HostLedger, PoolFacts } from '../placement/facts.ts'
 import type { HostRow, PoolRow } from '../store/generated/schema.ts'
+import type { Charged } from '../store/host-charges.ts'
 import { readTermsFrom } from '../store/pool-terms.ts'
 import { hostRegistration, poolRegistration } from '../store/registrations.ts'
 import type { SagaDeps } from './deps.ts'
@@ -74,15 +75,43 @@ function rowFacts(row: PoolRow): Omit<PoolFacts, 'protocols' | 'can' | 'limits'>
   }
 }
 
-/** What placement needs to know of a host; `cutOff` as `cutOffPools` says. No I/O to it. */
+/**
+ * What placement needs to know of a host; `cutOff` as `cutOffPools` says. Without `charged`, which `chargesOfHosts` tells, it is not
+ * judged by what it throttles. No I/O to it.
+ */
 export async function hostFacts(
   deps: Opening,
   row: HostRow,
-  cutOff: ReadonlySet<string> = new Set(),
+  {
+    cutOff = new Set(),
+    charged,
+  }: { readonly cutOff?: ReadonlySet<string> | undefined; readonly charged?: Charged } = {},
 ): Promise<HostFacts> {
   const host = await deps.plugins.openHost(hostRegistration(deps.store, row))
   const { id, name, zoneId, clusterId, hypervisor } = row
-  return { id, name, zoneId, clusterId, hypervisor, accepts: host.accepts, limits: host.limits, can: host.can, cutOff }
+  const ledger = charged ? { ledger: hostLedger(row, charged) } : {}
+  return {
+    ...ledger,
+    id,
+    name,
+    zoneId,
+    clusterId,
+    hypervisor,
+    accepts: host.accepts,
+    limits: host.limits,
+    can: host.can,
+    cutOff,
+  }
+}
+
+function hostLedger(row: HostRow, charged: Charged): HostLedger {
+  return {
+    ...(row.capacityIops === null ? {} : { capIops: row.capacityIops }),
+    ...(row.capacityRate === null ? {} : { capRate: row.capacityRate }),
+    factor: row.qosFactor,
+    chargedIops: charged.iops,
+    chargedRate: charged.rate,
+  }
 }
 
 /**
@@ -92,7 +121,11 @@ export async function hostFacts(
 export async function hostLoads(
   deps: Opening,
   rows: readonly HostRow[],
-  known: { readonly memory: ReadonlyMap<string, number>; readonly cutOff: ReadonlyMap<string, ReadonlySet<string>> },
+  known: {
+    readonly memory: ReadonlyMap<string, number>
+    readonly cutOff: ReadonlyMap<string, ReadonlySet<string>>
+    readonly charges: ReadonlyMap<string, Charged>
+  },
 ): Promise<readonly (HostLoad & { readonly initiator: string })[]> {
   return Promise.all(
     rows.map(async (row) => {
@@ -107,7 +140,8 @@ export async function hostLoads(
         usedMemoryBytes: known.memory.get(row.id) ?? 0,
       }
       try {
-        return { ...(await hostFacts(deps, row, known.cutOff.get(row.id))), ...more, state }
+        const charged = known.charges.get(row.id) ?? { iops: 0, rate: 0 }
+        return { ...(await hostFacts(deps, row, { cutOff: known.cutOff.get(row.id), charged })), ...more, state }
       } catch (thrown) {
         const { id, name, zoneId, clusterId, hypervisor } = row
         const nothing = { accepts: [], limits: { maxDisksPerVm: 0 }, can: new Set<never>(), cutOff: new Set<never>() }

@@ -13,7 +13,7 @@ import { imageOf, lockVm, updateVm } from '../store/vms.ts'
 import { chapAccountOf, lockVolumes } from '../store/volumes.ts'
 import type { Grant } from './access.ts'
 import { throttleOf } from './attaching.ts'
-import { choose, type ChosenHost, hostRequest, lockedLoads } from './choosing.ts'
+import { chargeOf, choose, type ChosenHost, hostRequest, lockedLoads } from './choosing.ts'
 import { checkThrottle, type Opening, servingPools, type StartingDisk, type VmDisk } from './start-begin.ts'
 
 /** Move `vm` to another host while it runs: to `host` when given. `from`: only if it is on that host still. */
@@ -106,7 +106,12 @@ async function destination(
     throw new Refusal('INVALID', `Virtual machine ${vm.id} has a volume that one host at a time may write`, {
       internal: `pool ${single.name}`,
     })
-  const request = await hostRequest(tx, { vm, disks: disks.length, pools })
+  const request = await hostRequest(tx, {
+    vm,
+    disks: disks.length,
+    pools,
+    charge: chargeOf(disks.map(({ attachment }) => attachment)),
+  })
   const host = choose(
     {
       ...request,

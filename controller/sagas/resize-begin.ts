@@ -8,12 +8,13 @@ import { inWords, sizeOn } from '../domain/size.ts'
 import { VOLUME_MACHINE } from '../domain/volume.ts'
 import type { Under } from '../jobs/saga.ts'
 import type { HostFacts, PoolFacts } from '../placement/facts.ts'
-import { poolIops } from '../placement/charges.ts'
+import { type HostCharge, hostCharge, poolIops } from '../placement/charges.ts'
 import { explainGrowth } from '../placement/explain.ts'
 import { chooseTier } from '../placement/qos-tier.ts'
 import { attachmentOf } from '../store/attachments.ts'
 import type { AttachmentRow, LocationRow, OfferingRow, VolumeRow } from '../store/generated/schema.ts'
 import { hold } from '../store/held.ts'
+import { chargeHost } from '../store/host-charges.ts'
 import { hostById } from '../store/hosts.ts'
 import { locationOf } from '../store/locations.ts'
 import { lockPool } from '../store/pools.ts'
@@ -23,7 +24,7 @@ import { lockVm } from '../store/vms.ts'
 import { lockVolume, offeringById, updateVolume } from '../store/volumes.ts'
 import type { SagaDeps } from './deps.ts'
 import { hostFacts, poolFacts } from './facts.ts'
-import { throttleOf } from './attaching.ts'
+import { checkHostRoom, lockedCharge, throttleOf } from './attaching.ts'
 import { checkLimits } from './limits.ts'
 import { soldTerms } from './terms.ts'
 
@@ -122,13 +123,16 @@ export async function settleReservation(tx: Tx, { volume, pool, after }: Resizin
   if (pool === undefined) return
   const fits = await changeReservation(tx, volume, { bytes: after.locationBytes, iops: after.iops })
   if (!fits) throw new Error(`the ledger refuses volume ${volume} less than it holds`)
+  await chargeHost(tx, volume, hostCharge(after.throttle))
 }
 
 /** The ledger as it must be when the change did not happen: what the volume held before, in the size the array has now. */
 export async function putReservationBack(tx: Tx, id: string): Promise<void> {
+  const volume = await lockVolume(tx, id)
   const location = await locationOf(tx, id)
-  if (!location) return
+  if (!volume || !location) return
   await restoreReservation(tx, id, location.bytes)
+  await chargeHost(tx, id, hostCharge(throttleOf(volume, location.qosTier)))
   await updateVolume(tx, id, { state: 'Ready' })
 }
 
@@ -170,6 +174,10 @@ async function planChange(
   const locationBytes =
     wanted.bytes > volume.bytes ? Math.max(location.bytes, sizeOn(pool.limits, wanted.bytes)) : location.bytes
   if (locationBytes > location.bytes) checkGrowth({ volume: volume.id, bytes: locationBytes, pool, host })
+  const before = throttleOf(volume, location.qosTier)
+  const throttle = tier === 'hypervisor' ? wanted.qos : {}
+  if (host) checkHostRoom([withoutDisk(host.facts, hostCharge(before))], throttle)
+  await chargeHost(tx, volume.id, larger(hostCharge(before), hostCharge(throttle)))
   const iops = poolIops(tier, wanted.qos, pool.floorIops)
   await charge(tx, { volume: volume.id, pool, bytes: locationBytes, iops })
   const { bytes, qos, wantedTier, offering } = wanted
@@ -178,7 +186,7 @@ async function planChange(
     before: {
       locationBytes: location.bytes,
       arrayQos: location.qosTier === 'storage' ? readQos(volume.qosRequested) : {},
-      throttle: throttleOf(volume, location.qosTier),
+      throttle: before,
     },
     after: {
       bytes,
@@ -188,10 +196,24 @@ async function planChange(
       wantedTier,
       tier,
       arrayQos: tier === 'storage' ? qos : {},
-      throttle: tier === 'hypervisor' ? qos : {},
+      throttle,
       offering: offering?.id ?? null,
     },
   }
+}
+
+/** The host as if it did not have the disk: the disk may use its own share again. */
+function withoutDisk(host: HostFacts, { iops, rate }: HostCharge): HostFacts {
+  const { ledger } = host
+  if (!ledger) return host
+  return {
+    ...host,
+    ledger: { ...ledger, chargedIops: ledger.chargedIops - iops, chargedRate: ledger.chargedRate - rate },
+  }
+}
+
+function larger(one: HostCharge, other: HostCharge): HostCharge {
+  return { iops: Math.max(one.iops, other.iops), rate: Math.max(one.rate, other.rate) }
 }
 
 /** The host whose machine has a disk. `canRefresh`: it can tell the machine of a new size. */
@@ -211,7 +233,8 @@ export async function hostOfDisk(
   if (!vm || vm.state !== 'Running' || vm.hostId === null) return undefined
   const row = await hostById(tx, vm.hostId)
   if (!row) throw new Refusal('UNAVAILABLE', `The host of virtual machine ${vm.id} is not available`)
-  const facts = await hostFacts(deps, row)
+  const charged = await lockedCharge(tx, row)
+  const facts = await hostFacts(deps, row, charged ? { charged } : {})
   return { vm: vm.id, facts, canRefresh: facts.can.has('resize') }
 }
 

@@ -6,12 +6,14 @@ import { unkept } from '../domain/qos.ts'
 import { VM_MACHINE } from '../domain/vm.ts'
 import { VOLUME_MACHINE } from '../domain/volume.ts'
 import type { Under } from '../jobs/saga.ts'
+import { type HostCharge, hostCharge } from '../placement/charges.ts'
 import type { HostLoad } from '../placement/choose-host.ts'
 import type { PoolFacts } from '../placement/facts.ts'
 import { attachmentsOfVm } from '../store/attachments.ts'
 import { connectionsTo } from '../store/connections.ts'
 import type { AttachmentRow, LocationRow, VmRow, VolumeRow } from '../store/generated/schema.ts'
 import { hold } from '../store/held.ts'
+import { chargeHost } from '../store/host-charges.ts'
 import { locationsOf } from '../store/locations.ts'
 import { pinPools } from '../store/pools.ts'
 import type { Tx } from '../store/store.ts'
@@ -19,7 +21,7 @@ import { imageOf, lockVm, updateVm } from '../store/vms.ts'
 import { chapAccountOf, lockVolumes, updateVolume } from '../store/volumes.ts'
 import type { Grant } from './access.ts'
 import { throttleOf } from './attaching.ts'
-import { choose, type ChosenHost, hostRequest, lockedLoads } from './choosing.ts'
+import { chargeOf, choose, type ChosenHost, hostRequest, lockedLoads } from './choosing.ts'
 import type { SagaDeps } from './deps.ts'
 import { poolFacts } from './facts.ts'
 import { placeVolume, type VolumePlan } from './placing.ts'
@@ -75,7 +77,7 @@ export async function beginStart(
     disks.map(({ volume }) => volume.id),
   )
   const pools = await servingPools(deps, tx, locations)
-  const host = await hostFor(deps, tx, { vm, input, disks: disks.length, pools })
+  let host = await hostFor(deps, tx, { vm, input, disks, pools })
   await updateVm(tx, vm.id, {
     state,
     hostId: host.id,
@@ -99,6 +101,7 @@ export async function beginStart(
     if (!home) throw new Error(`volume ${volume.id} was not placed`)
     const throttle = throttleOf(volume, home.tier)
     checkThrottle(volume, throttle, host)
+    if (plan) host = await charged(tx, host, { volume: volume.id, throttle })
     const account = await chapAccountOf(tx, volume.accountId)
     const grant = { volume: volume.id, host: host.id, pool: home.pool, initiator: host.initiator, account }
     starting.push({ generation: attachment.generation, deviceId: attachment.deviceId, throttle, grant })
@@ -115,6 +118,17 @@ export async function beginStart(
       disks.map(({ volume }) => volume.id),
     ),
   }
+}
+
+/** Charges the host for a disk that is new, and answers the host with what is left for the next. */
+async function charged(
+  tx: Tx,
+  host: ChosenHost,
+  disk: { readonly volume: string; readonly throttle: Qos },
+): Promise<ChosenHost> {
+  const charge = hostCharge(disk.throttle)
+  await chargeHost(tx, disk.volume, charge)
+  return withCharge(host, charge)
 }
 
 /** A volume with its attachment. */
@@ -163,17 +177,28 @@ async function hostFor(
   what: {
     readonly vm: VmRow
     readonly input: VmStartInput
-    readonly disks: number
+    readonly disks: readonly VmDisk[]
     readonly pools: readonly PoolFacts[]
   },
 ): Promise<ChosenHost> {
   const { vm, input, disks, pools } = what
-  const request = await hostRequest(tx, { vm, disks, pools })
-  return choose(
+  const charge = chargeOf(disks.map(({ attachment }) => attachment))
+  const request = await hostRequest(tx, { vm, disks: disks.length, pools, charge })
+  const host = choose(
     { ...request, ...(input.host === undefined ? {} : { host: input.host }) },
     await lockedLoads(deps, tx, vm.zoneId),
     `There is no host on which virtual machine ${vm.id} can start`,
   )
+  return withCharge(host, charge)
+}
+
+function withCharge(host: ChosenHost, { iops, rate }: HostCharge): ChosenHost {
+  const { ledger } = host
+  if (!ledger) return host
+  return {
+    ...host,
+    ledger: { ...ledger, chargedIops: ledger.chargedIops + iops, chargedRate: ledger.chargedRate + rate },
+  }
 }
 
 /** Throws `Refusal` `INVALID` when the host cannot keep what it is to enforce on the volume. */

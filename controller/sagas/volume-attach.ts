@@ -4,6 +4,7 @@ import { next } from '../domain/machine.ts'
 import { resourceName } from '../domain/resource.ts'
 import { VOLUME_MACHINE } from '../domain/volume.ts'
 import { type SagaDefinition, saga, type StepContext, type Under } from '../jobs/saga.ts'
+import { hostCharge } from '../placement/charges.ts'
 import { deleteAttachment, insertAttachment, plugged, updateAttachment } from '../store/attachments.ts'
 import { connectionGiven, deleteConnectionsTo, intendConnection, unsealConnection } from '../store/connections.ts'
 import type { VmRow, VolumeRow } from '../store/generated/schema.ts'
@@ -17,6 +18,7 @@ import { type Grant, giveAccess, withdrawAccess } from './access.ts'
 import {
   checkAttachable,
   checkDiskLimit,
+  checkHostRoom,
   checkReachable,
   deviceIdFor,
   hostOf,
@@ -123,6 +125,7 @@ async function begin(
   const deviceId = await deviceIdFor(tx, vm, input.deviceId)
   await hold(tx, 'volume', { id: volume.id, operation: under.operation })
   const home = await settle(deps, tx, { volume, vm, deviceId })
+  const charge = hostCharge(home.throttle)
   const generation = volume.generation + 1
   await updateVolume(tx, volume.id, { generation })
   await insertAttachment(tx, {
@@ -132,6 +135,8 @@ async function begin(
     generation,
     desired: 'attached',
     actual: 'detached',
+    chargedIops: charge.iops,
+    chargedRate: charge.rate,
   })
   if (home.grant) await intendConnection(tx, { ...home.grant, generation })
   return { volume: volume.id, vm: vm.id, deviceId, generation, ...home }
@@ -144,7 +149,7 @@ async function settle(
   what: { readonly volume: VolumeRow; readonly vm: VmRow; readonly deviceId: number },
 ): Promise<Pick<Begun, 'plan' | 'grant' | 'throttle'>> {
   const { volume, vm, deviceId } = what
-  const host = vm.state === 'Running' ? await hostOf(deps, tx, vm) : undefined
+  const host = vm.state === 'Running' ? await hostOf(deps, tx, { vm, volume }) : undefined
   const hosts = host ? [host.facts] : await possibleHosts(deps, tx, vm)
   await checkDiskLimit(tx, vm, { hosts, deviceId })
   const location = await locationOf(tx, volume.id)
@@ -154,6 +159,8 @@ async function settle(
     ? { pool: plan.pool, tier: plan.tier }
     : location && { pool: location.poolId, tier: location.qosTier }
   if (!home) throw new Error('a volume without a location was not placed')
+  const throttle = throttleOf(volume, home.tier)
+  if (host) checkHostRoom([host.facts], throttle)
   const event = plan ? 'CreateRequested' : 'AttachRequested'
   await updateVolume(tx, volume.id, { state: next(VOLUME_MACHINE, volume.state, { event, of: `Volume ${volume.id}` }) })
   const grant = host && {
@@ -163,7 +170,7 @@ async function settle(
     initiator: host.initiator,
     account: await chapAccountOf(tx, volume.accountId),
   }
-  return { ...(plan ? { plan } : {}), ...(grant ? { grant } : {}), throttle: throttleOf(volume, home.tier) }
+  return { ...(plan ? { plan } : {}), ...(grant ? { grant } : {}), throttle }
 }
 
 /** The volume as it was before: what was only intended is forgotten. */

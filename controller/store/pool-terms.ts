@@ -57,7 +57,7 @@ export async function applyTerms(
     .forUpdate()
     .execute()
   const set = await valuesSet(tx)
-  if (which.pool === undefined) await applyHostFactors(tx, set, which.zone)
+  if (which.pool === undefined) await writeHostFactors(tx, set, which.zone)
   const over: Overpromised[] = []
   for (const row of rows) {
     const terms = termsOf(set, row)
@@ -67,7 +67,13 @@ export async function applyTerms(
   return over[0]
 }
 
-async function applyHostFactors(tx: Tx, set: ValuesSet, zone: string | undefined): Promise<void> {
+/** As `applyTerms`, of the hosts of a zone: when one is registered. */
+export async function applyHostTerms(tx: Tx, zone: string): Promise<void> {
+  await sql`select 1 from installation for update`.execute(tx)
+  await writeHostFactors(tx, await valuesSet(tx), zone)
+}
+
+async function writeHostFactors(tx: Tx, set: ValuesSet, zone: string | undefined): Promise<void> {
   const hosts = tx.selectFrom('host').select(['id', 'zoneId']).where('removedAt', 'is', null).orderBy('id').forUpdate()
   for (const row of await (zone === undefined ? hosts : hosts.where('zoneId', '=', zone)).execute()) {
     const { value } = nearest(set, 'host.qos.overprovisioning.factor', { zone: row.zoneId })

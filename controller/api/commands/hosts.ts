@@ -9,7 +9,7 @@ import { hostViews, listHosts } from '../../store/queries/hosts.ts'
 import { defineCommand, type Finished, OPERATORS, OPERATORS_READING, SUCCESS } from '../command.ts'
 import { given } from '../given.ts'
 import { keyword } from '../ownership.ts'
-import { choice, entity, flag, list as listOf, map, text } from '../params.ts'
+import { choice, entity, flag, list as listOf, long, map, text } from '../params.ts'
 import type { Rendered } from '../shape.ts'
 import { hostShape, renderHost } from './host-shape.ts'
 
@@ -70,13 +70,16 @@ const update = defineCommand({
     name: text({ description: 'change the name of the host' }),
     allocationstate: text({ description: 'Enable or Disable: whether virtual machines are placed there' }),
     hosttags: listOf({ description: 'list of tags, which replaces the one there is' }),
+    capacityiops: long({
+      description: 'IOPS that it may draw for disks that it throttles itself; 0: as many as it can',
+    }),
+    capacitybytesrate: long({ description: 'bytes per second that it may draw for those; 0: as many as it can' }),
   },
   response: host,
-  async run({ system, caller, params: { id, name, allocationstate, hosttags } }) {
-    await changeHost(
-      { system, caller },
-      { host: id, ...given({ name: name || undefined, tags: hosttags, allocation: allocationstate || undefined }) },
-    )
+  async run({ system, caller, params: { id, name, allocationstate, hosttags, capacityiops, capacitybytesrate } }) {
+    const caps = { capacityIops: capacityiops, capacityRate: capacitybytesrate }
+    const changes = { name: name || undefined, tags: hosttags, allocation: allocationstate || undefined, ...caps }
+    await changeHost({ system, caller }, { host: id, ...given(changes) })
     return { object: await oneHost(system, id) }
   },
 })

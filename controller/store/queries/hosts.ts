@@ -92,7 +92,16 @@ function selectHosts(reader: Reader, ids: readonly string[]) {
         .$notNull()
         .as('cpusGiven'),
     ])
+    .select(['host.capacityIops', 'host.capacityRate', 'host.qosFactor'])
+    .select([charged('charged_iops').as('chargedIops'), charged('charged_rate').as('chargedRate')])
     .execute()
+}
+
+/** As the ledger of hosts counts: a VM that migrates is on both. */
+function charged(column: 'charged_iops' | 'charged_rate') {
+  return sql<number>`(select coalesce(sum(attachment.${sql.ref(column)}), 0)::bigint
+    from vm join attachment on attachment.vm_id = vm.id
+    where (vm.host_id = host.id or vm.target_host_id = host.id) and vm.removed_at is null)`
 }
 
 function running(eb: ExpressionBuilder<Database, 'host'>) {
