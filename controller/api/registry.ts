@@ -23,6 +23,7 @@ import { nicCommands } from './commands/nics.ts'
 import { operationCommands } from './commands/operations.ts'
 import { timelineCommands } from './commands/operation-timeline.ts'
 import { podCommands } from './commands/pods.ts'
+import { placementCommands } from './commands/placements.ts'
 import { poolHostCommands } from './commands/pool-hosts.ts'
 import { poolCommands } from './commands/pools.ts'
 import { providerCommands } from './commands/providers.ts'
@@ -60,6 +61,7 @@ export const COMMANDS: readonly Command[] = [
   ...providerCommands,
   ...poolCommands,
   ...poolHostCommands,
+  ...placementCommands,
   ...archiveCommands,
   ...moverCommands,
   ...capacityCommands,

@@ -4,7 +4,7 @@ export const UNANSWERED = {
     unmanageVolume listVolumesForImport getUploadParamsForVolume
     getSolidFireVolumeSize getSolidFireVolumeAccessGroupIds getSolidFireAccountId getVolumeSnapshotDetails
     archiveSnapshot copySnapshot extractSnapshot createSnapshotFromVMSnapshot updateSnapshotPolicy`,
-  storage: `findStoragePoolsForMigration syncStoragePool changeStoragePoolScope updateStorageCapabilities
+  storage: `syncStoragePool changeStoragePoolScope updateStorageCapabilities
     listAffectedVmsForStorageScopeChange listStoragePoolObjects addImageStoreS3
     listImageStoreObjects downloadImageStoreObject createSecondaryStagingStore
     listSecondaryStagingStores deleteSecondaryStagingStore migrateSecondaryStorageData

@@ -32,10 +32,17 @@ export class Refusal extends Error {
   override readonly name = 'Refusal'
   readonly code: RefusalCode
   readonly internal: string | undefined
-  constructor(code: RefusalCode, text: string, options: { readonly internal?: string; readonly cause?: unknown } = {}) {
+  /** What it was decided by, as plain data, for the log of the operation. */
+  readonly reasons: object | undefined
+  constructor(
+    code: RefusalCode,
+    text: string,
+    options: { readonly internal?: string; readonly reasons?: object; readonly cause?: unknown } = {},
+  ) {
     super(text, options.cause === undefined ? {} : { cause: options.cause })
     this.code = code
     this.internal = options.internal
+    this.reasons = options.reasons
   }
 }
 

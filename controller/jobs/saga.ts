@@ -80,6 +80,8 @@ export interface Failure {
   readonly code: string
   readonly text: string
   readonly internal?: string
+  /** What it was decided by: goes into the log, and is not kept with the operation itself. */
+  readonly reasons?: object
 }
 
 /** A saga, built: what the runner needs. Steps see `{ input }` and the results of the steps before them, by name. */

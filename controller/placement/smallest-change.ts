@@ -8,6 +8,7 @@ import { type Judged, place } from './place.ts'
 export interface Change {
   readonly bytes?: number
   readonly minIops?: number
+  readonly maxIops?: number
   /** Tags that the offering would have to do without. */
   readonly withoutTags?: readonly string[]
   /** True: no QoS at all. */
@@ -18,11 +19,12 @@ export interface Change {
 
 /** The request with the change applied. */
 export function applied(request: PlacementRequest, change: Omit<Change, 'text'>): PlacementRequest {
-  const { bytes, minIops, withoutTags = [], withoutQos } = change
+  const { bytes, minIops, maxIops, withoutTags = [], withoutQos } = change
   return {
     ...request,
     ...(bytes === undefined ? {} : { bytes }),
     ...(minIops === undefined ? {} : { qos: withMinimum(request.qos, minIops) }),
+    ...(maxIops === undefined ? {} : { qos: withMaximum(request.qos, maxIops) }),
     ...(withoutQos ? { qos: {}, wantedTier: 'none' as const } : {}),
     tags: request.tags.filter((tag) => !withoutTags.includes(tag)),
   }
@@ -64,6 +66,13 @@ function offersOf(request: PlacementRequest, pool: PoolFacts, { verdicts }: Judg
   if (only('size', 'bytes', 'iops')) {
     const offer = less(request, pool, failed)
     return offer ? [offer] : []
+  }
+  const host = failed.find(({ filter }) => filter === 'host')
+  const most = request.qos.totalIops?.max
+  if (only('host') && host?.unit === 'IOPS' && most !== undefined) {
+    const maxIops = host.available ?? 0
+    if (maxIops < 1) return []
+    return [{ change: { maxIops, text: `A maximum of ${maxIops} IOPS would fit` }, kept: maxIops / most }]
   }
   const lacking = failed.find(({ filter }) => filter === 'tags')?.lacking ?? []
   if (only('tags')) {
@@ -112,4 +121,9 @@ function wholeSize(room: number, pool: PoolFacts): number | undefined {
 /** A maximum below the new minimum cannot be, so that it never is: the minimum only falls. */
 function withMinimum(qos: Qos, min: number): Qos {
   return { ...qos, totalIops: { ...qos.totalIops, min } }
+}
+
+/** A burst above the maximum stays. */
+function withMaximum(qos: Qos, max: number): Qos {
+  return { ...qos, totalIops: { ...qos.totalIops, max } }
 }

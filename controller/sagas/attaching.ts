@@ -74,6 +74,14 @@ export async function hostOf(
   return { facts: await hostFacts(deps, row, { cutOff, ...(charged ? { charged } : {}) }), initiator: row.initiator }
 }
 
+/** The host that a running VM is on, with what it has promised, and without a lock: for a dry run. */
+export async function runningHost(deps: Opening, tx: Tx, vm: VmRow): Promise<HostFacts | undefined> {
+  const row = vm.hostId === null ? undefined : await hostById(tx, vm.hostId)
+  if (!row) return undefined
+  const charged = (await chargesOfHosts(tx, [row.id])).get(row.id) ?? { iops: 0, rate: 0 }
+  return hostFacts(deps, row, { cutOff: (await cutOffPools(tx, [row.id])).get(row.id), charged })
+}
+
 /** What a host with a cap has promised, its row locked, so that of two the later one sees the earlier; nothing without one. */
 export async function lockedCharge(tx: Tx, row: HostRow): Promise<Charged | undefined> {
   if (row.capacityIops === null && row.capacityRate === null) return undefined

@@ -51,6 +51,7 @@ export function describeFailure(error: unknown): Failure {
     code: refusal.code,
     text: refusal.message,
     ...(refusal.internal === undefined ? {} : { internal: refusal.internal }),
+    ...(refusal.reasons === undefined ? {} : { reasons: refusal.reasons }),
   }
 }
 

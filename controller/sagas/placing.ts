@@ -1,10 +1,13 @@
 import { PluginError, type Qos, type StorageCapability } from '@moorage/contract'
 import { Refusal } from '../domain/failures.ts'
 import { readQos, type Tier } from '../domain/qos.ts'
+import type { Under } from '../jobs/saga.ts'
 import { explain } from '../placement/explain.ts'
 import type { HostFacts, PlacementRequest, PoolFacts } from '../placement/facts.ts'
-import { type Candidate, type Judged, place } from '../placement/place.ts'
+import { type Candidate, type Placement, place } from '../placement/place.ts'
+import { recorded } from '../placement/record.ts'
 import type { VolumeRow } from '../store/generated/schema.ts'
+import { writeLog } from '../store/journal-log.ts'
 import { deleteLocation, insertLocation, locationOf } from '../store/locations.ts'
 import { pinPools, poolsOfZone } from '../store/pools.ts'
 import { texts } from '../store/registrations.ts'
@@ -35,12 +38,12 @@ export interface VolumePlan {
 export async function placeVolume(
   tx: Tx,
   deps: Pick<SagaDeps, 'store' | 'plugins'>,
-  what: { readonly volume: VolumeRow; readonly hosts?: readonly HostFacts[] },
+  what: { readonly volume: VolumeRow; readonly hosts?: readonly HostFacts[]; readonly under: Under },
 ): Promise<VolumePlan> {
   const { volume } = what
   const source = await sourceOf(tx, volume)
   const request = await placementRequest(tx, { ...what, source })
-  const candidate = await reserveBest(tx, deps, { volume: volume.id, request })
+  const candidate = await reserveBest(tx, deps, { volume: volume.id, request, under: what.under })
   const { pool, bytes, tier } = candidate
   await insertLocation(tx, { volumeId: volume.id, poolId: pool, state: 'intended', bytes, qosTier: tier })
   return {
@@ -54,11 +57,17 @@ export async function placeVolume(
   }
 }
 
-/** What is asked of placement for a volume as it is recorded. */
-async function placementRequest(
+/** What of a volume placement asks about. */
+export type Placed = Pick<
+  VolumeRow,
+  'zoneId' | 'bytes' | 'qosRequested' | 'qosTier' | 'offeringId' | 'sourceSnapshotId'
+>
+
+/** What is asked of placement for a volume as it is recorded, or as it is to be. */
+export async function placementRequest(
   tx: Tx,
   what: {
-    readonly volume: VolumeRow
+    readonly volume: Placed
     readonly hosts?: readonly HostFacts[]
     readonly source: Source | undefined
   },
@@ -94,9 +103,9 @@ const TRIES = 3
 async function reserveBest(
   tx: Tx,
   deps: Pick<SagaDeps, 'store' | 'plugins'>,
-  what: { readonly volume: string; readonly request: PlacementRequest },
+  what: { readonly volume: string; readonly request: PlacementRequest; readonly under: Under },
 ): Promise<Candidate> {
-  const { volume, request } = what
+  const { volume, request, under } = what
   for (let turn = 1; ; turn += 1) {
     const rows = await poolsOfZone(tx, request.zoneId)
     // Locked, what is read holds until the end of the transaction: what fits then is had, and what is refused is refused with true numbers.
@@ -109,33 +118,43 @@ async function reserveBest(
         : rows
     const facts = await poolChoices(deps, settled)
     const placement = place(request, facts)
-    if (!placement.placed) throw refusalOf(request, facts, placement.judged)
+    if (!placement.placed) throw refusalOf(volume, request, { facts, placement })
     for (const candidate of placement.candidates) {
       const { pool, bytes, iops } = candidate
       const maxVolumes = facts.find(({ id }) => id === pool)?.limits.maxVolumes
       // Another placement may have taken the room since the pools were read: the conditional update decides.
-      if (await reserve(tx, { volume, pool, bytes, iops, maxVolumes })) return candidate
+      if (!(await reserve(tx, { volume, pool, bytes, iops, maxVolumes }))) continue
+      const detail = recorded(volume, placement, { chosen: pool, text: 'There is room for the volume' })
+      await writeLog(tx, [{ operation: under.operation, kind: 'placed', fence: under.fence, detail }])
+      return candidate
     }
     if (turn > TRIES) throw new Error('the ledger refuses what its locked rows have room for')
   }
 }
 
-function refusalOf(request: PlacementRequest, facts: readonly PoolFacts[], judged: readonly Judged[]): Error {
+function refusalOf(
+  volume: string,
+  request: PlacementRequest,
+  on: { readonly facts: readonly PoolFacts[]; readonly placement: Placement },
+): Error {
+  const { facts, placement } = on
   const passing = facts.find(({ closed }) => closed?.forNow === true)
   // It may have room, so that to refuse now would say too much: the step is tried again.
   if (passing) return new PluginError('UNAVAILABLE', `pool ${passing.name}: ${passing.closed?.why ?? ''}`, 'none')
-  const { tenant, operator } = explain(request, facts, judged)
-  return new Refusal('NO_CAPACITY', tenant, { internal: operator })
+  const { tenant, operator, change } = explain(request, facts, placement.judged)
+  const reasons = recorded(volume, placement, { text: tenant, ...(change ? { change } : {}) })
+  return new Refusal('NO_CAPACITY', tenant, { internal: operator, reasons })
 }
 
 /** What a volume is made from, and where that lives. */
-interface Source {
+export interface Source {
   readonly snapshot: string
   readonly pool: string
   readonly bytes: number
 }
 
-async function sourceOf(tx: Tx, volume: VolumeRow): Promise<Source | undefined> {
+/** Throws `Refusal` `INVALID` when what the volume is made from cannot be used any more. */
+export async function sourceOf(tx: Tx, volume: Placed): Promise<Source | undefined> {
   if (volume.sourceSnapshotId === null) return undefined
   const snapshot = await snapshotById(tx, volume.sourceSnapshotId)
   const copy = snapshot?.state === 'BackedUp' ? await arrayCopyOf(tx, snapshot.id) : undefined

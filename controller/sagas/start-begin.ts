@@ -89,7 +89,7 @@ export async function beginStart(
   const starting: StartingDisk[] = []
   for (const { volume, attachment } of disks) {
     const location = locations.get(volume.id)
-    const plan = location ? undefined : await placeVolume(tx, deps, { volume, hosts: [host] })
+    const plan = location ? undefined : await placeVolume(tx, deps, { volume, hosts: [host], under })
     if (plan) {
       const creating = next(VOLUME_MACHINE, volume.state, { event: 'CreateRequested', of: `Volume ${volume.id}` })
       await updateVolume(tx, volume.id, { state: creating })

@@ -124,7 +124,7 @@ async function begin(
   await checkAttachable(tx, volume, vm)
   const deviceId = await deviceIdFor(tx, vm, input.deviceId)
   await hold(tx, 'volume', { id: volume.id, operation: under.operation })
-  const home = await settle(deps, tx, { volume, vm, deviceId })
+  const home = await settle(deps, tx, { volume, vm, deviceId, under })
   const charge = hostCharge(home.throttle)
   const generation = volume.generation + 1
   await updateVolume(tx, volume.id, { generation })
@@ -146,15 +146,15 @@ async function begin(
 async function settle(
   deps: SagaDeps,
   tx: Tx,
-  what: { readonly volume: VolumeRow; readonly vm: VmRow; readonly deviceId: number },
+  what: { readonly volume: VolumeRow; readonly vm: VmRow; readonly deviceId: number; readonly under: Under },
 ): Promise<Pick<Begun, 'plan' | 'grant' | 'throttle'>> {
-  const { volume, vm, deviceId } = what
+  const { volume, vm, deviceId, under } = what
   const host = vm.state === 'Running' ? await hostOf(deps, tx, { vm, volume }) : undefined
   const hosts = host ? [host.facts] : await possibleHosts(deps, tx, vm)
   await checkDiskLimit(tx, vm, { hosts, deviceId })
   const location = await locationOf(tx, volume.id)
   if (location) await checkReachable(deps, tx, { volume, location, hosts })
-  const plan = location ? undefined : await placeVolume(tx, deps, { volume, hosts })
+  const plan = location ? undefined : await placeVolume(tx, deps, { volume, hosts, under })
   const home = plan
     ? { pool: plan.pool, tier: plan.tier }
     : location && { pool: location.poolId, tier: location.qosTier }

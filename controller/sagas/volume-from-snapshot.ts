@@ -72,7 +72,7 @@ async function begin(
   if (!volume || volume.removedAt) throw new Refusal('NOT_FOUND', `There is no volume ${input.volume}`)
   const state = next(VOLUME_MACHINE, volume.state, { event: 'CreateRequested', of: `Volume ${volume.id}` })
   await hold(tx, 'volume', { id: volume.id, operation: under.operation })
-  const plan = await placeVolume(tx, deps, { volume: { ...volume, sourceSnapshotId: input.snapshot } })
+  const plan = await placeVolume(tx, deps, { volume: { ...volume, sourceSnapshotId: input.snapshot }, under })
   await updateVolume(tx, volume.id, { state, sourceSnapshotId: input.snapshot })
   return plan
 }

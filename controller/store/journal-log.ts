@@ -4,7 +4,7 @@ import { sql } from 'kysely'
 import { LATER } from './pipeline.ts'
 import type { Tx } from './store.ts'
 
-/** What an entry of an operation's log says. `call` is one call of a plug-in; the rest are the operation's own turns. */
+/** What an entry of an operation's log says. `call` is one call of a plug-in, `placed` why a volume is where it is; the rest are the operation's own turns. */
 export const LOG_KINDS = [
   'submitted',
   'claimed',
@@ -18,6 +18,7 @@ export const LOG_KINDS = [
   'retry asked',
   'ended',
   'call',
+  'placed',
 ] as const
 /** A name in `LOG_KINDS`. */
 export type LogKind = (typeof LOG_KINDS)[number]

@@ -187,7 +187,7 @@ async function beginUndo(
     readonly calls: readonly CallRecord[]
   },
 ): Promise<void> {
-  const { step, mayHaveStarted, ...failure } = turn.failure
+  const { step, mayHaveStarted, reasons, ...failure } = turn.failure
   await mustHold(
     tx,
     held,
@@ -196,7 +196,13 @@ async function beginUndo(
   )
   await writeLog(tx, [
     ...callEntries(held.id, step, turn.calls),
-    { operation: held.id, kind: 'undo begun', step, fence: held.fence, detail: failure },
+    {
+      operation: held.id,
+      kind: 'undo begun',
+      step,
+      fence: held.fence,
+      detail: { ...failure, ...(reasons ? { reasons } : {}) },
+    },
   ])
 }
 

@@ -8,6 +8,7 @@ import { controllers } from './controllers.ts'
 import { census } from './census.ts'
 import { lists } from './lists.ts'
 import { operations } from './operations.ts'
+import { placement } from './placement.ts'
 import { pluginCall } from './plugin-call.ts'
 import { qos } from './qos.ts'
 import { type BenchRow, printRows } from './report.ts'
@@ -20,6 +21,7 @@ const BENCHES = [
   controllers,
   api,
   lists,
+  placement,
   audit,
   census,
   qos,

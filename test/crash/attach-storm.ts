@@ -185,7 +185,7 @@ async function lookAround(
   ground: Ground,
 ): Promise<Pick<Aftermath, 'ledger' | 'records' | 'array'>> {
   const api = clientOf(several, 0)
-  const ready = (await api.list('listVolumes', { listall: true, type: 'DATADISK' })).filter(
+  const ready = (await api.list('listVolumes', { listall: true, type: 'DATADISK', pagesize: -1 })).filter(
     ({ state }) => state === 'Ready',
   )
   const iops = ready.reduce((sum, { miniops }) => sum + Number(miniops ?? 0), 0)
