@@ -102,6 +102,8 @@ describe('placement', () => {
         for (const { verdicts } of placement.judged) expect(verdicts.map(({ filter }) => filter)).toEqual(FILTERS)
         for (const { pool: id, bytes, iops } of placement.placed ? placement.candidates : []) {
           const pool = facts.find((one) => one.id === id)
+          const judged = placement.judged.find((one) => one.pool === id)
+          expect(judged?.verdicts.filter(({ passed }) => !passed)).toEqual([])
           expect(pool?.state).toBe('Up')
           expect(bytes).toBeGreaterThanOrEqual(parts.bytes)
           expect((pool?.reservedBytes ?? 0) + bytes).toBeLessThanOrEqual(
