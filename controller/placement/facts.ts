@@ -104,6 +104,11 @@ export interface PlacementRequest {
   readonly pool?: string
   /** Fewer bytes will not do: those of what it is made from. */
   readonly leastBytes?: number
+  /**
+   * Differs from volume to volume. Given, of pools whose scores differ by less than a hundredth each volume prefers another, so that
+   * many at once do not wait for the same pool's row. Absent: the best score alone decides.
+   */
+  readonly spread?: string
   /** Facets without which the request cannot be served. */
   readonly needs: readonly StorageCapability[]
 }

@@ -125,6 +125,16 @@ describe('placement', () => {
     )
   })
 
+  test('spreads volumes over pools that are about equal, and not to ones that are fuller', () => {
+    const equal = ['a', 'b', 'c', 'd'].map((id, nth) => ({ ...POOL, id, reservedBytes: 40 * GIB + nth }))
+    const fuller = { ...POOL, id: 'e', reservedBytes: 50 * GIB }
+    const chosen = Array.from({ length: 40 }, (_, nth) => {
+      const placement = place({ ...REQUEST, spread: `volume-${nth}` }, [...equal, fuller])
+      return placement.placed && placement.candidates[0].pool
+    })
+    expect(new Set(chosen)).toEqual(new Set(['a', 'b', 'c', 'd']))
+  })
+
   test('tells a tenant why nothing fits without naming a pool', () => {
     fc.assert(
       fc.property(requests, pools, (parts, given) => {

@@ -39,14 +39,14 @@ export type Placement =
 
 /**
  * Where a volume can live. Pure: the same request and facts give the same answer. A pool fits when every filter passes;
- * the best leaves most free of what is scarcest there, bytes, IOPS or slots, after the volume is in; equals go by id.
+ * the best leaves most free of what is scarcest there, bytes, IOPS or slots, after the volume is in; what is equal, `spread` decides, or the id.
  */
 export function place(request: PlacementRequest, pools: readonly PoolFacts[]): Placement {
   const judged = pools.map((pool) => ({ pool: pool.id, name: pool.name, verdicts: verdictsOn(request, pool) }))
   const [best, ...rest] = pools
     .filter((_pool, index) => judged[index]?.verdicts.every(({ passed }) => passed) === true)
     .map((pool) => candidate(request, pool))
-    .sort((one, other) => other.score - one.score || (one.pool < other.pool ? -1 : 1))
+    .sort((one, other) => better(request.spread, one, other))
   return best ? { placed: true, candidates: [best, ...rest], judged } : { placed: false, judged }
 }
 
@@ -69,6 +69,21 @@ function candidate(request: PlacementRequest, pool: PoolFacts): Candidate {
     score: Math.min(...WEIGHERS.map((name) => scores[name])),
     scores,
   }
+}
+
+/** Negative when `one` is the better choice. */
+function better(spread: string | undefined, one: Candidate, other: Candidate): number {
+  const byId = one.pool < other.pool ? -1 : 1
+  if (spread === undefined) return other.score - one.score || byId
+  const steps = Math.round(other.score * 100) - Math.round(one.score * 100)
+  return steps || mixed(`${spread}/${one.pool}`) - mixed(`${spread}/${other.pool}`) || byId
+}
+
+/** FNV-1a, 32 bits: spreads, and hides nothing. */
+function mixed(text: string): number {
+  let hash = 0x811c9dc5
+  for (let at = 0; at < text.length; at += 1) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193)
+  return hash >>> 0
 }
 
 function slotsShare(pool: PoolFacts): number {

@@ -1,15 +1,15 @@
 import { PluginError, type Qos, type StorageCapability } from '@moorage/contract'
 import { Refusal } from '../domain/failures.ts'
-import { readQos, type Tier } from '../domain/qos.ts'
+import { guaranteedIops, readQos, type Tier } from '../domain/qos.ts'
 import type { Under } from '../jobs/saga.ts'
 import { explain } from '../placement/explain.ts'
 import type { HostFacts, PlacementRequest, PoolFacts } from '../placement/facts.ts'
 import { type Candidate, type Placement, place } from '../placement/place.ts'
 import { recorded } from '../placement/record.ts'
-import type { VolumeRow } from '../store/generated/schema.ts'
+import type { PoolRow, VolumeRow } from '../store/generated/schema.ts'
 import { writeLog } from '../store/journal-log.ts'
 import { deleteLocation, insertLocation, locationOf } from '../store/locations.ts'
-import { pinPools, poolsOfZone } from '../store/pools.ts'
+import { likeliestPools, pinPools, poolsOfZone } from '../store/pools.ts'
 import { texts } from '../store/registrations.ts'
 import { giveBack, reserve } from '../store/reservations.ts'
 import { arrayCopyOf, snapshotById } from '../store/snapshots.ts'
@@ -42,7 +42,7 @@ export async function placeVolume(
 ): Promise<VolumePlan> {
   const { volume } = what
   const source = await sourceOf(tx, volume)
-  const request = await placementRequest(tx, { ...what, source })
+  const request = { ...(await placementRequest(tx, { ...what, source })), spread: volume.id }
   const candidate = await reserveBest(tx, deps, { volume: volume.id, request, under: what.under })
   const { pool, bytes, tier } = candidate
   await insertLocation(tx, { volumeId: volume.id, poolId: pool, state: 'intended', bytes, qosTier: tier })
@@ -107,7 +107,10 @@ async function reserveBest(
 ): Promise<Candidate> {
   const { volume, request, under } = what
   for (let turn = 1; ; turn += 1) {
-    const rows = await poolsOfZone(tx, request.zoneId)
+    const rows =
+      turn === 1 && request.pool === undefined
+        ? await likeliest(tx, volume, request)
+        : await poolsOfZone(tx, request.zoneId)
     // Locked, what is read holds until the end of the transaction: what fits then is had, and what is refused is refused with true numbers.
     const settled =
       turn > TRIES
@@ -118,6 +121,8 @@ async function reserveBest(
         : rows
     const facts = await poolChoices(deps, settled)
     const placement = place(request, facts)
+    // Among a few nothing is refused for good.
+    if (!placement.placed && turn === 1) continue
     if (!placement.placed) throw refusalOf(volume, request, { facts, placement })
     for (const candidate of placement.candidates) {
       const { pool, bytes, iops } = candidate
@@ -130,6 +135,22 @@ async function reserveBest(
     }
     if (turn > TRIES) throw new Error('the ledger refuses what its locked rows have room for')
   }
+}
+
+/** How many pools are looked at before all of them are. */
+const A_FEW = 8
+
+async function likeliest(tx: Tx, volume: string, request: PlacementRequest): Promise<readonly PoolRow[]> {
+  const { zoneId: zone, bytes, qos, tags, hosts } = request
+  return likeliestPools(tx, {
+    zone,
+    bytes,
+    iops: guaranteedIops(qos),
+    tags,
+    ...(hosts ? { hosts } : {}),
+    spread: volume,
+    limit: A_FEW,
+  })
 }
 
 function refusalOf(

@@ -51,6 +51,50 @@ export async function poolsOfZone(reader: Reader, zone: string): Promise<readonl
     .execute()
 }
 
+/** What a pool must have to be worth a look, by its row alone. `iops` at least, whoever enforces them. */
+export interface Wanted {
+  readonly zone: string
+  readonly bytes: number
+  readonly iops: number
+  readonly tags: readonly string[]
+  /** Hosts of which one must be within its scope; absent: any. */
+  readonly hosts?: readonly { readonly id: string; readonly clusterId: string }[]
+  /** As in a request of placement: which of about equal pools come first. */
+  readonly spread: string
+  readonly limit: number
+}
+
+/**
+ * The pools of a zone that are most likely to take a volume, by their rows alone, those with most left of what is scarcest
+ * first: so that among many pools a few are looked at. That one is not among them says nothing.
+ */
+export async function likeliestPools(reader: Reader, wanted: Wanted): Promise<readonly PoolRow[]> {
+  const { zone, bytes, iops, tags, hosts, spread, limit } = wanted
+  const foreign = sql`case when capacity_bytes is null then foreign_bytes else 0 end`
+  const bytesShare = sql`(reserved_bytes + ${foreign} + ${bytes})
+    / greatest(coalesce(capacity_bytes, total_bytes) * bytes_factor * allocated_threshold, 1)`
+  const iopsShare = sql`coalesce((reserved_iops + ${iops}) / greatest(coalesce(capacity_iops, total_iops) * iops_factor, 1), 0)`
+  const slotsShare = sql`coalesce((reserved_volumes + 1)::double precision / greatest(capacity_volumes, 1), 0)`
+  const query = reader
+    .selectFrom('pool')
+    .selectAll()
+    .where('zoneId', '=', zone)
+    .where('removedAt', 'is', null)
+    .where('state', '=', 'Up')
+    .where(sql<boolean>`tags @> ${[...tags]}::text[]`)
+    .where(sql<boolean>`${bytesShare} <= 1 and ${iopsShare} <= 1 and ${slotsShare} <= 1`)
+    .orderBy(sql`round(greatest(${bytesShare}, ${iopsShare}, ${slotsShare})::numeric, 2)`)
+    .orderBy(sql`md5(${spread} || id::text)`)
+    .limit(limit)
+  if (!hosts) return query.execute()
+  const [ids, clusters] = [hosts.map(({ id }) => id), hosts.map(({ clusterId }) => clusterId)]
+  return query
+    .where(
+      sql<boolean>`(scope = 'ZONE' or cluster_id = any(${clusters}::uuid[]) and scope = 'CLUSTER' or host_id = any(${ids}::uuid[]))`,
+    )
+    .execute()
+}
+
 /** All pools that were not removed. */
 export async function allPools(reader: Reader): Promise<readonly PoolRow[]> {
   return reader.selectFrom('pool').selectAll().where('removedAt', 'is', null).orderBy('id').execute()

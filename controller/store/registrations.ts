@@ -106,7 +106,29 @@ interface Stored {
   readonly sealedSettings: Buffer
 }
 
+/** What was opened last of each row of a store: unsealing costs more than all the rest of a placement. In memory only. */
+const opened = new WeakMap<Store, Map<string, Opened>>()
+
+interface Opened {
+  /** What it was made of: what is in the open, and what is sealed. */
+  readonly of: string
+  readonly sealed: Buffer
+  readonly is: StoredRegistration
+}
+
 function registration(store: Store, row: Stored): StoredRegistration {
+  const known = opened.get(store) ?? new Map<string, Opened>()
+  const key = `${row.kind}:${row.id}`
+  const of = JSON.stringify([row.plugin, row.url, row.settings])
+  const last = known.get(key)
+  if (last && last.of === of && last.sealed.equals(row.sealedSettings)) return last.is
+  const is = unsealed(store, row)
+  known.set(key, { of, sealed: row.sealedSettings, is })
+  opened.set(store, known)
+  return is
+}
+
+function unsealed(store: Store, row: Stored): StoredRegistration {
   const open = texts(row.settings)
   // Sealing draws a fresh nonce, so the sealed bytes change whenever secrets are stored anew.
   const version = createHash('sha1')
