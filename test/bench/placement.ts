@@ -171,9 +171,12 @@ async function fill(reader: Reader, ground: Ground, size: number): Promise<void>
       select gen_random_uuid(), (select id from account where name = 'admin'), ${ground.zone}, 'volume-' || n,
         'DATADISK', ${ground.offering}, 1073741824, 'storage', '{"totalIops":{"min":100,"max":1000}}', 'Ready'
       from generate_series((select count(*) from volume) + 1, ${size}) n
-      returning id, row_number() over () as nth
+      returning id
     ),
-    living as (select made.id, pools.id as pool from made join pools on pools.nth = made.nth % pools.n),
+    living as (
+      select made.id, pools.id as pool
+      from (select id, row_number() over () as nth from made) made join pools on pools.nth = made.nth % pools.n
+    ),
     located as (
       insert into location (volume_id, pool_id, state, name, bytes, qos_tier)
       select id, pool, 'present', 'vol-' || id, 1073741824, 'storage' from living
