@@ -1,9 +1,7 @@
 import { instantOf, plusDays, wallOf, type WallTime, weekdayOf } from './wall-time.ts'
 
-/** How often a schedule comes round, by CloudStack's names, in the order of its numbers 0 to 3. */
-export const INTERVALS = ['HOURLY', 'DAILY', 'WEEKLY', 'MONTHLY'] as const
-/** A name in `INTERVALS`. */
-export type Interval = (typeof INTERVALS)[number]
+/** How often a schedule comes round, by CloudStack's names. */
+export type Interval = 'HOURLY' | 'DAILY' | 'WEEKLY' | 'MONTHLY'
 
 /** When something is due. `weekday`: 0 is Sunday. */
 export type Schedule =

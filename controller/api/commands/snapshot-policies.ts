@@ -1,5 +1,5 @@
 import type { Retention } from '../../domain/retention.ts'
-import { INTERVALS } from '../../domain/schedule.ts'
+import type { Interval } from '../../domain/schedule.ts'
 import { ownershipOf } from '../../operations/ownership.ts'
 import { createPolicy, deletePoliciesOf, simulatePolicy } from '../../operations/snapshot-policies.ts'
 import { listPolicies, policyView, type PolicyView } from '../../store/queries/snapshot-policies.ts'
@@ -8,6 +8,9 @@ import { given } from '../given.ts'
 import { keyword, ownershipParams } from '../ownership.ts'
 import { choice, entities, entity, integer, text } from '../params.ts'
 import { field, type Rendered } from '../shape.ts'
+
+/** Intervals of policies, in the order of CloudStack's numbers for them. */
+export const INTERVALS = ['HOURLY', 'DAILY', 'WEEKLY', 'MONTHLY'] as const satisfies readonly Interval[]
 
 const shape = {
   id: field.string('the ID of the snapshot policy'),

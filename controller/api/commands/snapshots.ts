@@ -1,4 +1,3 @@
-import { INTERVALS } from '../../domain/schedule.ts'
 import { poolsThatCan } from '../../operations/capabilities.ts'
 import type { System } from '../../operations/context.ts'
 import { ownershipOf } from '../../operations/ownership.ts'
@@ -11,6 +10,7 @@ import { given } from '../given.ts'
 import { keyword, ownershipParams } from '../ownership.ts'
 import { choice, entities, entity, flag, map, tags, text } from '../params.ts'
 import { field, pendingFields, type Rendered, tagFields } from '../shape.ts'
+import { INTERVALS } from './snapshot-policies.ts'
 import { idsOf, pendingOn, taggedOf } from './listed.ts'
 
 const admin = { admin: true } as const
