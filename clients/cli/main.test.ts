@@ -83,7 +83,7 @@ describe('a command', () => {
     expect({ exit: nothing.exit, told: nothing.err.includes('no command list moons') }).toEqual({ exit: 2, told: true })
     const nobody = await program(['list', 'zones'], { MOORAGE_URL: 'http://127.0.0.1:1' })
     expect(nobody).toMatchObject({ exit: 3, err: expect.stringContaining('no controller answers: ') as string }) // As above.
-    expect(await program(['__complete', 'list', 'zon'])).toEqual({ exit: 0, out: 'zones\n', err: '' })
+    expect(await program(['__complete', 'list', 'event'])).toEqual({ exit: 0, out: 'events\n', err: '' })
   })
 })
 
