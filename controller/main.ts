@@ -1,4 +1,5 @@
 import { directoryArchive } from '@moorage/archive-directory'
+import { s3Archive } from '@moorage/archive-s3'
 import { qemuHypervisor } from '@moorage/hypervisor-qemu'
 import { simulatorHypervisor } from '@moorage/hypervisor-simulator'
 import { fileStorage } from '@moorage/storage-file'
@@ -18,7 +19,7 @@ import { createLogger } from './telemetry/logger.ts'
 const PLUGINS: Plugins = {
   storage: [linuxSan, fileStorage, simulatorStorage],
   hypervisors: [qemuHypervisor, simulatorHypervisor],
-  archives: [directoryArchive],
+  archives: [directoryArchive, s3Archive],
 }
 
 /** Follows the command line. */

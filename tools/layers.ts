@@ -32,7 +32,11 @@ const LAYERS: readonly Layer[] = [
   { folder: 'libraries/*', may: ['contract'] },
   { folder: 'plugins/storage/*', may: ['contract', 'libraries/*'], tests: ['conformance', 'daemons/*/testing.ts'] },
   { folder: 'plugins/hypervisor/*', may: ['contract', 'libraries/*'], tests: ['conformance', 'daemons/*/testing.ts'] },
-  { folder: 'plugins/archive/*', may: ['contract', 'libraries/*'], tests: ['conformance', 'daemons/*/testing.ts'] },
+  {
+    folder: 'plugins/archive/*',
+    may: ['contract', 'libraries/*'],
+    tests: ['conformance', 'daemons/*/testing.ts', 'emulators/*'],
+  },
   { folder: 'daemons/san', may: ['contract', 'libraries/*'] },
   { folder: 'daemons/hostd', may: ['contract', 'libraries/*'] },
   { folder: 'daemons/simulator', may: ['contract', 'libraries/*'] },

@@ -36,7 +36,12 @@ test.each([
 test('a mover is registered once, watched, and forgotten', async () => {
   const made = await add()
   const id = textOf(made, 'id')
-  expect(made).toMatchObject({ name: 'porter', zoneid: zone, initiator: daemon.initiator, providers: ['directory'] })
+  expect(made).toMatchObject({
+    name: 'porter',
+    zoneid: zone,
+    initiator: daemon.initiator,
+    providers: ['directory', 's3'],
+  })
   expect(JSON.stringify(made)).not.toContain(daemon.password)
   await expect(add({ name: 'other' })).rejects.toThrow('registered already, as porter')
 
