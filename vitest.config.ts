@@ -10,7 +10,7 @@ const bench = 'test/bench/**'
  * registries (every command as every role, every call of every saga, every cheat), which takes as long again. `process`
  * starts whole controllers and database servers as programs, seconds each, and needs no more either. `lab` starts real
  * daemons (tgtd, qemu-storage-daemon, QEMU) and needs root. `e2e`, `compat` and `crash` run a whole system. `lab` and
- * `crash` mostly wait, for leases, bursts and guests, so two of their files go at a time, each on daemons, ports and mounts
+ * `crash` mostly wait, for leases, bursts and guests, so three of their files go at a time, each on daemons, ports and mounts
  * of its own; `e2e` and `compat` go one file at a time, since the tour measures within 5 %.
  */
 export default defineConfig({
@@ -59,7 +59,7 @@ export default defineConfig({
           name: 'lab',
           include: ['**/*.lab.test.ts'],
           exclude: [...everywhere, bench, ...SYSTEM_PROJECTS.map((name) => `test/${name}/**`)],
-          maxWorkers: 2,
+          maxWorkers: 3,
           testTimeout: 180_000,
           hookTimeout: 180_000,
         },
@@ -69,7 +69,7 @@ export default defineConfig({
           name,
           include: [`test/${name}/**/*.test.ts`],
           exclude: everywhere,
-          ...(name === 'crash' ? { maxWorkers: 2 } : { fileParallelism: false }),
+          ...(name === 'crash' ? { maxWorkers: 3 } : { fileParallelism: false }),
           testTimeout: 600_000,
           hookTimeout: 300_000,
         },
