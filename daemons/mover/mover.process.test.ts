@@ -66,12 +66,12 @@ test('a snapshot goes into an archive and back, and the mover says how far it is
 
 test(`killed again and again in the middle, it goes on when asked again and sends hardly anything twice (seed ${seed})`, async () => {
   const archive = await prepared(undefined)
-  // Slow enough to be hit in the middle.
-  const task = { ...archiveTask(archive), bytesPerSecond: 24 * MIB }
+  // Of the 32 MiB there are 8 in the first moment and 8 a second from then on.
+  const task = { ...archiveTask(archive), bytesPerSecond: 8 * MIB }
   const moments = patternBytes(seed, KILLS)
   for (let kill = 0; kill < KILLS; kill += 1) {
     await mover.mover.submit(task, moverCall())
-    await pause(100 + (moments[kill] ?? 0) * 3)
+    await reaches(task.id, ((moments[kill] ?? 0) / 256) * 20 * MIB)
     await mover.kill('SIGKILL')
     await mover.restart()
     expect(await mover.mover.job(task.id, moverCall())).toMatchObject({ state: 'paused' })
@@ -104,7 +104,7 @@ test('a job that is cancelled ends, holds no collection up, and can be started a
 
 test('a job that is given up stores nothing, and what it has stored is collected', async () => {
   const archive = await prepared(undefined)
-  const task = { ...archiveTask(archive), bytesPerSecond: 24 * MIB }
+  const task = { ...archiveTask(archive), bytesPerSecond: 8 * MIB }
   await mover.mover.submit(task, moverCall())
   await mover.kill('SIGKILL')
   await mover.restart()
@@ -137,6 +137,15 @@ test('a failure says what it was: a wrong key, a snapshot or a source that is no
   const target = { ...missing, path: small }
   await expect(mover.run({ ...restore, ...ids(archive), target })).rejects.toMatchObject({ code: 'INVALID' })
 })
+
+/** Waits until the job has done that many bytes, at most 30 s. */
+async function reaches(id: MoverJobId, bytes: number): Promise<void> {
+  for (const until = Date.now() + 30_000; Date.now() < until; await pause(20)) {
+    const job = await mover.mover.job(id, moverCall())
+    if (job !== undefined && job.progress.done >= bytes) return
+  }
+  throw new Error(`the job did not come to ${bytes} bytes within 30 s`)
+}
 
 async function prepared(key: string | undefined): Promise<ArchiveAccess> {
   const path = await mkdtemp(join(directory, 'archive-'))
