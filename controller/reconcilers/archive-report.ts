@@ -1,8 +1,8 @@
 import { type ArchiveReport, asPluginError, PluginError } from '@moorage/contract'
-import { allArchives, archiveSilent, reportArchive } from '../store/archives.ts'
-import { recordEvent } from '../store/events.ts'
+import { allArchives, reportArchive } from '../store/archives.ts'
 import type { ArchiveRow } from '../store/generated/schema.ts'
 import { archiveRegistration } from '../store/registrations.ts'
+import { recordAnswer } from './answered.ts'
 import { inParallel } from './in-parallel.ts'
 import type { Reconciler, ReconcilerDeps, Turn } from './reconciler.ts'
 
@@ -19,24 +19,20 @@ export const archiveReport: Reconciler = {
 async function visit(deps: ReconcilerDeps, turn: Turn, archive: ArchiveRow): Promise<void> {
   const answer = await reportOf(deps, turn, archive)
   if (turn.signal.aborted) return
-  const resource = { kind: 'ImageStore', id: archive.id }
-  if (!(answer instanceof PluginError)) {
-    await deps.store.transact(async (tx) => {
-      const since = await reportArchive(tx, archive.id, answer)
-      if (!since) return
-      const description = `Archive ${archive.name} answers again, which it did not since ${since.toISOString()}`
-      await recordEvent(tx, { type: 'IMAGE.STORE.RECONNECT', state: 'Completed', description, resource })
-    })
-    return
-  }
-  const news = await deps.store.transact(async (tx) => {
-    if (!(await archiveSilent(tx, archive.id))) return false
-    const description = `Archive ${archive.name} does not answer`
-    await recordEvent(tx, { type: 'IMAGE.STORE.ALERT', level: 'WARN', state: 'Completed', description, resource })
-    return true
+  const { id, name } = archive
+  const asked = {
+    table: 'archive',
+    id,
+    name,
+    kind: 'ImageStore',
+    event: 'IMAGE.STORE',
+    title: 'Archive',
+    one: 'an archive',
+  } as const
+  await recordAnswer(deps, asked, {
+    answer,
+    record: async (tx, report) => reportArchive(tx, archive.id, report),
   })
-  const { code, message } = answer
-  if (news) deps.log.warn({ archive: archive.id, name: archive.name, code, why: message }, 'an archive does not report')
 }
 
 /** What the store says of itself, or why it does not. Another store at its address is not the archive. */

@@ -1,7 +1,7 @@
 import { asPluginError, type MoverReport, PluginError } from '@moorage/contract'
-import { recordEvent } from '../store/events.ts'
 import type { MoverRow } from '../store/generated/schema.ts'
-import { allMovers, moverSilent, reportMover } from '../store/movers.ts'
+import { allMovers, reportMover } from '../store/movers.ts'
+import { recordAnswer } from './answered.ts'
 import { inParallel } from './in-parallel.ts'
 import type { Reconciler, ReconcilerDeps, Turn } from './reconciler.ts'
 
@@ -17,26 +17,13 @@ export const moverReport: Reconciler = {
 async function visit(deps: ReconcilerDeps, turn: Turn, row: MoverRow): Promise<void> {
   const answer = await reportOf(deps, turn, row)
   if (turn.signal.aborted) return
-  const resource = { kind: 'Mover', id: row.id }
-  if (!(answer instanceof PluginError)) {
-    const { initiator, accepts, archives, version } = answer
-    await deps.store.transact(async (tx) => {
-      const said = { initiator, accepts: [...accepts], archives: [...archives], version }
-      const since = await reportMover(tx, row.id, said)
-      if (!since) return
-      const description = `Mover ${row.name} answers again, which it did not since ${since.toISOString()}`
-      await recordEvent(tx, { type: 'MOVER.RECONNECT', state: 'Completed', description, resource })
-    })
-    return
-  }
-  const news = await deps.store.transact(async (tx) => {
-    if (!(await moverSilent(tx, row.id))) return false
-    const description = `Mover ${row.name} does not answer`
-    await recordEvent(tx, { type: 'MOVER.ALERT', level: 'WARN', state: 'Completed', description, resource })
-    return true
+  const { id, name } = row
+  const asked = { table: 'mover', id, name, kind: 'Mover', event: 'MOVER', title: 'Mover', one: 'a mover' } as const
+  await recordAnswer(deps, asked, {
+    answer,
+    record: async (tx, { initiator, accepts, archives, version }) =>
+      reportMover(tx, row.id, { initiator, accepts: [...accepts], archives: [...archives], version }),
   })
-  const { code, message } = answer
-  if (news) deps.log.warn({ mover: row.id, name: row.name, code, why: message }, 'a mover does not report')
 }
 
 /** What the mover says of itself, or why it does not. Another one at its address is not it. */

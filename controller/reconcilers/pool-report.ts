@@ -1,8 +1,8 @@
 import { asPluginError, PluginError, type PoolReport } from '@moorage/contract'
-import { recordEvent } from '../store/events.ts'
 import type { PoolRow } from '../store/generated/schema.ts'
-import { allPools, poolSilent, reportPool } from '../store/pools.ts'
+import { allPools, reportPool } from '../store/pools.ts'
 import { poolRegistration } from '../store/registrations.ts'
+import { recordAnswer } from './answered.ts'
 import { inParallel } from './in-parallel.ts'
 import type { Reconciler, ReconcilerDeps, Turn } from './reconciler.ts'
 
@@ -21,24 +21,20 @@ export const poolReport: Reconciler = {
 async function visit(deps: ReconcilerDeps, turn: Turn, pool: PoolRow): Promise<void> {
   const answer = await reportOf(deps, turn, pool)
   if (turn.signal.aborted) return
-  const resource = { kind: 'StoragePool', id: pool.id }
-  if (!(answer instanceof PluginError)) {
-    await deps.store.transact(async (tx) => {
-      const silentSince = await reportPool(tx, pool.id, answer)
-      if (!silentSince) return
-      const description = `Storage pool ${pool.name} answers again, which it did not since ${silentSince.toISOString()}`
-      await recordEvent(tx, { type: 'STORAGE.POOL.RECONNECT', state: 'Completed', description, resource })
-    })
-    return
-  }
-  const news = await deps.store.transact(async (tx) => {
-    if (!(await poolSilent(tx, pool.id))) return false
-    const description = `Storage pool ${pool.name} does not answer`
-    await recordEvent(tx, { type: 'STORAGE.POOL.ALERT', level: 'WARN', state: 'Completed', description, resource })
-    return true
+  const { id, name } = pool
+  const asked = {
+    table: 'pool',
+    id,
+    name,
+    kind: 'StoragePool',
+    event: 'STORAGE.POOL',
+    title: 'Storage pool',
+    one: 'a pool',
+  } as const
+  await recordAnswer(deps, asked, {
+    answer,
+    record: async (tx, report) => reportPool(tx, pool.id, report),
   })
-  const { code, message } = answer
-  if (news) deps.log.warn({ pool: pool.id, name: pool.name, code, why: message }, 'a pool does not report')
 }
 
 /** What the array says of the pool, or why it does not. Another pool at its address is not the pool. */

@@ -63,16 +63,3 @@ export async function reportArchive(
     .execute()
   return before.unreachableSince ?? undefined
 }
-
-/** The store did not answer. True when that is news. */
-export async function archiveSilent(tx: Tx, id: string): Promise<boolean> {
-  const row = await tx
-    .updateTable('archive')
-    .set({ unreachableSince: sql<Date>`now()` })
-    .where('id', '=', id)
-    .where('removedAt', 'is', null)
-    .where('unreachableSince', 'is', null)
-    .returning('id')
-    .executeTakeFirst()
-  return row !== undefined
-}

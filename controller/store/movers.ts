@@ -39,19 +39,6 @@ export async function moverOfIdentity(reader: Reader, identity: string): Promise
   return row?.name
 }
 
-/** The mover did not answer. True when that is news. */
-export async function moverSilent(tx: Tx, id: string): Promise<boolean> {
-  const row = await tx
-    .updateTable('mover')
-    .set({ unreachableSince: sql<Date>`now()` })
-    .where('id', '=', id)
-    .where('removedAt', 'is', null)
-    .where('unreachableSince', 'is', null)
-    .returning('id')
-    .executeTakeFirst()
-  return row !== undefined
-}
-
 /**
  * What a mover said of itself just now. Answers since when it had not answered before; `undefined` when it had, or when it is
  * not registered any more.

@@ -134,19 +134,6 @@ export async function reportPool(
   return before.unreachableSince ?? undefined
 }
 
-/** The array did not answer for the pool. True when that is news. */
-export async function poolSilent(tx: Tx, id: string): Promise<boolean> {
-  const row = await tx
-    .updateTable('pool')
-    .set({ unreachableSince: sql<Date>`now()` })
-    .where('id', '=', id)
-    .where('removedAt', 'is', null)
-    .where('unreachableSince', 'is', null)
-    .returning('id')
-    .executeTakeFirst()
-  return row !== undefined
-}
-
 /** VMs that reach the pool, or may: those with disks there that are not stopped, or to which a host still has access. */
 export async function vmsUsingPool(
   reader: Reader,

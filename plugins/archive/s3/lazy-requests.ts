@@ -2,8 +2,8 @@ import type { S3Endpoint } from './endpoint.ts'
 import type { Requests } from './requests.ts'
 
 /**
- * The requests of S3, their client loaded with the first of them: loading it takes as long as starting a controller, and most
- * controllers have no archive in S3.
+ * The requests of S3, their client loaded with the first of them: loading it takes a fifth of a second of a
+ * processor, and most controllers have no archive in S3.
  */
 export function lazyRequests(endpoint: S3Endpoint): Requests {
   let loading: Promise<Requests> | undefined
