@@ -6,7 +6,7 @@ import { type AskedQos, offeredQos, type OfferedQos, volumeQos } from '../domain
 import { GIB } from '../domain/size.ts'
 import type { HostFacts, PoolFacts } from '../placement/facts.ts'
 import { told, type Told } from '../placement/record.ts'
-import { possibleHosts, runningHost } from '../sagas/attaching.ts'
+import { poolsOfVm, possibleHosts, runningHost } from '../sagas/attaching.ts'
 import { poolChoices } from '../sagas/facts.ts'
 import { type Placed, placementRequest, sourceOf } from '../sagas/placing.ts'
 import { soldTerms } from '../sagas/terms.ts'
@@ -89,7 +89,7 @@ async function hostsFor(system: System, tx: Tx, id: string | undefined): Promise
   const vm = id === undefined ? undefined : certain(await vmById(tx, id), 'virtualmachineid')
   if (!vm) return undefined
   const running = vm.state === 'Running' ? await runningHost(system, tx, vm) : undefined
-  return running ? [running] : await possibleHosts(system, tx, vm)
+  return running ? [running] : await possibleHosts(system, tx, { vm, pools: await poolsOfVm(tx, vm.id) })
 }
 
 async function anew(tx: Tx, request: PlanRequest): Promise<Placed> {

@@ -1,7 +1,8 @@
 import { Refusal } from '../domain/failures.ts'
 import { GIB, inWords } from '../domain/size.ts'
+import type { PoolRow } from '../store/generated/schema.ts'
 import type { Reader } from '../store/store.ts'
-import { poolsOfZone } from '../store/pools.ts'
+import { poolsOfZone, somePool } from '../store/pools.ts'
 import { poolRegistration } from '../store/registrations.ts'
 import type { System } from './context.ts'
 
@@ -22,6 +23,9 @@ export async function checkLargest(
   reader: Reader,
   want: { readonly zone: string; readonly bytes: number },
 ): Promise<void> {
+  // Most sizes are none that a pool minds: one look at any of them is enough then, however many there are.
+  const any = await somePool(reader, want.zone)
+  if (any && (await makes(system, any, want.bytes))) return
   const rows = (await poolsOfZone(reader, want.zone)).filter((row) => system.plugins.storage.has(row.provider))
   const opened = await Promise.allSettled(
     rows.map((row) => system.plugins.openPool(poolRegistration(system.store, row))),
@@ -36,6 +40,17 @@ export async function checkLargest(
       'INVALID',
       `Invalid parameter size: ${inWords(want.bytes)} is above the largest volume that any storage here makes, ${inWords(largest)}`,
     )
+}
+
+async function makes(system: System, row: PoolRow, bytes: number): Promise<boolean> {
+  if (!system.plugins.storage.has(row.provider)) return false
+  try {
+    const { limits } = await system.plugins.openPool(poolRegistration(system.store, row))
+    return bytes <= limits.maxVolumeBytes
+  } catch {
+    // The look at all pools makes of it what is to be made.
+    return false
+  }
 }
 
 /**

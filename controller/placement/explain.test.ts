@@ -114,7 +114,12 @@ test('there is a text of every filter', () => {
       place(
         { ...REQUEST, ...request },
         pools.map((pool) => ({ ...POOL, ...pool })),
-      ).judged.flatMap(({ verdicts }) => verdicts.filter(({ passed }) => !passed).map(({ filter }) => filter)),
+      ).judged.flatMap((one) =>
+        one
+          .verdicts()
+          .filter(({ passed }) => !passed)
+          .map(({ filter }) => filter),
+      ),
     ),
   )
   expect([...seen].toSorted()).toEqual([...FILTERS].toSorted())

@@ -27,7 +27,7 @@ export function explain(
   const change = smallestChange(request, pools, judged)
   const advice = change === undefined ? '' : `. ${change.text}`
   const first = Map.groupBy(
-    judged.flatMap(({ verdicts }) => inTheWay(failed(verdicts))),
+    judged.flatMap((one) => inTheWay(failed(one.verdicts()))),
     ({ filter }) => filter,
   )
   // What stands in the way of the pools that pass most comes first.
@@ -56,8 +56,8 @@ export function explainGrowth(pool: PoolFacts, held: Share, wanted: Share): Refu
   return { tenant, operator: `${pool.name}: ${short}` }
 }
 
-function onePool({ name, verdicts }: Judged): string {
-  return `${name}: ${failed(verdicts)
+function onePool(one: Judged): string {
+  return `${one.name}: ${failed(one.verdicts())
     .map(({ filter, text }) => `${filter}: ${text}`)
     .join('; ')}`
 }

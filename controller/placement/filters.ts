@@ -1,9 +1,9 @@
-import { inParameters } from '../domain/qos.ts'
+import { inParameters, type Tier } from '../domain/qos.ts'
 import { inWords, sizeOn } from '../domain/size.ts'
 import { hostCharge, isBounded, poolIops } from './charges.ts'
 import type { HostFacts, PlacementRequest, PoolFacts, PoolTerm, TermScope } from './facts.ts'
 import { hostRoom } from './host-room.ts'
-import { chooseTier } from './qos-tier.ts'
+import { chooseTier, type TierChoice } from './qos-tier.ts'
 
 /** Filters in the order in which they are shown. Each pool gets a verdict on every one of them. */
 export const FILTERS = [
@@ -50,99 +50,108 @@ export interface Term {
   readonly scope: TermScope | 'usual'
 }
 
-type Filter = (request: PlacementRequest, pool: PoolFacts) => Verdict
-
-const state: Filter = (_request, pool) => {
-  if (pool.closed) return verdict('state', false, `cannot be used by this controller: ${pool.closed.why}`)
-  return verdict('state', pool.state === 'Up', pool.state === 'Up' ? 'is Up' : `is ${pool.state}, must be Up`)
+/** A request and a pool, with what several filters ask of both. */
+interface Look {
+  readonly request: PlacementRequest
+  readonly pool: PoolFacts
+  /** Hosts within its scope; absent: nobody reads the volume yet. */
+  readonly near: readonly HostFacts[] | undefined
+  readonly choice: TierChoice
 }
 
-const source: Filter = (request, pool) => {
+/** A verdict whose words are made only when they are shown: most never are. */
+type Finding = Omit<Verdict, 'filter' | 'text'> & { readonly text: string | (() => string) }
+
+type Filter = (look: Look) => Finding
+
+const state: Filter = ({ pool }) => {
+  const { closed } = pool
+  if (closed) return verdict(false, () => `cannot be used by this controller: ${closed.why}`)
+  return pool.state === 'Up' ? verdict(true, 'is Up') : verdict(false, () => `is ${pool.state}, must be Up`)
+}
+
+const source: Filter = ({ request, pool }) => {
   const passed = request.pool === undefined || request.pool === pool.id
-  return verdict('source', passed, passed ? 'holds the source, or there is none' : 'does not hold the source')
+  return verdict(passed, passed ? 'holds the source, or there is none' : 'does not hold the source')
 }
 
-const reach: Filter = (request, pool) => {
-  if (pool.zoneId !== request.zoneId) return verdict('reach', false, 'is in another zone')
-  if (!request.hosts) return verdict('reach', true, 'is in the zone')
-  const near = request.hosts.filter((host) => reaches(host, pool))
-  if (near.length === 0) return verdict('reach', false, `has scope ${pool.scope}, out of reach of the host`)
+const reach: Filter = ({ request, pool, near }) => {
+  if (pool.zoneId !== request.zoneId) return verdict(false, 'is in another zone')
+  if (!near) return verdict(true, 'is in the zone')
+  if (near.length === 0) return verdict(false, () => `has scope ${pool.scope}, out of reach of the host`)
   const passed = near.some(({ cutOff }) => !cutOff.has(pool.id))
-  return verdict('reach', passed, passed ? 'is within reach of a host' : 'the host is cut off from it')
+  return verdict(passed, passed ? 'is within reach of a host' : 'the host is cut off from it')
 }
 
-const protocol: Filter = (request, pool) => {
-  const within = request.hosts?.filter((host) => reaches(host, pool)) ?? []
-  if (within.length === 0) return verdict('protocol', true, 'nobody to match')
-  const passed = within.some((host) => speaks(host, pool))
-  const accepted = [...new Set(within.flatMap(({ accepts }) => accepts))].join(', ')
-  return verdict('protocol', passed, `offers ${pool.protocols.join(', ')}; the host accepts ${accepted}`)
+const protocol: Filter = ({ pool, near = [] }) => {
+  if (near.length === 0) return verdict(true, 'nobody to match')
+  const accepted = () => [...new Set(near.flatMap(({ accepts }) => accepts))].join(', ')
+  return verdict(
+    near.some((host) => speaks(host, pool)),
+    () => `offers ${pool.protocols.join(', ')}; the host accepts ${accepted()}`,
+  )
 }
 
-const tags: Filter = (request, pool) => {
+const tags: Filter = ({ request, pool }) => {
   const lacking = request.tags.filter((tag) => !pool.tags.includes(tag))
-  if (lacking.length === 0) return verdict('tags', true, 'carries the tags')
-  return { ...verdict('tags', false, `lacks tag ${lacking.join(', ')}, carries ${listed(pool.tags)}`), lacking }
+  if (lacking.length === 0) return verdict(true, 'carries the tags')
+  return { ...verdict(false, () => `lacks tag ${lacking.join(', ')}, carries ${listed(pool.tags)}`), lacking }
 }
 
-const capability: Filter = (request, pool) => {
+const capability: Filter = ({ request, pool }) => {
   const missing = request.needs.filter((name) => !pool.can.has(name))
-  if (missing.length === 0) return verdict('capability', true, 'can all of it')
-  const text = `cannot ${missing.join(', ')}, can ${listed([...pool.can])}`
-  return { ...verdict('capability', false, text), lacking: missing }
+  if (missing.length === 0) return verdict(true, 'can all of it')
+  return {
+    ...verdict(false, () => `cannot ${missing.join(', ')}, can ${listed([...pool.can])}`),
+    lacking: missing,
+  }
 }
 
-const qos: Filter = (request, pool) => {
-  const hosts = request.hosts?.filter((host) => reaches(host, pool)) ?? []
-  const choice = chooseTier(request, pool, hosts)
-  if ('tier' in choice) return verdict('qos', true, `tier ${choice.tier}`)
+const qos: Filter = ({ choice }) => {
+  if ('tier' in choice) return verdict(true, () => `tier ${choice.tier}`)
   const refused = inParameters(choice.refused)
-  return { ...verdict('qos', false, refused), lacking: [refused] }
+  return { ...verdict(false, refused), lacking: [refused] }
 }
 
-const size: Filter = (request, pool) => {
+const size: Filter = ({ request, pool }) => {
   const needed = sizeOn(pool.limits, request.bytes)
   const limit = pool.limits.maxVolumeBytes
-  const text = `a volume of ${inWords(needed)}; the largest there is ${inWords(limit)}`
-  return { ...verdict('size', needed <= limit, text), unit: 'bytes', needed, limit }
+  const text = () => `a volume of ${inWords(needed)}; the largest there is ${inWords(limit)}`
+  return { ...verdict(needed <= limit, text), unit: 'bytes', needed, limit }
 }
 
-const bounds: Filter = (request, pool) => {
+const bounds: Filter = ({ request, pool }) => {
   const passed = !pool.boundedOnly || isBounded(request.qos)
-  return verdict('bounds', passed, passed ? 'may be as fast as it is' : 'takes only volumes with a maximum')
+  return verdict(passed, passed ? 'may be as fast as it is' : 'takes only volumes with a maximum')
 }
 
-const host: Filter = (request, pool) => {
-  const hosts = request.hosts?.filter((one) => reaches(one, pool)) ?? []
-  const choice = chooseTier(request, pool, hosts)
-  if (!('tier' in choice) || choice.tier !== 'hypervisor' || hosts.length === 0)
-    return verdict('host', true, 'no host is to throttle it')
-  const rooms = hosts.map((one) => hostRoom(one.ledger, hostCharge(request.qos)))
+const host: Filter = ({ request, choice, near = [] }) => {
+  if (!('tier' in choice) || choice.tier !== 'hypervisor' || near.length === 0)
+    return verdict(true, 'no host is to throttle it')
+  const rooms = near.map((one) => hostRoom(one.ledger, hostCharge(request.qos)))
   const best = rooms.find(({ passed }) => passed) ?? rooms[0]
-  return { ...verdict('host', best?.passed ?? true, best?.text ?? 'no limit'), ...best?.numbers }
+  return { ...verdict(best?.passed ?? true, best?.text ?? 'no limit'), ...best?.numbers }
 }
 
-const slots: Filter = (_request, pool) => {
-  const most = [pool.limits.maxVolumes, pool.capVolumes].filter((limit) => limit !== undefined)
-  if (most.length === 0) return verdict('slots', true, 'no limit')
-  const left = [
-    pool.limits.maxVolumes === undefined ? Infinity : pool.limits.maxVolumes - pool.foreignVolumes - pool.volumes,
-    pool.capVolumes === undefined ? Infinity : pool.capVolumes - pool.volumes,
-  ]
-  const available = Math.max(0, Math.min(...left))
-  const limit = Math.min(...most)
-  const others = pool.foreignVolumes === 0 ? '' : ` and ${pool.foreignVolumes} of others`
-  const text = `${pool.volumes} volumes${others} of ${limit}`
-  return { ...verdict('slots', available >= 1, text), needed: 1, available, limit }
+const slots: Filter = ({ pool }) => {
+  const { maxVolumes } = pool.limits
+  if (maxVolumes === undefined && pool.capVolumes === undefined) return verdict(true, 'no limit')
+  const ofArray = maxVolumes === undefined ? Infinity : maxVolumes - pool.foreignVolumes - pool.volumes
+  const ours = pool.capVolumes === undefined ? Infinity : pool.capVolumes - pool.volumes
+  const available = Math.max(0, Math.min(ofArray, ours))
+  const limit = Math.min(maxVolumes ?? Infinity, pool.capVolumes ?? Infinity)
+  const others = () => (pool.foreignVolumes === 0 ? '' : ` and ${pool.foreignVolumes} of others`)
+  const text = () => `${pool.volumes} volumes${others()} of ${limit}`
+  return { ...verdict(available >= 1, text), needed: 1, available, limit }
 }
 
-const usage: Filter = (_request, pool) => {
+const usage: Filter = ({ pool }) => {
   const { usedThreshold: threshold, usedBytes, totalBytes } = pool
   // At 1 it says nothing: arrays that promise more than they have tell when they are full.
   const passed = threshold >= 1 || usedBytes < totalBytes * threshold
-  const text = `${inWords(usedBytes)} of ${inWords(totalBytes)} are written, threshold ${threshold}`
+  const text = () => `${inWords(usedBytes)} of ${inWords(totalBytes)} are written, threshold ${threshold}`
   return {
-    ...verdict('usage', passed, text),
+    ...verdict(passed, text),
     unit: 'bytes',
     needed: usedBytes,
     limit: totalBytes,
@@ -150,14 +159,14 @@ const usage: Filter = (_request, pool) => {
   }
 }
 
-const bytes: Filter = (request, pool) => bytesVerdict(pool, sizeOn(pool.limits, request.bytes))
+const bytes: Filter = ({ request, pool }) => bytesFinding(pool, sizeOn(pool.limits, request.bytes))
 
-function bytesVerdict(pool: PoolFacts, needed: number): Verdict {
+function bytesFinding(pool: PoolFacts, needed: number): Finding {
   const limit = bytesLimit(pool)
   const available = Math.max(0, limit - pool.reservedBytes - pool.foreignBytes)
-  const text = `needs ${inWords(needed)}, has ${inWords(available)} of ${inWords(limit)}`
+  const text = () => `needs ${inWords(needed)}, has ${inWords(available)} of ${inWords(limit)}`
   return {
-    ...verdict('bytes', needed <= available, text),
+    ...verdict(needed <= available, text),
     unit: 'bytes',
     needed,
     available,
@@ -168,17 +177,15 @@ function bytesVerdict(pool: PoolFacts, needed: number): Verdict {
   }
 }
 
-const iops: Filter = (request, pool) => iopsVerdict(pool, chargedIops(request, pool))
+const iops: Filter = (look) => iopsFinding(look.pool, chargedIops(look))
 
-function iopsVerdict(pool: PoolFacts, needed: number): Verdict {
+function iopsFinding(pool: PoolFacts, needed: number): Finding {
   const limit = iopsLimit(pool)
-  if (limit === undefined) {
-    // Without a number to promise from, nothing is counted, as CloudStack does for pools without capacityiops.
-    return { ...verdict('iops', true, 'counts no IOPS'), unit: 'IOPS', needed }
-  }
+  // Without a number to promise from, nothing is counted, as CloudStack does for pools without capacityiops.
+  if (limit === undefined) return { ...verdict(true, 'counts no IOPS'), unit: 'IOPS', needed }
   const available = Math.max(0, limit - pool.reservedIops - pool.foreignIops)
   return {
-    ...verdict('iops', needed <= available || needed === 0, `needs ${needed} IOPS, has ${available} of ${limit}`),
+    ...verdict(needed <= available || needed === 0, () => `needs ${needed} IOPS, has ${available} of ${limit}`),
     unit: 'IOPS',
     needed,
     available,
@@ -201,8 +208,8 @@ export function grownVerdicts(
     allocatedThreshold: 1,
   }
   return [
-    wanted.bytes > held.bytes ? bytesVerdict(alone, wanted.bytes) : undefined,
-    wanted.iops > held.iops ? iopsVerdict(alone, wanted.iops) : undefined,
+    wanted.bytes > held.bytes ? worded('bytes', bytesFinding(alone, wanted.bytes)) : undefined,
+    wanted.iops > held.iops ? worded('iops', iopsFinding(alone, wanted.iops)) : undefined,
   ].filter((found) => found !== undefined)
 }
 
@@ -221,9 +228,7 @@ function term(pool: PoolFacts, name: Exclude<PoolTerm, 'floorIops' | 'boundedOnl
 }
 
 /** IOPS that the ledger charges to the pool for what is asked. */
-export function chargedIops(request: PlacementRequest, pool: PoolFacts): number {
-  const hosts = request.hosts?.filter((one) => reaches(one, pool)) ?? []
-  const choice = chooseTier(request, pool, hosts)
+function chargedIops({ choice, request, pool }: Look): number {
   return poolIops('tier' in choice ? choice.tier : 'none', request.qos, pool.floorIops)
 }
 
@@ -243,8 +248,12 @@ export function speaks(host: Pick<HostFacts, 'accepts'>, pool: Pick<PoolFacts, '
   return pool.protocols.some((name) => host.accepts.includes(name))
 }
 
-function verdict(filter: FilterName, passed: boolean, text: string): Verdict {
-  return { filter, passed, text }
+function verdict(passed: boolean, text: Finding['text']): Finding {
+  return { passed, text }
+}
+
+function worded(filter: FilterName, { text, ...finding }: Finding): Verdict {
+  return { filter, ...finding, text: typeof text === 'string' ? text : text() }
 }
 
 function listed(names: readonly string[]): string {
@@ -268,7 +277,28 @@ const RUN: Readonly<Record<FilterName, Filter>> = {
   iops,
 }
 
-/** The verdict of every filter on one pool, in the order of `FILTERS`. */
-export function verdictsOn(request: PlacementRequest, pool: PoolFacts): readonly Verdict[] {
-  return FILTERS.map((name) => RUN[name](request, pool))
+/** What the filters make of a pool. What is not asked for is not worked out. */
+export interface Judgement {
+  /** Whether every filter passes. */
+  readonly fits: boolean
+  /** Who enforces the QoS there; none where nobody can. */
+  readonly tier: Tier
+  /** What the ledger charges to the pool. */
+  readonly iops: number
+  /** The verdict of every filter, in the order of `FILTERS`. */
+  verdicts(): readonly Verdict[]
+}
+
+/** Judges one pool. Pure. */
+export function judge(request: PlacementRequest, pool: PoolFacts): Judgement {
+  const near = request.hosts?.filter((one) => reaches(one, pool))
+  const choice = chooseTier(request, pool, near ?? [])
+  const look: Look = { request, pool, near, choice }
+  let verdicts: readonly Verdict[] | undefined
+  return {
+    fits: FILTERS.every((name) => RUN[name](look).passed),
+    tier: 'tier' in choice ? choice.tier : 'none',
+    iops: chargedIops(look),
+    verdicts: () => (verdicts ??= FILTERS.map((name) => worded(name, RUN[name](look)))),
+  }
 }

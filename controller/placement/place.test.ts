@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { GIB } from '../domain/size.ts'
 import { explain } from './explain.ts'
 import type { PlacementRequest, PoolFacts } from './facts.ts'
-import { FILTERS, verdictsOn } from './filters.ts'
+import { FILTERS, judge } from './filters.ts'
 import { place } from './place.ts'
 import { chooseTier } from './qos-tier.ts'
 import { applied } from './smallest-change.ts'
@@ -13,7 +13,8 @@ import { HOST, POOL, REQUEST } from './testing.ts'
 const BUSY = { capIops: 1000, factor: 0.5, chargedIops: 100, chargedRate: 0 } as const
 
 function failing(request: Partial<PlacementRequest>, pool: Partial<PoolFacts> = {}): readonly string[] {
-  return verdictsOn({ ...REQUEST, ...request }, { ...POOL, ...pool })
+  return judge({ ...REQUEST, ...request }, { ...POOL, ...pool })
+    .verdicts()
     .filter(({ passed }) => !passed)
     .map(({ filter }) => filter)
 }
@@ -99,11 +100,11 @@ describe('placement', () => {
       fc.property(requests, pools, (parts, given) => {
         const facts = given.map((pool) => ({ ...POOL, ...pool, name: `secret-${pool.id}` }))
         const placement = place(build(parts), facts)
-        for (const { verdicts } of placement.judged) expect(verdicts.map(({ filter }) => filter)).toEqual(FILTERS)
+        for (const one of placement.judged) expect(one.verdicts().map(({ filter }) => filter)).toEqual(FILTERS)
         for (const { pool: id, bytes, iops } of placement.placed ? placement.candidates : []) {
           const pool = facts.find((one) => one.id === id)
           const judged = placement.judged.find((one) => one.pool === id)
-          expect(judged?.verdicts.filter(({ passed }) => !passed)).toEqual([])
+          expect(judged?.verdicts().filter(({ passed }) => !passed)).toEqual([])
           expect(pool?.state).toBe('Up')
           expect(bytes).toBeGreaterThanOrEqual(parts.bytes)
           expect((pool?.reservedBytes ?? 0) + bytes).toBeLessThanOrEqual(

@@ -1,14 +1,12 @@
 import type { Tier } from '../domain/qos.ts'
 import { sizeOn } from '../domain/size.ts'
 import type { PlacementRequest, PoolFacts } from './facts.ts'
-import { bytesLimit, chargedIops, iopsLimit, reaches, type Verdict, verdictsOn } from './filters.ts'
-import { chooseTier } from './qos-tier.ts'
+import { bytesLimit, iopsLimit, judge, type Judgement } from './filters.ts'
 
-/** A pool with what every filter says of it. */
-export interface Judged {
+/** A pool with what the filters make of it. */
+export interface Judged extends Judgement {
   readonly pool: string
   readonly name: string
-  readonly verdicts: readonly Verdict[]
 }
 
 /** A pool in which the volume fits, with what it will be charged there. Bytes, IOPS; a higher score is better. */
@@ -42,19 +40,21 @@ export type Placement =
  * the best leaves most free of what is scarcest there, bytes, IOPS or slots, after the volume is in; what is equal, `spread` decides, or the id.
  */
 export function place(request: PlacementRequest, pools: readonly PoolFacts[]): Placement {
-  const judged = pools.map((pool) => ({ pool: pool.id, name: pool.name, verdicts: verdictsOn(request, pool) }))
+  const judged = pools.map((pool) => ({ pool: pool.id, name: pool.name, ...judge(request, pool) }))
+  const { spread } = request
   const [best, ...rest] = pools
-    .filter((_pool, index) => judged[index]?.verdicts.every(({ passed }) => passed) === true)
-    .map((pool) => candidate(request, pool))
-    .sort((one, other) => better(request.spread, one, other))
+    .flatMap((pool, index) => {
+      const one = judged[index]
+      if (!one?.fits) return []
+      return [{ of: candidate(request, pool, one), turn: spread === undefined ? 0 : mixed(`${spread}/${pool.id}`) }]
+    })
+    .toSorted((one, other) => better(one, other, { spread: spread !== undefined }))
+    .map(({ of }) => of)
   return best ? { placed: true, candidates: [best, ...rest], judged } : { placed: false, judged }
 }
 
-function candidate(request: PlacementRequest, pool: PoolFacts): Candidate {
-  const hosts = request.hosts?.filter((host) => reaches(host, pool)) ?? []
-  const choice = chooseTier(request, pool, hosts)
+function candidate(request: PlacementRequest, pool: PoolFacts, { tier, iops }: Judgement): Candidate {
   const bytes = sizeOn(pool.limits, request.bytes)
-  const iops = chargedIops(request, pool)
   const scores = {
     bytes: share(pool.reservedBytes + pool.foreignBytes + bytes, bytesLimit(pool)),
     iops: share(pool.reservedIops + pool.foreignIops + iops, iopsLimit(pool)),
@@ -63,7 +63,7 @@ function candidate(request: PlacementRequest, pool: PoolFacts): Candidate {
   return {
     pool: pool.id,
     name: pool.name,
-    tier: 'tier' in choice ? choice.tier : 'none',
+    tier,
     bytes,
     iops,
     score: Math.min(...WEIGHERS.map((name) => scores[name])),
@@ -71,12 +71,18 @@ function candidate(request: PlacementRequest, pool: PoolFacts): Candidate {
   }
 }
 
+interface Entry {
+  readonly of: Candidate
+  /** Where it comes among equals. */
+  readonly turn: number
+}
+
 /** Negative when `one` is the better choice. */
-function better(spread: string | undefined, one: Candidate, other: Candidate): number {
-  const byId = one.pool < other.pool ? -1 : 1
-  if (spread === undefined) return other.score - one.score || byId
-  const steps = Math.round(other.score * 100) - Math.round(one.score * 100)
-  return steps || mixed(`${spread}/${one.pool}`) - mixed(`${spread}/${other.pool}`) || byId
+function better(one: Entry, other: Entry, { spread }: { readonly spread: boolean }): number {
+  const byId = one.of.pool < other.of.pool ? -1 : 1
+  if (!spread) return other.of.score - one.of.score || byId
+  const steps = Math.round(other.of.score * 100) - Math.round(one.of.score * 100)
+  return steps || one.turn - other.turn || byId
 }
 
 /** FNV-1a, 32 bits: spreads, and hides nothing. */

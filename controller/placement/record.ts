@@ -1,7 +1,7 @@
 import type { PlacementRequest, PoolFacts } from './facts.ts'
 import type { Verdict } from './filters.ts'
 import { explain } from './explain.ts'
-import { type Candidate, type Placement, place } from './place.ts'
+import { type Candidate, type Judged, type Placement, place } from './place.ts'
 import type { Change } from './smallest-change.ts'
 
 /** A placement as it is told: to operators all of it; to tenants without pools. Plain data. */
@@ -26,12 +26,18 @@ export interface ToldPool {
 /** Judges a request and tells all of it: the dry run. Pure. */
 export function told(request: PlacementRequest, pools: readonly PoolFacts[]): Told {
   const placement = place(request, pools)
+  const all = (one: Judged) => one.verdicts()
   if (placement.placed) {
     const text = 'There is room for the volume'
-    return { placed: true, text, pools: toldPools(placement, placement.candidates[0].pool) }
+    return { placed: true, text, pools: toldPools(placement, { chosen: placement.candidates[0].pool, verdicts: all }) }
   }
   const { tenant, change } = explain(request, pools, placement.judged)
-  return { placed: false, text: tenant, ...(change ? { change } : {}), pools: toldPools(placement, undefined) }
+  return {
+    placed: false,
+    text: tenant,
+    ...(change ? { change } : {}),
+    pools: toldPools(placement, { chosen: undefined, verdicts: all }),
+  }
 }
 
 /**
@@ -44,18 +50,27 @@ export function recorded(
   how: { readonly chosen?: string; readonly text: string; readonly change?: Change },
 ) {
   const { chosen, text, change } = how
-  const pools = toldPools(placement, chosen).map((one) =>
-    one.chosen ? one : { ...one, verdicts: one.verdicts.filter(({ passed }) => !passed) },
-  )
+  const pools = toldPools(placement, {
+    chosen,
+    verdicts: (one) => (one.pool === chosen ? one.verdicts() : one.fits ? [] : refusing(one)),
+  })
   return { volume, placed: chosen !== undefined, text, ...(change ? { change } : {}), pools } satisfies Told & {
     readonly volume: string
   }
 }
 
-function toldPools(placement: Placement, chosen: string | undefined): readonly ToldPool[] {
-  const candidates = placement.placed ? placement.candidates : []
-  return placement.judged.map(({ pool, name, verdicts }) => {
-    const candidate = candidates.find((one) => one.pool === pool)
-    return { pool, name, chosen: pool === chosen, verdicts, ...(candidate ? { candidate } : {}) }
+function refusing(one: Judged): readonly Verdict[] {
+  return one.verdicts().filter(({ passed }) => !passed)
+}
+
+function toldPools(
+  placement: Placement,
+  how: { readonly chosen: string | undefined; readonly verdicts: (one: Judged) => readonly Verdict[] },
+): readonly ToldPool[] {
+  const candidates = new Map(placement.placed ? placement.candidates.map((one) => [one.pool, one]) : [])
+  return placement.judged.map((one) => {
+    const { pool, name } = one
+    const candidate = candidates.get(pool)
+    return { pool, name, chosen: pool === how.chosen, verdicts: how.verdicts(one), ...(candidate ? { candidate } : {}) }
   })
 }

@@ -1,8 +1,8 @@
 import type { Qos } from '@moorage/contract'
 import { GIB, inWords } from '../domain/size.ts'
 import type { PlacementRequest, PoolFacts } from './facts.ts'
-import type { FilterName } from './filters.ts'
-import { type Judged, place } from './place.ts'
+import { type FilterName, judge, type Verdict } from './filters.ts'
+import type { Judged } from './place.ts'
 
 /** What to ask for instead so that it fits; of each, absent: as asked. Bytes, IOPS. */
 export interface Change {
@@ -47,7 +47,7 @@ export function smallestChange(
   })
   const sorted = offers.toSorted((one, other) => other.kept - one.kept)
   // A pool that takes it alone takes it among all.
-  return sorted.find(({ change, pool }) => place(applied(request, change), [pool]).placed)?.change
+  return sorted.find(({ change, pool }) => judge(applied(request, change), pool).fits)?.change
 }
 
 /** A change that might do. `kept`: how much of what was asked is left, 1 for all. */
@@ -60,8 +60,8 @@ interface Offer {
 const WITHOUT_TAGS = -1
 const WITHOUT_QOS = -2
 
-function offersOf(request: PlacementRequest, pool: PoolFacts, { verdicts }: Judged): readonly Offer[] {
-  const failed = verdicts.filter(({ passed }) => !passed)
+function offersOf(request: PlacementRequest, pool: PoolFacts, judged: Judged): readonly Offer[] {
+  const failed = judged.verdicts().filter(({ passed }) => !passed)
   const only = (...filters: readonly FilterName[]) => failed.every(({ filter }) => filters.includes(filter))
   if (only('size', 'bytes', 'iops')) {
     const offer = less(request, pool, failed)
@@ -84,7 +84,7 @@ function offersOf(request: PlacementRequest, pool: PoolFacts, { verdicts }: Judg
 }
 
 /** Fewer bytes, a lower minimum, or both. */
-function less(request: PlacementRequest, pool: PoolFacts, failed: Judged['verdicts']): Offer | undefined {
+function less(request: PlacementRequest, pool: PoolFacts, failed: readonly Verdict[]): Offer | undefined {
   const changes: { bytes?: number; minIops?: number } = {}
   const texts: string[] = []
   let kept = 1

@@ -8,12 +8,12 @@ import type { HostFacts } from '../placement/facts.ts'
 import { reaches, speaks } from '../placement/filters.ts'
 import { hostRoom } from '../placement/host-room.ts'
 import { obstacle } from '../placement/wording.ts'
-import { attachmentOf, attachmentsOfVm } from '../store/attachments.ts'
+import { type AttachGround, attachmentsOfVm } from '../store/attachments.ts'
 import type { HostRow, LocationRow, VmRow, VolumeRow } from '../store/generated/schema.ts'
 import { type Charged, chargesOfHosts } from '../store/host-charges.ts'
-import { allHosts, hostById, lockHost } from '../store/hosts.ts'
+import { hostById, lockHost } from '../store/hosts.ts'
 import { locationsOf } from '../store/locations.ts'
-import { cutOffPools } from '../store/pool-reach.ts'
+import { cutOffPools, hostsWithWays } from '../store/pool-reach.ts'
 import { pinPools } from '../store/pools.ts'
 import type { Tx } from '../store/store.ts'
 import type { SagaDeps } from './deps.ts'
@@ -27,8 +27,11 @@ export interface Reader {
   readonly initiator: string
 }
 
+/** Volume and VM, rows locked, with what is recorded of both. */
+export type Ground = AttachGround & { readonly volume: VolumeRow; readonly vm: VmRow }
+
 /** Throws `Refusal` `INVALID` when the volume cannot be given to the VM, whatever the storage. */
-export async function checkAttachable(tx: Tx, volume: VolumeRow, vm: VmRow): Promise<void> {
+export function checkAttachable({ volume, vm, attachment }: Ground): void {
   if (volume.state !== 'Allocated' && volume.state !== 'Ready') {
     throw new Refusal(
       'INVALID',
@@ -41,15 +44,14 @@ export async function checkAttachable(tx: Tx, volume: VolumeRow, vm: VmRow): Pro
   if (vm.zoneId !== volume.zoneId) {
     throw new Refusal('INVALID', `Volume ${volume.id} and virtual machine ${vm.id} are in different zones`)
   }
-  const attachment = await attachmentOf(tx, volume.id)
   if (attachment) {
     throw new Refusal('INVALID', `Volume ${volume.id} is already attached to the virtual machine ${attachment.vmId}`)
   }
 }
 
 /** The device id for one more data disk: the one asked for when it is free, else the lowest free one. */
-export async function deviceIdFor(tx: Tx, vm: VmRow, asked: number | undefined): Promise<number> {
-  const taken = new Set((await attachmentsOfVm(tx, vm.id)).map(({ deviceId }) => deviceId))
+export function deviceIdFor({ vm, disks }: Ground, asked: number | undefined): number {
+  const taken = new Set(disks.map(({ deviceId }) => deviceId))
   if (asked === undefined) return nextDeviceId(taken)
   if (asked === ROOT_DEVICE) throw new Refusal('INVALID', `deviceId ${ROOT_DEVICE} is kept for the root disk`)
   if (taken.has(asked)) throw new Refusal('INVALID', `deviceId ${asked} is used by VM ${vm.id}`)
@@ -98,35 +100,37 @@ export function checkHostRoom(hosts: readonly HostFacts[], throttle: Qos): void 
   throw new Refusal('NO_CAPACITY', `${told.charAt(0).toUpperCase()}${told.slice(1)}`, { internal: short.text })
 }
 
-/** Hosts on which a stopped VM could start, as far as its volumes decide. */
-export async function possibleHosts(deps: Opening, tx: Tx, vm: VmRow): Promise<readonly HostFacts[]> {
-  const attachments = await attachmentsOfVm(tx, vm.id)
+/** Hosts on which a stopped VM could start, as far as its volumes, which live in `pools`, decide. */
+export async function possibleHosts(
+  deps: Opening,
+  tx: Tx,
+  { vm, pools: ids }: { readonly vm: VmRow; readonly pools: readonly string[] },
+): Promise<readonly HostFacts[]> {
+  const rows = await pinPools(tx, ids)
+  const pools = await Promise.all(rows.map((row) => poolFacts(deps, row)))
+  const { hosts, cutOff } = await hostsWithWays(tx, vm.zoneId)
+  const fitting = hosts.filter(({ hypervisor }) => hypervisor.toLowerCase() === vm.hypervisor.toLowerCase())
+  const facts = await Promise.all(fitting.map((row) => hostFacts(deps, row, { cutOff: cutOff.get(row.id) })))
+  return facts.filter((host) => pools.every((pool) => reaches(host, pool) && speaks(host, pool)))
+}
+
+/** Pools in which the disks of a VM live. */
+export async function poolsOfVm(tx: Tx, vm: string): Promise<readonly string[]> {
+  const attachments = await attachmentsOfVm(tx, vm)
   const locations = await locationsOf(
     tx,
     attachments.map(({ volumeId }) => volumeId),
   )
-  const rows = await pinPools(tx, [...new Set([...locations.values()].map(({ poolId }) => poolId))])
-  const pools = await Promise.all(rows.map((row) => poolFacts(deps, row)))
-  const hosts = (await allHosts(tx, vm.zoneId)).filter(
-    ({ hypervisor }) => hypervisor.toLowerCase() === vm.hypervisor.toLowerCase(),
-  )
-  const cutOff = await cutOffPools(
-    tx,
-    hosts.map(({ id }) => id),
-  )
-  return (await Promise.all(hosts.map((row) => hostFacts(deps, row, { cutOff: cutOff.get(row.id) })))).filter((host) =>
-    pools.every((pool) => reaches(host, pool) && speaks(host, pool)),
-  )
+  return [...new Set([...locations.values()].map(({ poolId }) => poolId))]
 }
 
 /** Throws `Refusal` `INVALID` when no host takes one more disk than the VM has, or one with that device id. */
-export async function checkDiskLimit(
-  tx: Tx,
-  vm: VmRow,
+export function checkDiskLimit(
+  { vm, disks: attached }: Ground,
   { hosts, deviceId }: { readonly hosts: readonly HostFacts[]; readonly deviceId: number },
-): Promise<void> {
+): void {
   if (hosts.length === 0) return
-  const disks = (await attachmentsOfVm(tx, vm.id)).length + (vm.templateId === null ? 0 : 1)
+  const disks = attached.length + (vm.templateId === null ? 0 : 1)
   const limit = Math.max(...hosts.map(({ limits }) => limits.maxDisksPerVm))
   if (disks + 1 > limit) {
     throw new Refusal('INVALID', `Virtual machine ${vm.id} has ${disks} disks, its hypervisor takes ${limit}`)

@@ -6,7 +6,7 @@ import { explain } from '../placement/explain.ts'
 import type { HostFacts, PlacementRequest, PoolFacts } from '../placement/facts.ts'
 import { type Candidate, type Placement, place } from '../placement/place.ts'
 import { recorded } from '../placement/record.ts'
-import type { PoolRow, VolumeRow } from '../store/generated/schema.ts'
+import type { OfferingRow, PoolRow, VolumeRow } from '../store/generated/schema.ts'
 import { writeLog } from '../store/journal-log.ts'
 import { deleteLocation, insertLocation, locationOf } from '../store/locations.ts'
 import { likeliestPools, pinPools, poolsOfZone } from '../store/pools.ts'
@@ -38,7 +38,13 @@ export interface VolumePlan {
 export async function placeVolume(
   tx: Tx,
   deps: Pick<SagaDeps, 'store' | 'plugins'>,
-  what: { readonly volume: VolumeRow; readonly hosts?: readonly HostFacts[]; readonly under: Under },
+  what: {
+    readonly volume: VolumeRow
+    readonly hosts?: readonly HostFacts[]
+    /** Of the volume; absent: it is looked up. */
+    readonly offering?: OfferingRow | undefined
+    readonly under: Under
+  },
 ): Promise<VolumePlan> {
   const { volume } = what
   const source = await sourceOf(tx, volume)
@@ -70,10 +76,11 @@ export async function placementRequest(
     readonly volume: Placed
     readonly hosts?: readonly HostFacts[]
     readonly source: Source | undefined
+    readonly offering?: OfferingRow | undefined
   },
 ): Promise<PlacementRequest> {
   const { volume, hosts, source } = what
-  const offering = await offeringById(tx, volume.offeringId)
+  const offering = what.offering ?? (await offeringById(tx, volume.offeringId))
   return {
     zoneId: volume.zoneId,
     bytes: volume.bytes,

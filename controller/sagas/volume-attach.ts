@@ -5,15 +5,18 @@ import { resourceName } from '../domain/resource.ts'
 import { VOLUME_MACHINE } from '../domain/volume.ts'
 import { type SagaDefinition, saga, type StepContext, type Under } from '../jobs/saga.ts'
 import { hostCharge } from '../placement/charges.ts'
-import { deleteAttachment, insertAttachment, plugged, updateAttachment } from '../store/attachments.ts'
+import {
+  deleteAttachment,
+  insertAttachment,
+  lockAttachGround,
+  plugged,
+  updateAttachment,
+} from '../store/attachments.ts'
 import { connectionGiven, deleteConnectionsTo, intendConnection, unsealConnection } from '../store/connections.ts'
-import type { VmRow, VolumeRow } from '../store/generated/schema.ts'
 import { hold, isHeld, release } from '../store/held.ts'
-import { locationOf } from '../store/locations.ts'
 import { resourcesOfVolume, unique } from '../store/resources.ts'
 import type { Tx } from '../store/store.ts'
-import { lockVm } from '../store/vms.ts'
-import { chapAccountOf, lockVolume, updateVolume } from '../store/volumes.ts'
+import { chapAccountOf, updateVolume } from '../store/volumes.ts'
 import { type Grant, giveAccess, withdrawAccess } from './access.ts'
 import {
   checkAttachable,
@@ -21,6 +24,7 @@ import {
   checkHostRoom,
   checkReachable,
   deviceIdFor,
+  type Ground,
   hostOf,
   possibleHosts,
   throttleOf,
@@ -117,14 +121,12 @@ async function begin(
   tx: Tx,
   { input, under }: { readonly input: VolumeAttachInput; readonly under: Under },
 ): Promise<Begun> {
-  const volume = await lockVolume(tx, input.volume)
-  const vm = await lockVm(tx, input.vm)
-  if (!volume || volume.removedAt) throw new Refusal('NOT_FOUND', `There is no volume ${input.volume}`)
-  if (!vm || vm.removedAt) throw new Refusal('NOT_FOUND', `There is no virtual machine ${input.vm}`)
-  await checkAttachable(tx, volume, vm)
-  const deviceId = await deviceIdFor(tx, vm, input.deviceId)
-  await hold(tx, 'volume', { id: volume.id, operation: under.operation })
-  const home = await settle(deps, tx, { volume, vm, deviceId, under })
+  const ground = await groundOf(tx, input)
+  const { volume, vm } = ground
+  checkAttachable(ground)
+  const deviceId = deviceIdFor(ground, input.deviceId)
+  await hold(tx, 'volume', { id: volume.id, operation: under.operation, holder: volume.operationId })
+  const home = await settle(deps, tx, { ground, deviceId, under })
   const charge = hostCharge(home.throttle)
   const generation = volume.generation + 1
   await updateVolume(tx, volume.id, { generation })
@@ -142,19 +144,26 @@ async function begin(
   return { volume: volume.id, vm: vm.id, deviceId, generation, ...home }
 }
 
+async function groundOf(tx: Tx, input: VolumeAttachInput): Promise<Ground> {
+  const { volume, vm, ...ground } = await lockAttachGround(tx, input)
+  if (!volume || volume.removedAt) throw new Refusal('NOT_FOUND', `There is no volume ${input.volume}`)
+  if (!vm || vm.removedAt) throw new Refusal('NOT_FOUND', `There is no virtual machine ${input.vm}`)
+  return { ...ground, volume, vm }
+}
+
 /** Finds where the volume lives, or is to live, and who is to reach it there. */
 async function settle(
   deps: SagaDeps,
   tx: Tx,
-  what: { readonly volume: VolumeRow; readonly vm: VmRow; readonly deviceId: number; readonly under: Under },
+  what: { readonly ground: Ground; readonly deviceId: number; readonly under: Under },
 ): Promise<Pick<Begun, 'plan' | 'grant' | 'throttle'>> {
-  const { volume, vm, deviceId, under } = what
+  const { ground, deviceId, under } = what
+  const { volume, vm, location, offering } = ground
   const host = vm.state === 'Running' ? await hostOf(deps, tx, { vm, volume }) : undefined
-  const hosts = host ? [host.facts] : await possibleHosts(deps, tx, vm)
-  await checkDiskLimit(tx, vm, { hosts, deviceId })
-  const location = await locationOf(tx, volume.id)
+  const hosts = host ? [host.facts] : await possibleHosts(deps, tx, ground)
+  checkDiskLimit(ground, { hosts, deviceId })
   if (location) await checkReachable(deps, tx, { volume, location, hosts })
-  const plan = location ? undefined : await placeVolume(tx, deps, { volume, hosts, under })
+  const plan = location ? undefined : await placeVolume(tx, deps, { volume, hosts, offering, under })
   const home = plan
     ? { pool: plan.pool, tier: plan.tier }
     : location && { pool: location.poolId, tier: location.qosTier }

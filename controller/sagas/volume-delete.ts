@@ -87,7 +87,7 @@ async function begin(tx: Tx, input: VolumeDeleteInput, under: Under): Promise<Be
   if (attachment) throw new Refusal('INVALID', 'Please specify a volume that is not attached to any VM.')
   const location = await locationOf(tx, volume.id)
   if (volume.state === 'Expunged' && !location) throw new Refusal('NOT_FOUND', `There is no volume ${input.volume}`)
-  await hold(tx, 'volume', { id: volume.id, operation: under.operation })
+  await hold(tx, 'volume', { id: volume.id, operation: under.operation, holder: volume.operationId })
   if (volume.state !== 'Expunged') {
     const state = next(VOLUME_MACHINE, volume.state, { event: 'ExpungingRequested', of: `Volume ${volume.id}` })
     await updateVolume(tx, volume.id, { state })

@@ -98,7 +98,7 @@ async function begin(tx: Tx, input: VolumeDetachInput, under: Under): Promise<Be
   }
   const vm = await lockVm(tx, attachment.vmId)
   if (!vm) throw new Error(`attachment of volume ${volume.id} names a VM that does not exist`)
-  await hold(tx, 'volume', { id: volume.id, operation: under.operation })
+  await hold(tx, 'volume', { id: volume.id, operation: under.operation, holder: volume.operationId })
   await updateAttachment(tx, volume.id, { desired: 'detached' })
   return {
     volume: volume.id,

@@ -1,7 +1,16 @@
 import { type Insertable, sql, type Updateable } from 'kysely'
-import type { AttachmentRow, AttachmentTable, PoolRow } from './generated/schema.ts'
+import type {
+  AttachmentRow,
+  AttachmentTable,
+  LocationRow,
+  OfferingRow,
+  PoolRow,
+  VmRow,
+  VolumeRow,
+} from './generated/schema.ts'
 import { later } from './pipeline.ts'
 import type { Reader, Tx } from './store.ts'
+import { together } from './together.ts'
 
 /** Records that a volume is to be a disk of a VM. Throws when it is one already, or the device id is taken. */
 export async function insertAttachment(tx: Tx, attachment: Insertable<AttachmentTable>): Promise<void> {
@@ -16,6 +25,49 @@ export async function attachmentOf(reader: Reader, volume: string): Promise<Atta
 /** The disks of a VM in the order of their device ids. */
 export async function attachmentsOfVm(reader: Reader, vm: string): Promise<readonly AttachmentRow[]> {
   return reader.selectFrom('attachment').selectAll().where('vmId', '=', vm).orderBy('deviceId').execute()
+}
+
+/** What is decided on when a volume is to become a disk of a VM: each as its row is, absent where there is none. */
+export interface AttachGround {
+  readonly volume: VolumeRow | undefined
+  readonly vm: VmRow | undefined
+  /** What the volume is attached to already. */
+  readonly attachment: AttachmentRow | undefined
+  /** Disks that the VM has, in the order of their device ids. */
+  readonly disks: readonly AttachmentRow[]
+  readonly location: LocationRow | undefined
+  /** Pools in which the disks of the VM live. */
+  readonly pools: readonly string[]
+  readonly offering: OfferingRow | undefined
+}
+
+/** Reads all that at once, volume and VM locked, in this order, until the transaction ends. */
+export async function lockAttachGround(
+  tx: Tx,
+  of: { readonly volume: string; readonly vm: string },
+): Promise<AttachGround> {
+  const attachments = tx.selectFrom('attachment').selectAll()
+  const [[volume], [vm], [attachment], disks, [location], pools, [offering]] = await together<
+    [VolumeRow, VmRow, AttachmentRow, AttachmentRow, LocationRow, { readonly poolId: string }, OfferingRow]
+  >(
+    tx,
+    tx.selectFrom('volume').selectAll().where('id', '=', of.volume).forUpdate(),
+    tx.selectFrom('vm').selectAll().where('id', '=', of.vm).forUpdate(),
+    attachments.where('volumeId', '=', of.volume),
+    attachments.where('vmId', '=', of.vm).orderBy('deviceId'),
+    tx.selectFrom('location').selectAll().where('volumeId', '=', of.volume),
+    tx
+      .selectFrom('attachment')
+      .innerJoin('location', 'location.volumeId', 'attachment.volumeId')
+      .select('location.poolId')
+      .distinct()
+      .where('attachment.vmId', '=', of.vm),
+    tx
+      .selectFrom('offering')
+      .selectAll()
+      .where('id', '=', tx.selectFrom('volume').select('offeringId').where('id', '=', of.volume)),
+  )
+  return { volume, vm, attachment, disks, location, pools: pools.map(({ poolId }) => poolId), offering }
 }
 
 /** Changes columns of an attachment. */

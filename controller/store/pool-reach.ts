@@ -1,6 +1,8 @@
 import { sql } from 'kysely'
+import type { HostRow, PoolReachRow } from './generated/schema.ts'
 import { lockHost } from './hosts.ts'
 import type { Reader, Tx } from './store.ts'
+import { together } from './together.ts'
 
 /** A host and a pool within whose scope it is. */
 export interface Way {
@@ -62,14 +64,37 @@ export async function cutOffPools(
   hosts: readonly string[],
 ): Promise<ReadonlyMap<string, ReadonlySet<string>>> {
   if (hosts.length === 0) return new Map()
-  const rows = await reader
-    .selectFrom('poolReach')
-    .select(['hostId', 'poolId'])
-    .where('hostId', 'in', [...hosts])
-    .where('reached', '=', false)
-    .execute()
-  const byHost = Map.groupBy(rows, ({ hostId }) => hostId)
-  return new Map([...byHost].map(([host, ways]) => [host, new Set(ways.map(({ poolId }) => poolId))]))
+  return byHost(
+    await cutOff(reader)
+      .where('hostId', 'in', [...hosts])
+      .execute(),
+  )
+}
+
+/** As `allHosts` and `cutOffPools` of a zone, in one round trip of a transaction. */
+export async function hostsWithWays(
+  tx: Tx,
+  zone: string,
+): Promise<{
+  readonly hosts: readonly HostRow[]
+  readonly cutOff: ReadonlyMap<string, ReadonlySet<string>>
+}> {
+  const inZone = tx.selectFrom('host').where('removedAt', 'is', null).where('zoneId', '=', zone)
+  const [hosts, ways] = await together<[HostRow, Pick<PoolReachRow, 'hostId' | 'poolId'>]>(
+    tx,
+    inZone.selectAll().orderBy('id'),
+    cutOff(tx).where('hostId', 'in', inZone.select('id')),
+  )
+  return { hosts, cutOff: byHost(ways) }
+}
+
+function cutOff(reader: Reader) {
+  return reader.selectFrom('poolReach').select(['hostId', 'poolId']).where('reached', '=', false)
+}
+
+function byHost(rows: readonly Pick<PoolReachRow, 'hostId' | 'poolId'>[]): ReadonlyMap<string, ReadonlySet<string>> {
+  const grouped = Map.groupBy(rows, ({ hostId }) => hostId)
+  return new Map([...grouped].map(([host, ways]) => [host, new Set(ways.map(({ poolId }) => poolId))]))
 }
 
 /** Forgets what hosts said of a pool, or a host of pools: it is no more, or not to be believed. */

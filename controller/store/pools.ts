@@ -51,6 +51,18 @@ export async function poolsOfZone(reader: Reader, zone: string): Promise<readonl
     .execute()
 }
 
+/** Any pool of a zone; the same one while there is it. */
+export async function somePool(reader: Reader, zone: string): Promise<PoolRow | undefined> {
+  return reader
+    .selectFrom('pool')
+    .selectAll()
+    .where('zoneId', '=', zone)
+    .where('removedAt', 'is', null)
+    .orderBy('id')
+    .limit(1)
+    .executeTakeFirst()
+}
+
 /** What a pool must have to be worth a look, by its row alone. `iops` at least, whoever enforces them. */
 export interface Wanted {
   readonly zone: string
@@ -73,8 +85,11 @@ export async function likeliestPools(reader: Reader, wanted: Wanted): Promise<re
   const foreign = sql`case when capacity_bytes is null then foreign_bytes else 0 end`
   const bytesShare = sql`(reserved_bytes + ${foreign} + ${bytes})
     / greatest(coalesce(capacity_bytes, total_bytes) * bytes_factor * allocated_threshold, 1)`
-  const iopsShare = sql`coalesce((reserved_iops + ${iops}) / greatest(coalesce(capacity_iops, total_iops) * iops_factor, 1), 0)`
-  const slotsShare = sql`coalesce((reserved_volumes + 1)::double precision / greatest(capacity_volumes, 1), 0)`
+  // What is not limited is told apart first: `greatest` passes over a null, and would make a limit of 1 of it.
+  const iopsShare = sql`case when coalesce(capacity_iops, total_iops) is null then 0
+    else (reserved_iops + ${iops}) / greatest(coalesce(capacity_iops, total_iops) * iops_factor, 1) end`
+  const slotsShare = sql`case when capacity_volumes is null then 0
+    else (reserved_volumes + 1)::double precision / greatest(capacity_volumes, 1) end`
   const query = reader
     .selectFrom('pool')
     .selectAll()

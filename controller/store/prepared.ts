@@ -49,7 +49,7 @@ export function preparing(pool: Pool): PostgresPool {
   }
 }
 
-/** Each statement is a write to the socket of its own otherwise, and wakes the server up. */
+/** Each statement is a write to the socket of its own otherwise, and wakes the server up; those sent in one turn go out as one. */
 function gathering(client: PoolClient): (work: () => void) => void {
   // Not in its types; where another release of `pg` hides it, statements go out one by one.
   const { stream } = (client as { connection?: { stream?: Partial<Writable> } }).connection ?? {}
@@ -58,7 +58,7 @@ function gathering(client: PoolClient): (work: () => void) => void {
     try {
       work()
     } finally {
-      stream?.uncork?.()
+      process.nextTick(() => stream?.uncork?.())
     }
   }
 }

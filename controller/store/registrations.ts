@@ -106,8 +106,11 @@ interface Stored {
   readonly sealedSettings: Buffer
 }
 
-/** What was opened last of each row of a store: unsealing costs more than all the rest of a placement. In memory only. */
-const opened = new WeakMap<Store, Map<string, Opened>>()
+/**
+ * What was opened last of each row, by what opens it, which a store keeps when it is wrapped for a request: unsealing costs more than
+ * all the rest of a placement. In memory only.
+ */
+const opened = new WeakMap<Store['unseal'], Map<string, Opened>>()
 
 interface Opened {
   /** What it was made of: what is in the open, and what is sealed. */
@@ -117,14 +120,14 @@ interface Opened {
 }
 
 function registration(store: Store, row: Stored): StoredRegistration {
-  const known = opened.get(store) ?? new Map<string, Opened>()
+  const known = opened.get(store.unseal) ?? new Map<string, Opened>()
   const key = `${row.kind}:${row.id}`
   const of = JSON.stringify([row.plugin, row.url, row.settings])
   const last = known.get(key)
   if (last && last.of === of && last.sealed.equals(row.sealedSettings)) return last.is
   const is = unsealed(store, row)
   known.set(key, { of, sealed: row.sealedSettings, is })
-  opened.set(store, known)
+  opened.set(store.unseal, known)
   return is
 }
 

@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import fc from 'fast-check'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { insertPool, pinPools, poolById, updatePool } from './pools.ts'
+import { insertPool, likeliestPools, pinPools, poolById, updatePool } from './pools.ts'
 import { changeReservation, giveBack, reserve, reservationOf, restoreReservation } from './reservations.ts'
 import { type TestStore, testStore } from './testing.ts'
+import { together } from './together.ts'
 import { insertVolume } from './volumes.ts'
 
 let store: TestStore
@@ -223,4 +224,54 @@ test('transactions that pin a pool and then reserve in it wait for each other, a
   // Serializable transactions that waited are repeated: that is their isolation, not a deadlock.
   if (process.env['MOORAGE_TEST_ISOLATION'] !== 'serializable') expect(runs).toBe(8)
   expect(await reserved()).toEqual([8, 8])
+})
+
+describe('the pools that are looked at first', () => {
+  const wanted = (over: { readonly bytes?: number; readonly iops?: number } = {}) =>
+    likeliestPools(store.reader, { zone, bytes: 1, iops: 1, tags: [], spread: 'a', limit: 1000, ...over })
+  const among = async (over?: Parameters<typeof wanted>[0]) => (await wanted(over)).some(({ id }) => id === pool)
+
+  test('are those that have room, however much is promised there of what is not limited', async () => {
+    await store.transact((tx) =>
+      updatePool(tx, pool, { capacityIops: null, reservedIops: 5_000, reservedVolumes: 70, reservedBytes: 10 }),
+    )
+    expect(await among()).toBe(true)
+    await store.transact((tx) => updatePool(tx, pool, { capacityIops: 5_001, capacityVolumes: 71 }))
+    expect(await among()).toBe(true)
+  })
+
+  test('and none that has too little of anything', async () => {
+    expect(await among({ bytes: 1000, iops: 100 })).toBe(true)
+    expect(await among({ bytes: 1001 })).toBe(false)
+    expect(await among({ iops: 101 })).toBe(false)
+    await store.transact((tx) => updatePool(tx, pool, { capacityVolumes: 70, reservedVolumes: 70 }))
+    expect(await among()).toBe(false)
+  })
+})
+
+describe('what is read together', () => {
+  test('is what was asked, each at its place', async () => {
+    const id = await volume()
+    const [volumes, pools] = await store.transact((tx) =>
+      together<[{ readonly createdAt: Date }, { readonly reservedBytes: number }]>(
+        tx,
+        tx.selectFrom('volume').select('createdAt').where('id', '=', id).forUpdate(),
+        tx.selectFrom('pool').select('reservedBytes').where('id', '=', pool),
+      ),
+    )
+    expect(volumes[0]?.createdAt).toBeInstanceOf(Date)
+    expect(pools).toEqual([{ reservedBytes: 0 }])
+  })
+
+  test('fails with the first statement that fails', async () => {
+    const broken = store.transact((tx) =>
+      together(
+        tx,
+        tx.selectFrom('pool').select('id').where('id', '=', 'no uuid'),
+        tx.selectFrom('pool').select('id').where('id', '=', pool),
+      ),
+    )
+    await expect(broken).rejects.toThrow(/no uuid/)
+    expect(await poolById(store.reader, pool)).toMatchObject({ id: pool })
+  })
 })
