@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { factsOf, FINDING_CLASSES, type FindingClass } from '../domain/census-classes.ts'
+import { updatePool } from '../store/pools.ts'
 import { volumeById } from '../store/volumes.ts'
 import { census } from './census.ts'
 import { censusPurge } from './census-purge.ts'
@@ -10,6 +11,8 @@ import { expose, overdue, PLANTS, start, whereabouts } from './testing/plants.ts
 import { plugged } from './testing/scene-parts.ts'
 import { findingOf, stray } from './testing/scenes-census.ts'
 import { type Ended, startWorld, type World } from './testing/world.ts'
+import { volumeAttach } from './volume-attach.ts'
+import { volumeDelete } from './volume-delete.ts'
 import { volumeDetach } from './volume-detach.ts'
 
 let world: World
@@ -149,4 +152,28 @@ describe('a resolution is refused', () => {
     await world.done(volumeDetach, { volume })
     expect(await resolve(`volume:${volume}`, 'repair', { confirm: true })).toMatchObject({ state: 'succeeded' })
   })
+})
+
+test('a volume is adopted where its pool may have one more, and refused with its record unmade where it may not', async () => {
+  const small = await startWorld({ limits: { maxVolumes: 1 } })
+  try {
+    await small.store.transact((tx) => updatePool(tx, small.pools.slow, { state: 'Disabled' }))
+    const [vm, volume] = [await small.vm(), await small.volume()]
+    await small.done(volumeAttach, { vm, volume })
+    const id = await stray(small)
+    await small.done(census, {})
+    const adopt = {
+      finding: (await findingOf(small, `volume:${id}`)).id,
+      action: 'adopt',
+      account: small.account,
+    } as const
+    expect(await small.run(censusResolve, adopt)).toMatchObject({ state: 'failed', failure: { code: 'NO_CAPACITY' } })
+    expect(await volumeById(small.store.reader, id)).toBeUndefined()
+    await small.done(volumeDetach, { volume })
+    await small.done(volumeDelete, { volume })
+    expect(await small.run(censusResolve, adopt)).toMatchObject({ state: 'succeeded' })
+    expect(await ledgerFaults(small)).toEqual([])
+  } finally {
+    await small.stop()
+  }
 })

@@ -55,7 +55,7 @@ export function censusResolveSaga(deps: SagaDeps): SagaDefinition<Tx> {
     })
     .step('settle', {
       decide: async (tx, { input, begin, look, act }) =>
-        settleResolve(tx, input, { begun: begin, seen: look, done: act }),
+        settleResolve(deps, tx, { input, what: { begun: begin, seen: look, done: act } }),
     })
     .build(ends(OUTCOME, async () => {}))
 }

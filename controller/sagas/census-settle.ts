@@ -16,6 +16,8 @@ import { insertVolume, lockVolume, observeQos, updateVolume } from '../store/vol
 import type { Begun, CensusResolveInput } from './census-begin.ts'
 import type { Doing, Done } from './census-act.ts'
 import { accessIn, diskIn } from './census-look.ts'
+import type { SagaDeps } from './deps.ts'
+import { poolFacts } from './facts.ts'
 import { checkLimits } from './limits.ts'
 import { forgetGrants, recordStopped } from './stopping.ts'
 import { forgetBytes } from './volume-delete.ts'
@@ -23,27 +25,38 @@ import { forgetBytes } from './volume-delete.ts'
 type What = Doing & { readonly done: Done }
 
 /** Records what was done, and that the finding is settled. A refusal from here leaves everything as it was recorded. */
-export async function settleResolve(tx: Tx, input: CensusResolveInput, what: What): Promise<object> {
+export async function settleResolve(
+  deps: Pick<SagaDeps, 'store' | 'plugins'>,
+  tx: Tx,
+  { input, what }: { readonly input: CensusResolveInput; readonly what: What },
+): Promise<object> {
   const { action } = what.begun
   if (action === 'recycle') {
     await findingRecycled(tx, input.finding)
     return {}
   }
-  if (action === 'adopt') await adopt(tx, input, what)
+  if (action === 'adopt') await adopt(deps, tx, { input, what })
   else await repaired(tx, what)
   const resolution = action === 'adopt' ? 'adopted' : 'repaired'
   await updateFinding(tx, input.finding, { state: 'gone', resolution, recycledAt: null, reason: null })
   return {}
 }
 
-async function adopt(tx: Tx, input: CensusResolveInput, what: What): Promise<void> {
+async function adopt(
+  deps: Pick<SagaDeps, 'store' | 'plugins'>,
+  tx: Tx,
+  { input, what }: { readonly input: CensusResolveInput; readonly what: What },
+): Promise<void> {
   const { place, object } = what.begun.finding
   const [kind, id = ''] = object.split(':')
   const pool = await poolById(tx, place.id)
   if (!pool || input.account === undefined) throw new Refusal('INVALID', 'The storage pool is not registered any more')
   const owner = { accountId: input.account, zoneId: pool.zoneId, name: input.name ?? id }
-  if (kind === 'volume') await adoptVolume(tx, { id, pool: pool.id, ...owner }, what)
-  else await adoptSnapshot(tx, { id, pool: pool.id, ...owner }, what)
+  if (kind === 'volume') {
+    const { maxVolumes } = (await poolFacts(deps, pool)).limits
+    await adoptVolume(tx, { id, pool: pool.id, maxVolumes, ...owner }, what)
+  }
+  if (kind === 'snapshot') await adoptSnapshot(tx, { id, pool: pool.id, ...owner }, what)
 }
 
 interface Owned {
@@ -54,7 +67,11 @@ interface Owned {
   readonly name: string
 }
 
-async function adoptVolume(tx: Tx, { id, pool, ...owner }: Owned, { seen, done }: What): Promise<void> {
+async function adoptVolume(
+  tx: Tx,
+  { id, pool, maxVolumes, ...owner }: Owned & { readonly maxVolumes: number | undefined },
+  { seen, done }: What,
+): Promise<void> {
   const bytes = done.bytes ?? seen.bytes
   const known = await lockVolume(tx, id)
   if (known) {
@@ -77,8 +94,11 @@ async function adoptVolume(tx: Tx, { id, pool, ...owner }: Owned, { seen, done }
     // Hosts refuse generations below those of a life that no record tells of: seconds since 1970 are above them all.
     generation: Math.floor(Date.now() / 1000),
   })
-  if (!(await reserve(tx, { volume: id, pool, bytes, iops: guaranteedIops(qos) })))
-    throw new Refusal('NO_CAPACITY', `The storage pool has no room left to reserve ${bytes} bytes for the volume`)
+  if (!(await reserve(tx, { volume: id, pool, bytes, iops: guaranteedIops(qos), maxVolumes })))
+    throw new Refusal(
+      'NO_CAPACITY',
+      `The storage pool has no room left to reserve ${bytes} bytes and a place among its volumes for the volume`,
+    )
   await insertLocation(tx, { volumeId: id, poolId: pool, state: 'present', name: seen.name, bytes, qosTier: tier })
 }
 

@@ -2,14 +2,18 @@ import { type BackendVolume, PluginError, type SnapshotId, type VolumeId } from 
 import { Refusal } from '../domain/failures.ts'
 import { next } from '../domain/machine.ts'
 import { inService } from '../domain/pool.ts'
+import { inWords, sizeOn } from '../domain/size.ts'
 import { VOLUME_MACHINE } from '../domain/volume.ts'
 import { type SagaDefinition, saga, type StepContext, type Under } from '../jobs/saga.ts'
+import { explainGrowth } from '../placement/explain.ts'
+import type { PoolFacts } from '../placement/facts.ts'
 import { attachmentOf } from '../store/attachments.ts'
 import { connectionsTo, connectionsWithdrawing, deleteConnectionsTo } from '../store/connections.ts'
+import type { VolumeRow } from '../store/generated/schema.ts'
 import { hold, isHeld, release } from '../store/held.ts'
 import { locationOf, updateLocation } from '../store/locations.ts'
 import { pinPools } from '../store/pools.ts'
-import { changeReservation, reservationOf } from '../store/reservations.ts'
+import { changeReservation, reservationOf, restoreReservation } from '../store/reservations.ts'
 import { resourcesOfSnapshot } from '../store/resources.ts'
 import { arrayCopyOf, lockSnapshot } from '../store/snapshots.ts'
 import type { Tx } from '../store/store.ts'
@@ -20,6 +24,7 @@ import { part, saying } from './calls.ts'
 import type { SagaDeps } from './deps.ts'
 import { poolFacts } from './facts.ts'
 import { sagaHead } from './head.ts'
+import { checkLimits } from './limits.ts'
 import { ends, type Outcome } from './outcome.ts'
 
 /** Put the volume of `snapshot` back to it. */
@@ -101,18 +106,39 @@ async function begin(
   const [row] = await pinPools(tx, [location.poolId])
   if (!row || !inService(row.state))
     throw new Refusal('UNAVAILABLE', `The storage pool of volume ${volume.id} is not in service`)
-  if (!(await poolFacts(deps, row)).can.has('revert')) {
+  const pool = await poolFacts(deps, row)
+  if (!pool.can.has('revert')) {
     throw new Refusal(
       'INVALID',
       `The storage of volume ${volume.id} cannot revert in place: make a new volume from snapshot ${snapshot.id}`,
     )
   }
-  await hold(tx, 'volume', { id: volume.id, operation: under.operation })
+  await hold(tx, 'volume', { id: volume.id, operation: under.operation, holder: volume.operationId })
+  await chargeGrowth(tx, { volume, pool, bytes: snapshot.bytes })
   const state = next(VOLUME_MACHINE, volume.state, { event: 'RevertSnapshotRequested', of: `Volume ${volume.id}` })
   await updateVolume(tx, volume.id, { state })
   const grants = await connectionsTo(tx, [volume.id])
   await connectionsWithdrawing(tx, [volume.id])
   return { snapshot: snapshot.id, volume: volume.id, pool: location.poolId, grants }
+}
+
+/**
+ * A volume that an earlier revert made smaller grows again by a revert to a later snapshot: room for that is reserved before anything
+ * is lost. Throws `Refusal` `NO_CAPACITY` where there is none, `ALLOCATION` where its account may not have so much.
+ */
+async function chargeGrowth(
+  tx: Tx,
+  what: { readonly volume: VolumeRow; readonly pool: PoolFacts; readonly bytes: number },
+): Promise<void> {
+  const { volume, pool } = what
+  await checkLimits(tx, volume.accountId, { primaryBytes: what.bytes - volume.bytes })
+  const held = await reservationOf(tx, volume.id)
+  const bytes = sizeOn(pool.limits, what.bytes)
+  if (!held || bytes <= held.bytes) return
+  const to = { bytes, iops: held.iops }
+  if (await changeReservation(tx, volume.id, { ...to, keep: true })) return
+  const { tenant, operator } = explainGrowth(pool, held, to)
+  throw new Refusal('NO_CAPACITY', tenant, { internal: operator })
 }
 
 async function checkNotInUse(tx: Tx, volume: string): Promise<void> {
@@ -129,6 +155,8 @@ async function checkNotInUse(tx: Tx, volume: string): Promise<void> {
 async function putBack(tx: Tx, id: string, { operation }: Under): Promise<void> {
   const snapshot = await lockSnapshot(tx, id)
   if (!snapshot || !(await isHeld(tx, 'volume', { id: snapshot.volumeId, operation }))) return
+  const [held, location] = [await reservationOf(tx, snapshot.volumeId), await locationOf(tx, snapshot.volumeId)]
+  if (held && location) await restoreReservation(tx, snapshot.volumeId, location.bytes)
   await updateVolume(tx, snapshot.volumeId, { state: 'Ready' })
   await release(tx, 'volume', { id: snapshot.volumeId, operation })
 }
@@ -145,13 +173,14 @@ async function revert(deps: SagaDeps, what: Begun, context: StepContext): Promis
   )
 }
 
-/** A volume that has grown since is as large again as it was: the array gives back the rest. */
+/** A volume that has grown since is as large again as it was: the array gives back the rest. One that had shrunk so is as large as then. */
 async function recordSize(tx: Tx, volume: string, bytes: number): Promise<void> {
-  const location = await locationOf(tx, volume)
-  if (!location || location.bytes === bytes) return
+  const held = await reservationOf(tx, volume)
+  if (held && !(await changeReservation(tx, volume, { bytes, iops: held.iops })))
+    throw new Refusal(
+      'NO_CAPACITY',
+      `The storage system made more of volume ${volume} than was reserved, ${inWords(bytes)}, and its pool has no room left for that`,
+    )
   await updateLocation(tx, volume, { bytes })
   await updateVolume(tx, volume, { bytes })
-  const held = await reservationOf(tx, volume)
-  // A snapshot is never larger than its volume, which does not shrink: this gives back, and giving back always fits.
-  if (held) await changeReservation(tx, volume, { bytes, iops: held.iops })
 }
