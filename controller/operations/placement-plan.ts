@@ -56,10 +56,15 @@ export async function planPlacement(system: System, request: PlanRequest): Promi
   })
 }
 
-async function poolsFor(
+/** Pools as the request's volume would find them: of one that stays where it lives, that pool without its own share. */
+export async function poolsFor(
   system: System,
   tx: Tx,
-  on: { readonly volume: Placed; readonly location: LocationRow | undefined; readonly request: PlanRequest },
+  on: {
+    readonly volume: Pick<Placed, 'zoneId'>
+    readonly location: LocationRow | undefined
+    readonly request: Pick<PlanRequest, 'pool' | 'migrate'>
+  },
 ): Promise<readonly PoolFacts[]> {
   const { volume, location, request } = on
   const all = await poolsOfZone(tx, volume.zoneId)
@@ -85,7 +90,12 @@ async function poolsFor(
   }))
 }
 
-async function hostsFor(system: System, tx: Tx, id: string | undefined): Promise<readonly HostFacts[] | undefined> {
+/** Hosts from which a VM may use a volume: the one that it is on, else those on which it could start; without a VM `undefined`. */
+export async function hostsFor(
+  system: System,
+  tx: Tx,
+  id: string | undefined,
+): Promise<readonly HostFacts[] | undefined> {
   const vm = id === undefined ? undefined : certain(await vmById(tx, id), 'virtualmachineid')
   if (!vm) return undefined
   const running = vm.state === 'Running' ? await runningHost(system, tx, vm) : undefined

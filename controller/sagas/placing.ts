@@ -42,7 +42,7 @@ export async function placeVolume(
     readonly volume: VolumeRow
     readonly hosts?: readonly HostFacts[]
     /** Of the volume; absent: it is looked up. */
-    readonly offering?: OfferingRow | undefined
+    readonly offering?: Pick<OfferingRow, 'tags'> | undefined
     readonly under: Under
   },
 ): Promise<VolumePlan> {
@@ -76,7 +76,7 @@ export async function placementRequest(
     readonly volume: Placed
     readonly hosts?: readonly HostFacts[]
     readonly source: Source | undefined
-    readonly offering?: OfferingRow | undefined
+    readonly offering?: Pick<OfferingRow, 'tags'> | undefined
   },
 ): Promise<PlacementRequest> {
   const { volume, hosts, source } = what

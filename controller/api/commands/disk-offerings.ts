@@ -1,10 +1,13 @@
 import { changeOffering, takeOffSale } from '../../operations/offering-change.ts'
 import { createDiskOffering } from '../../operations/offering-create.ts'
+import { offeringsThatFit } from '../../operations/offering-fit.ts'
 import { listOfferings, offeringRows } from '../../store/queries/offerings.ts'
 import { defineCommand, EVERYONE, OPERATORS, SUCCESS } from '../command.ts'
 import { given } from '../given.ts'
 import { keyword, ownershipParams } from '../ownership.ts'
+import { cut } from '../paging.ts'
 import { choice, entity, flag, integer, list as texts, long, map, text, unsupported } from '../params.ts'
+import { field } from '../shape.ts'
 import { idsOf } from './listed.ts'
 import { diskOfferingShape, qosParameters, qosParams, renderDiskOffering, unkeptByOfferings } from './offering-shape.ts'
 
@@ -87,6 +90,13 @@ const remove = defineCommand({
   },
 })
 
+const listedShape = {
+  ...diskOfferingShape,
+  suitableforvirtualmachine: field.boolean(
+    'with virtualmachineid: whether it could have a new volume of the offering now',
+  ),
+} as const
+
 const list = defineCommand({
   name: 'listDiskOfferings',
   kind: 'sync',
@@ -98,15 +108,30 @@ const list = defineCommand({
     id: entity('diskoffering', { description: 'ID of the disk offering' }),
     name: text({ description: 'name of the disk offering' }),
     zoneid: entity('zone', { description: 'accepted for the sake of clients: offerings are sold in every zone' }),
+    storageid: entity('pool', { admin: true, description: 'only those of which a volume would fit there now' }),
+    volumeid: entity('volume', { description: 'only those to which the volume could change now' }),
+    virtualmachineid: entity('vm', {
+      description: 'tells of which of them the virtual machine could have a new volume',
+    }),
   },
-  response: { ...diskoffering, list: true },
+  response: { key: 'diskoffering', shape: listedShape, list: true },
   async run({ system, params, page }) {
+    const { storageid: pool, volumeid: volume, virtualmachineid: vm } = params
     const filter = {
       kind: 'disk',
       ...given({ ids: idsOf(params), name: params.name, keyword: params.keyword }),
     } as const
-    const { items, count } = await listOfferings(system.store.reader, filter, page)
-    return { list: items.map(renderDiskOffering), count }
+    const narrows = pool !== undefined || volume !== undefined
+    const { items, count } = await listOfferings(system.store.reader, filter, narrows ? { offset: 0 } : page)
+    if (!narrows && vm === undefined) return { list: items.map(renderDiskOffering), count }
+    const fitting = await offeringsThatFit(system, items, given({ volume, pool, vm }))
+    const suits = (id: string) => (vm === undefined ? {} : { suitableforvirtualmachine: fitting.has(id) })
+    const wanted = narrows ? items.filter(({ id }) => fitting.has(id)) : items
+    const shown = narrows ? cut(wanted, page) : wanted
+    return {
+      list: shown.map((item) => ({ ...renderDiskOffering(item), ...suits(item.id) })),
+      count: narrows ? wanted.length : count,
+    }
   },
 })
 

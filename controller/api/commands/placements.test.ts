@@ -112,6 +112,38 @@ describe('a plan', () => {
     await api.run('updateStoragePool', { id: other, enabled: true })
   })
 
+  test('narrows the disk offerings to those of which there is room, and to which a volume could change', async () => {
+    const { api } = controller
+    const listed = async (params: Readonly<Record<string, string>>) =>
+      (await api.list('listDiskOfferings', params)).map(({ id }) => id)
+    expect(await listed({})).toEqual(expect.arrayContaining([big, ground.offering]))
+    const small = { name: 'small', displaytext: 'small', disksize: 1, miniops: 60, maxiops: 100 }
+    const tagged = textOf(await api.run('createDiskOffering', { ...small, name: 'tagged', tags: 'ssd' }), 'id')
+    const fits = textOf(await api.run('createDiskOffering', small), 'id')
+    const there = await listed({ storageid: other })
+    expect(there).toEqual(expect.arrayContaining([ground.offering, fits, tagged]))
+    expect(there).not.toContain(big)
+    const page = await api.ask('listDiskOfferings', { storageid: other, page: 1, pagesize: 1 })
+    expect(page).toMatchObject({ count: there.length, diskoffering: [{ id: there[0] }] })
+    const volumes = await api.list('listVolumes', { listall: true, storageid: ground.pool })
+    const volume = volumes.find(({ diskofferingid }) => diskofferingid === ground.offering) ?? {}
+    const volumeid = textOf(volume, 'id')
+    const changes = await listed({ volumeid })
+    expect(changes).toContain(fits)
+    // Its own; one whose tags its pool lacks, which the pool that carries them does not; one that promises too much.
+    for (const id of [ground.offering, tagged, big]) expect(changes).not.toContain(id)
+    expect(await listed({ volumeid, storageid: other })).toEqual(expect.arrayContaining([fits, tagged]))
+    const virtualmachineid = textOf(volume, 'virtualmachineid')
+    const suited = await api.list('listDiskOfferings', { virtualmachineid, name: 'tagged' })
+    expect(suited).toMatchObject([{ id: tagged, suitableforvirtualmachine: true }])
+    expect(await api.list('listDiskOfferings', { virtualmachineid, name: 'big' })).toMatchObject([
+      { id: big, suitableforvirtualmachine: false },
+    ])
+    expect((await api.list('listDiskOfferings', { name: 'big' }))[0]).not.toHaveProperty('suitableforvirtualmachine')
+    // A tenant knows no pools, and to it there is no such parameter.
+    expect((await tenant.list('listDiskOfferings', { storageid: other })).map(({ id }) => id)).toContain(big)
+  })
+
   test('of nothing is refused', async () => {
     expect(await tenant.refuses('planVolumePlacement', { zoneid: ground.zone })).toMatch(/^431 Parameter id is needed/)
   })
