@@ -195,7 +195,13 @@ export interface MoverReport {
 /**
  * A data mover: reads sources, writes archives and back. Jobs outlive the line over which they were asked for, but need to
  * be asked for again when the mover was restarted. Throws `PluginError`: `DENIED` for a key that is wrong, missing or was
- * replaced, `DAMAGED` for bytes that are not what was stored, `NOT_FOUND` for a snapshot that is not in the archive.
+ * replaced, `DAMAGED` for bytes that are not what was stored, `NOT_FOUND` for a snapshot that is not in the archive. What
+ * goes wrong in a job, these included, and `DENIED` for a source or target that does not let the mover in, is told by the
+ * job's `failure`, never by `submit`.
+ *
+ * Fences are kept for jobs (`submit`, `cancel`, `abandon`, `forget`), for a snapshot in an archive (`submit` of what
+ * archives it, `remove`), and for the key of an archive (`rekey`): a change that comes late is `FENCED`, also after the job
+ * was forgotten or the snapshot taken out. A late `prepare` does no harm.
  */
 export interface Mover {
   report(call: Call): Promise<MoverReport>
@@ -220,8 +226,9 @@ export interface Mover {
   /** Ends a job and resolves when it has ended; one that is done stays done. Cancelling what is not there succeeds. */
   cancel(id: MoverJobId, call: Call): Promise<void>
   /**
-   * Gives a job up for good, wherever it ran: it cannot store its snapshot any more, and collections wait for it no longer.
-   * `CONFLICT` when it has stored it already. Only where the archive's `conditionalPut` is `atomic`; else `UNSUPPORTED`.
+   * Gives a job up for good, wherever it ran: it cannot store its snapshot any more, and collections wait for it no longer;
+   * they wait for one that failed, too. Giving up what has ended, or never began, succeeds and changes nothing.
+   * `CONFLICT` when it was about to end and has stored its snapshot. Only where the archive's `conditionalPut` is `atomic`; else `UNSUPPORTED`.
    */
   abandon(archive: ArchiveAccess, id: MoverJobId, call: Call): Promise<void>
   /** Removes the record of a job that has ended. */

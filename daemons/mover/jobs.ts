@@ -16,6 +16,7 @@ import {
   type MoverTask,
   PluginError,
 } from '@moorage/contract'
+import { aboutOf } from '@moorage/wire'
 import type { Logger } from 'pino'
 import { openStore } from './archives.ts'
 import { runArchive } from './engine/archive-run.ts'
@@ -25,7 +26,7 @@ import { runRestore } from './engine/restore-run.ts'
 import { runVerify } from './engine/verify-run.ts'
 import { type End, openEnd } from './ends/ends.ts'
 import { openFooters } from './footers.ts'
-import { aboutOf, type JobRecords } from './records.ts'
+import type { JobRecords } from './records.ts'
 
 /** A job that this process works on. */
 interface Running {

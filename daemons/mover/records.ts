@@ -1,6 +1,6 @@
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { MoverJob, MoverJobId, MoverTask } from '@moorage/contract'
+import type { MoverJob, MoverJobId } from '@moorage/contract'
 import { writeDurably } from '@moorage/files'
 
 /** What is kept of a job. Never its secrets: who asks again brings them. */
@@ -43,12 +43,4 @@ export class JobRecords {
     await rm(join(this.#directory, `${id}.json`), { force: true })
     this.#known.delete(id)
   }
-}
-
-/** What makes a task this one and no other. Ways and credentials may differ each time it is asked for. */
-export function aboutOf(task: MoverTask): string {
-  const { kind } = task
-  const snapshot = kind === 'collect' ? undefined : task.snapshot
-  const more = kind === 'archive' ? [task.volume, task.base] : kind === 'restore' ? [task.blank] : []
-  return JSON.stringify([kind, task.archive.plugin, task.archive.endpoint.url, snapshot, ...more])
 }

@@ -7,6 +7,7 @@ import type { HostId } from '@moorage/contract'
 import { textOf, writeDurably } from '@moorage/files'
 import { wireServer } from '@moorage/wire'
 import type { Logger } from 'pino'
+import { Fences } from './fences.ts'
 import { Jobs } from './jobs.ts'
 import { JobRecords } from './records.ts'
 import { moverMethods } from './service.ts'
@@ -45,8 +46,9 @@ export async function serveMover(options: ServeOptions): Promise<ServedMover> {
   const lock = await lockDirectory(data)
   const id = await identityIn(data)
   const jobs = new Jobs(await JobRecords.open(join(data, 'jobs')), { log, footers: join(data, 'footers') })
+  const fences = await Fences.open(join(data, 'fences'))
   const server = wireServer({
-    methods: moverMethods(jobs, { id, initiator, version: packageVersion() }),
+    methods: moverMethods({ jobs, fences, identity: { id, initiator, version: packageVersion() } }),
     ...credentials,
     onCall: ({ method, key, ms, failure }) => {
       if (failure) log.warn({ method, key, ms, code: failure.code, effect: failure.effect }, failure.message)
@@ -64,6 +66,7 @@ export async function serveMover(options: ServeOptions): Promise<ServedMover> {
       await rm(ready, { force: true })
       await server.close()
       await jobs.close()
+      await fences.close()
       lock.close()
     },
   }

@@ -1,4 +1,5 @@
 export * from './client.ts'
+export * from './mover-args.ts'
 export * from './remote-hypervisor.ts'
 export * from './remote-mover.ts'
 export * from './remote-storage.ts'

@@ -3,51 +3,103 @@ import {
   type ArchiveShape,
   type Connection,
   type Extent,
+  type MoverJobId,
   type MoverTask,
   PluginError,
+  type Protocol,
   type SnapshotId,
 } from '@moorage/contract'
-import { PROTOCOLS } from './ends/ends.ts'
 
 /*
- * What comes over the wire, looked at field by field. Everything here throws `INVALID`, effect `none`, naming the field.
+ * What comes to a mover over the wire, looked at field by field: the other side of `remoteMover`. Everything here throws
+ * `INVALID`, effect `none`, naming the field.
  */
 
+/** An object of which nothing is known yet. */
 type Fields = Readonly<Record<string, unknown>>
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 /** 16 TiB in pieces of 1 MiB. */
 const MOST_EXTENTS = 2 ** 24
 
+/** What the calls of a mover are given, read from their bodies. */
+export const moverArgs = {
+  access: (args: unknown): ArchiveAccess => archiveAccess(body(args)['archive']),
+  shape: (args: unknown): ArchiveShape => archiveShape(body(args)['shape'] ?? {}),
+  rekey: (args: unknown): { readonly newKey: string; readonly fresh: boolean } => {
+    return { newKey: text(body(args), 'newKey'), fresh: flag(body(args), 'fresh') }
+  },
+  /** A piece of work for a mover that speaks `accepts`. */
+  task: (args: unknown, accepts: readonly Protocol[]): MoverTask => moverTask(body(args)['task'], accepts),
+  job: (args: unknown): MoverJobId => uuid<MoverJobId>(body(args), 'id'),
+  snapshot: (args: unknown): SnapshotId => uuid<SnapshotId>(body(args), 'id'),
+  cursor: (args: unknown): string | undefined => {
+    return body(args)['cursor'] === undefined ? undefined : text(body(args), 'cursor')
+  },
+} as const
+
+/**
+ * What a call of a mover claims: the objects whose highest fence it must not be below, and raises. Jobs, snapshots in an
+ * archive, the key of an archive; nothing where a late duplicate does no harm.
+ */
+export function moverClaims(method: string, args: unknown): readonly string[] {
+  const archive = ({ plugin, endpoint }: ArchiveAccess) => `${plugin} ${endpoint.url}`
+  if (method === 'jobs/submit') {
+    const task = fields(body(args)['task'], 'task')
+    const job = `job ${uuid(task, 'id')}`
+    if (task['kind'] !== 'archive') return [job]
+    // Whoever has taken the snapshot out meanwhile must not find it there again.
+    return [job, `snapshot ${uuid(task, 'snapshot')} in ${archive(archiveAccess(task['archive']))}`]
+  }
+  if (/^jobs\/(cancel|abandon|forget)$/.test(method)) return [`job ${moverArgs.job(args)}`]
+  if (method === 'snapshots/remove') {
+    return [`snapshot ${moverArgs.snapshot(args)} in ${archive(moverArgs.access(args))}`]
+  }
+  if (method === 'archives/rekey') return [`key of ${archive(moverArgs.access(args))}`]
+  return []
+}
+
+/** What makes a mover's task this one and no other. Ways and credentials may differ each time it is asked for. */
+export function aboutOf(task: MoverTask): string {
+  const { kind } = task
+  const snapshot = kind === 'collect' ? undefined : task.snapshot
+  const more = kind === 'archive' ? [task.volume, task.base] : kind === 'restore' ? [task.blank] : []
+  return JSON.stringify([kind, task.archive.plugin, task.archive.endpoint.url, snapshot, ...more])
+}
+
+function body(args: unknown): Fields {
+  return fields(args, 'body')
+}
+
 /** An object as it came. */
-export function fields(value: unknown, name: string): Fields {
+function fields(value: unknown, name: string): Fields {
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return { ...value }
   throw invalid(name, 'an object')
 }
 
 /** A text that is not empty. */
-export function text(from: Fields, name: string): string {
+function text(from: Fields, name: string): string {
   const value = from[name]
   if (typeof value === 'string' && value !== '') return value
   throw invalid(name, 'a text')
 }
 
 /** A lower-case UUID. `Kind` follows from where it stands. */
-export function uuid<Kind extends string>(from: Fields, name: string): Kind {
+function uuid<Kind extends string>(from: Fields, name: string): Kind {
   const value = text(from, name)
   if (UUID.test(value)) return value as Kind // The pattern is the definition of an id.
   throw invalid(name, 'a lower-case UUID')
 }
 
 /** True or false. */
-export function flag(from: Fields, name: string): boolean {
+function flag(from: Fields, name: string): boolean {
   const value = from[name]
   if (typeof value === 'boolean') return value
   throw invalid(name, 'true or false')
 }
 
 /** Where an archive is, and how it opens. */
-export function archiveAccess(value: unknown): ArchiveAccess {
+function archiveAccess(value: unknown): ArchiveAccess {
   const from = fields(value, 'archive')
   const endpoint = fields(from['endpoint'], 'archive.endpoint')
   const settings = Object.entries(fields(endpoint['settings'], 'archive.endpoint.settings'))
@@ -62,19 +114,19 @@ export function archiveAccess(value: unknown): ArchiveAccess {
 }
 
 /** How an archive is to be made. */
-export function archiveShape(value: unknown): ArchiveShape {
+function archiveShape(value: unknown): ArchiveShape {
   const from = fields(value, 'shape')
   return from['chunkBytes'] === undefined ? {} : { chunkBytes: whole(from, 'chunkBytes', 1) }
 }
 
-/** A piece of work. */
-export function moverTask(value: unknown): MoverTask {
+/** A piece of work for a mover that speaks `accepts`. */
+function moverTask(value: unknown, accepts: readonly Protocol[]): MoverTask {
   const from = fields(value, 'task')
   const common = { id: uuid<MoverTask['id']>(from, 'id'), archive: archiveAccess(from['archive']) }
   const kind = text(from, 'kind')
-  if (kind === 'archive') return { ...common, kind, ...archiveFields(from) }
+  if (kind === 'archive') return { ...common, kind, ...archiveFields(from, accepts) }
   if (kind === 'restore') {
-    const target = connection(from['target'], 'target')
+    const target = connection(from['target'], { name: 'target', accepts })
     const snapshot = uuid<SnapshotId>(from, 'snapshot')
     return { ...common, kind, snapshot, target, blank: flag(from, 'blank'), ...rate(from) }
   }
@@ -87,12 +139,12 @@ export function moverTask(value: unknown): MoverTask {
 
 type ArchiveFields = Omit<Extract<MoverTask, { kind: 'archive' }>, 'kind' | 'id' | 'archive'>
 
-function archiveFields(from: Fields): ArchiveFields {
+function archiveFields(from: Fields, accepts: readonly Protocol[]): ArchiveFields {
   const changes = from['changes']
   return {
     snapshot: uuid<ArchiveFields['snapshot']>(from, 'snapshot'),
     volume: uuid<ArchiveFields['volume']>(from, 'volume'),
-    source: connection(from['source'], 'source'),
+    source: connection(from['source'], { name: 'source', accepts }),
     takenAt: whole(from, 'takenAt', 0),
     ...(from['bytes'] !== undefined && { bytes: whole(from, 'bytes', 1) }),
     ...(from['base'] !== undefined && { base: uuid<SnapshotId>(from, 'base') }),
@@ -119,10 +171,13 @@ function extents(value: unknown): readonly Extent[] {
   })
 }
 
-function connection(value: unknown, name: string): Connection {
+function connection(
+  value: unknown,
+  { name, accepts }: { readonly name: string; readonly accepts: readonly Protocol[] },
+): Connection {
   const from = fields(value, name)
   const via = text(from, 'via')
-  if (!PROTOCOLS.some((protocol) => protocol === via)) throw invalid(`${name}.via`, PROTOCOLS.join(', '))
+  if (!accepts.some((protocol) => protocol === via)) throw invalid(`${name}.via`, accepts.join(', '))
   if (via === 'iscsi') for (const field of ['portal', 'iqn', 'initiator']) text(from, field)
   if (via === 'iscsi') whole(from, 'lun', 0)
   if (via === 'nbd') text(from, 'uri')
