@@ -1,5 +1,5 @@
 import type { Endpoint, Mover } from '@moorage/contract'
-import { remoteMover, wireClient } from '@moorage/wire'
+import { MOVER_PATHS, remoteMover, wireClient } from '@moorage/wire'
 import { loadMover } from '../store/registrations.ts'
 import type { Store } from '../store/store.ts'
 
@@ -12,4 +12,9 @@ export function movers(store: Store) {
 function connectMover({ url, settings }: Endpoint): Mover {
   const { user = '', password = '' } = settings
   return remoteMover(wireClient({ url, user, password }))
+}
+
+/** Where a mover's daemon has a method. */
+export function moverPath(method: keyof Mover): string {
+  return MOVER_PATHS[method]
 }

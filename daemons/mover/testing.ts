@@ -2,13 +2,14 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { createWriteStream } from 'node:fs'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Call, Mover, MoverJob, MoverTask } from '@moorage/contract'
 import { remoteMover, wireClient } from '@moorage/wire'
 import { freePort } from '@moorage/wire/testing'
+import type { JobRecord } from './records.ts'
 
 /** A mover of one test, in a process of its own. */
 export interface TestMover {
@@ -27,6 +28,8 @@ export interface TestMover {
   /** Starts it anew on the same data and address. */
   restart(): Promise<void>
   logs(): Promise<string>
+  /** Jobs of which it has a record on disk. */
+  jobs(): Promise<readonly MoverJob[]>
   /** Ends it and removes its directory. */
   stop(): Promise<void>
 }
@@ -68,11 +71,18 @@ export async function startMover(): Promise<TestMover> {
       child = await start()
     },
     logs: () => readFile(join(data, 'mover.log'), 'utf8'),
+    jobs: () => recordedIn(join(data, 'jobs')),
     stop: async () => {
       await kill('SIGTERM')
       await rm(data, { recursive: true })
     },
   }
+}
+
+async function recordedIn(directory: string): Promise<readonly MoverJob[]> {
+  const names = (await readdir(directory)).filter((name) => name.endsWith('.json'))
+  const texts = await Promise.all(names.map((name) => readFile(join(directory, name), 'utf8')))
+  return texts.map((text) => (JSON.parse(text) as JobRecord).job) // Written whole, by the mover.
 }
 
 /** A call of a test. */

@@ -9,7 +9,7 @@ export interface CallRecord {
   readonly method: string
   readonly key: string
   readonly fence: number
-  /** Id of the volume, snapshot or machine that the call was about, where it named one. */
+  /** Id of the volume, snapshot, machine or job that the call was about, where it named one. */
   readonly object?: string
   /** Epoch milliseconds of its arrival. */
   readonly at: number
@@ -56,7 +56,7 @@ export class Calls {
 }
 
 function objectOf(args: Fields): string | undefined {
-  const parts = [args, ...['spec', 'exposure', 'access', 'range'].map((name) => args[name]).filter(isFields)]
+  const parts = [args, ...['spec', 'exposure', 'access', 'range', 'task'].map((name) => args[name]).filter(isFields)]
   const sources = parts.map((part) => part['source']).filter(isFields)
   const named = [...parts, ...sources].flatMap((part) => [part['id'], part['vm'], part['volume'], part['group']])
   return named.find((id) => typeof id === 'string')

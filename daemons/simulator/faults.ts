@@ -140,8 +140,16 @@ export class Faults {
     }
   }
 
-  #take({ method, args }: Struck): Fault | undefined {
-    const fault = this.#armed.find((each) => fits(each.method, method) && contains(args, each.match ?? {}))
+  /**
+   * What befalls something that is at work beside calls, as a job of a mover: the first armed fault of a kind that can,
+   * which is `error-before` and `error-after`.
+   */
+  befalls(method: string, args: Fields): Pick<Fault, 'kind' | 'code'> | undefined {
+    return this.#take({ method, args }, ({ kind }) => kind === 'error-before' || kind === 'error-after')
+  }
+
+  #take({ method, args }: Pick<Struck, 'method' | 'args'>, can: (fault: Fault) => boolean = () => true) {
+    const fault = this.#armed.find((each) => can(each) && fits(each.method, method) && contains(args, each.match ?? {}))
     if (!fault) return undefined
     const left = { ...fault, count: fault.count - 1 }
     this.#armed = this.#armed.flatMap((each) => (each !== fault ? [each] : left.count > 0 ? [left] : []))

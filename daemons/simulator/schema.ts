@@ -1,6 +1,8 @@
 /**
  * Tables of the simulator's state. Bytes are numbers of bytes, times are epoch milliseconds, `owner` is the ownership
  * mark of the installation that made the object. `volumes`, `snapshots` and `disks` keep the id of Moorage as it came.
+ * An archive is known by its plug-in and url; what it holds are chunks by the digest of their bytes, `chunks` of a snapshot
+ * are pairs of a number and a digest, `keyPrint` tells its key without holding it.
  */
 export const SCHEMA = `
 CREATE TABLE meta(name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
@@ -55,4 +57,19 @@ CREATE TABLE disks(
   throttle TEXT NOT NULL, readOps INTEGER NOT NULL DEFAULT 0, writeOps INTEGER NOT NULL DEFAULT 0,
   readBytes INTEGER NOT NULL DEFAULT 0, writeBytes INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY(host, vm, volume)) STRICT, WITHOUT ROWID;
+
+CREATE TABLE moverJobs(
+  id TEXT PRIMARY KEY, about TEXT NOT NULL, kind TEXT NOT NULL, state TEXT NOT NULL, done INTEGER NOT NULL,
+  total INTEGER NOT NULL, outcome TEXT NOT NULL DEFAULT '{}') STRICT, WITHOUT ROWID;
+CREATE TABLE archives(
+  url TEXT PRIMARY KEY, id TEXT NOT NULL, chunkBytes INTEGER NOT NULL, keyPrint TEXT) STRICT, WITHOUT ROWID;
+CREATE TABLE archiveChunks(
+  archive TEXT NOT NULL, hash TEXT NOT NULL, job TEXT NOT NULL, bytes BLOB NOT NULL,
+  PRIMARY KEY(archive, hash)) STRICT, WITHOUT ROWID;
+CREATE TABLE archivedSnapshots(
+  archive TEXT NOT NULL, snapshot TEXT NOT NULL, job TEXT NOT NULL, shown TEXT NOT NULL, chunks TEXT NOT NULL,
+  PRIMARY KEY(archive, snapshot, job)) STRICT, WITHOUT ROWID;
+CREATE TABLE archiveWriters(
+  archive TEXT NOT NULL, job TEXT NOT NULL, state TEXT NOT NULL, addedBytes INTEGER NOT NULL DEFAULT 0,
+  PRIMARY KEY(archive, job)) STRICT, WITHOUT ROWID;
 `

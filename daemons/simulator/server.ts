@@ -1,17 +1,19 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Socket } from 'node:net'
 import { type Call, PluginError } from '@moorage/contract'
-import { type Method, wireServer } from '@moorage/wire'
+import { type Method, moverClaims, wireServer } from '@moorage/wire'
 import { ARRAY_METHODS, arrayClaims, type ArrayMethod } from './array/methods.ts'
 import { arrayRequest, defineArray } from './array/array.ts'
 import { Calls } from './calls.ts'
-import type { Fields } from './check.ts'
+import { type Fields, fields } from './check.ts'
 import { CONSOLE_METHODS } from './console.ts'
 import { Faults } from './faults.ts'
 import { claim } from './fences.ts'
 import { defineHost, hostRequest } from './host/host.ts'
 import { HOST_METHODS, type HostMethod } from './host/methods.ts'
 import { IO_METHODS } from './io.ts'
+import { inspectMovers, MOVER_METHODS } from './mover/methods.ts'
+import type { MoverRequest } from './mover/mover.ts'
 import type { Store } from './store.ts'
 
 /** What a simulator needs to serve. */
@@ -28,8 +30,9 @@ type Handler = (args: Fields, call: Call) => { readonly claim: () => void; reado
 
 /**
  * The simulator's HTTP server, not yet listening: arrays under `array/`, hosts under `host/`, the data path under `io/`,
- * `arrays/define`, `hosts/define`, `console/`, `faults/` and `calls/`. Each call is one transaction; faults strike
- * everything but `faults/` and `calls/`.
+ * `arrays/define`, `hosts/define`, `console/`, `faults/` and `calls/`, and a mover where a mover's own daemon has its
+ * methods; faults and calls know these under `mover/`. Each call is one transaction; faults strike everything but `faults/`
+ * and `calls/`.
  */
 export function simulatorServer(options: SimulatorOptions): ReturnType<typeof wireServer> {
   const lines = new AsyncLocalStorage<Socket>()
@@ -61,11 +64,35 @@ function worldMethods(store: Store, world: World): Record<string, Method> {
   const handlers = new Map<string, Handler>([
     ['arrays/define', plain(defineArray)],
     ['hosts/define', plain(defineHost)],
+    ['movers/inspect', plain(inspectMovers)],
     ...Object.entries({ ...IO_METHODS, ...CONSOLE_METHODS }).map(([name, run]) => [name, plain(run)] as const),
     ...Object.entries(ARRAY_METHODS).map(([name, method]) => [`array/${name}`, arrayHandler(store, method)] as const),
     ...Object.entries(HOST_METHODS).map(([name, method]) => [`host/${name}`, hostHandler(store, method)] as const),
   ])
-  return Object.fromEntries([...handlers].map(([name, handler]) => [name, served(name, { store, world, handler })]))
+  const movers = Object.entries(MOVER_METHODS).map(([path, run]) => {
+    return [
+      path,
+      served(`mover/${path}`, { store, world, handler: moverHandler({ store, world, path }, run) }),
+    ] as const
+  })
+  const others = [...handlers].map(([name, handler]) => [name, served(name, { store, world, handler })] as const)
+  return Object.fromEntries([...others, ...movers])
+}
+
+function moverHandler(
+  { store, world, path }: { readonly store: Store; readonly world: World; readonly path: string },
+  run: (request: MoverRequest) => unknown,
+): Handler {
+  return (args, call) => ({
+    claim: () => {
+      const claims = moverClaims(path, args)
+      claim(
+        store,
+        claims.map((object) => ({ object: `mover/${object}`, number: call.fence, raises: true })),
+      )
+    },
+    run: () => run({ store, args, call, befalls: (task) => world.faults.befalls('mover/work', fields(task, 'task')) }),
+  })
 }
 
 function arrayHandler(store: Store, method: ArrayMethod): Handler {

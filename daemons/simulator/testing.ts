@@ -5,7 +5,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import type { Call, Endpoint, FailureCode } from '@moorage/contract'
+import type { Call, Endpoint, FailureCode, MoverJob } from '@moorage/contract'
 import { wireClient } from '@moorage/wire'
 import type { CallRecord } from './calls.ts'
 import type { Fault, FaultKind, Held } from './faults.ts'
@@ -34,6 +34,13 @@ export interface FaultControl {
   clear(): Promise<void>
 }
 
+/** What a mover has not put away. */
+export interface MoverHoldings {
+  readonly jobs: readonly MoverJob[]
+  /** Jobs that may still write into an archive: collections wait for them. */
+  readonly writers: readonly string[]
+}
+
 /** A simulator in a process of its own. */
 export interface TestSimulator {
   /** `http://127.0.0.1:PORT`; another one after `restart`. */
@@ -47,6 +54,9 @@ export interface TestSimulator {
   storageEndpoint(array: string, owner?: string): Endpoint
   /** Endpoint of a host for `simulatorHypervisor.open`; the host comes into being with the first call. */
   hostEndpoint(host: string, owner?: string): Endpoint
+  /** Endpoint of its mover, as of a mover's own daemon. */
+  moverEndpoint(owner?: string): Endpoint
+  moverHoldings(): Promise<MoverHoldings>
   /** Any method of the daemon, as `io/session` or `arrays/define`; throws `PluginError` only. */
   send<Result>(method: string, args: object): Promise<Result>
   /** The latest calls and the counts by method; see `calls/list`. */
@@ -90,6 +100,8 @@ export async function startSimulator(): Promise<TestSimulator> {
     faults: faultControl(send),
     storageEndpoint: endpoint,
     hostEndpoint: endpoint,
+    moverEndpoint: (owner = installation) => ({ url: running.url, settings: credentials, owner }),
+    moverHoldings: () => send('movers/inspect', {}),
     send,
     calls: (filter = {}) => send('calls/list', filter),
     kill: () => end(running, 'SIGKILL').then(() => undefined),

@@ -62,7 +62,7 @@ export function documentOf(sections: Sections, rows: readonly Row[]): string {
     'goes on after the operation has ended elsewhere, and must be refused by the fence. *Paused* is SIGSTOP, another controller takes over and ends the operation, SIGCONT: nothing may',
     'change any more.',
     '',
-    'Two things are not asked for. A late call that only looks, or only tells a machine how large its disk is, is refused by no fence, and changes nothing. And a saga being undone that asks a',
+    'Two things are not asked for. A late call that only looks, or only tells a machine how large its disk is, or makes an archive that is made already, is refused by no fence, and changes nothing. And a saga being undone that asks a',
     'host how things stand, and hears nothing, need not wait for it: it records that nothing was heard, and asking again must come to what a run without a fault comes to.',
     '',
     '| | At a call | | At a commit |',

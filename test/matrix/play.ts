@@ -9,8 +9,8 @@ import type { Victim } from './victims.ts'
 
 /** Calls that change nothing. */
 const READING = /\/(get|read|list|describe)$/
-/** Changes that may come late without harm: it only tells a machine how large its disk is. */
-const HARMLESS = /\/refresh$/
+/** Changes that may come late without harm: one tells a machine how large its disk is, one makes an archive that will be made again. */
+const HARMLESS = /\/(refresh|archives\/prepare)$/
 
 /** A cell at work. */
 interface Played {

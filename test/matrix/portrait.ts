@@ -26,7 +26,7 @@ const PASSING: ReadonlySet<string> = new Set(['seq', 'id', 'runId', 'offeringId'
 export const FOUND = 'found '
 
 /**
- * What the census finds, what the database says, and what arrays and hosts hold, as lines that are the same for two runs
+ * What the census finds, what the database says, and what arrays, hosts, movers and archives hold, as lines that are the same for two runs
  * that came to the same: ids are numbered in the order of their making, times are told as being there.
  */
 export async function portraitOf(world: World): Promise<readonly string[]> {
@@ -36,6 +36,7 @@ export async function portraitOf(world: World): Promise<readonly string[]> {
   const names = new Map<string, string>([
     ...Object.entries(world.pools).map(([name, id]) => [id, `pool ${name}`] as const),
     ...Object.entries(world.hosts).map(([name, id]) => [id, `host ${name}`] as const),
+    ...world.vaultNames(),
   ])
   for (const table of ['vm', 'volume', 'snapshot', 'template'] as const) {
     const rows = await reader.selectFrom(table).select('id').orderBy('seq').execute()
@@ -46,7 +47,8 @@ export async function portraitOf(world: World): Promise<readonly string[]> {
     const rows = await reader.selectFrom(table).selectAll().execute()
     for (const row of rows) lines.push(`${table} ${named('id' in row ? row.id : '', names)}: ${told(row, names)}`)
   }
-  for (const item of [...(await world.arrays()), ...(await world.machines())]) lines.push(`holds ${told(item, names)}`)
+  const held = [...(await world.arrays()), ...(await world.machines()), ...(await world.moved())]
+  for (const item of held) lines.push(`holds ${told(item, names)}`)
   return lines.toSorted()
 }
 

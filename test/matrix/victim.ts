@@ -1,7 +1,9 @@
+import { directoryArchive } from '@moorage/archive-directory'
 import { qemuHypervisor } from '@moorage/hypervisor-qemu'
 import { simulatorHypervisor } from '@moorage/hypervisor-simulator'
 import { linuxSan } from '@moorage/storage-linux-san'
 import { simulatorStorage } from '@moorage/storage-simulator'
+import { movers } from '../../controller/cli/movers.ts'
 import { startRunner, type Runner } from '../../controller/jobs/runner.ts'
 import { createPluginHost } from '../../controller/plugin-host/create.ts'
 import { describeFailure } from '../../controller/sagas/calls.ts'
@@ -58,6 +60,8 @@ async function main([url = '', masterKey = '', owner = '']: readonly string[]): 
   const plugins = createPluginHost({
     storage: [simulatorStorage, linuxSan].map(beside.storage),
     hypervisors: [simulatorHypervisor, qemuHypervisor].map(beside.hypervisor),
+    archives: [directoryArchive],
+    movers: beside.movers(movers(store)),
     load: registrationLoader(store),
     owner,
   })

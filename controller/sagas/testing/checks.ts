@@ -54,7 +54,7 @@ export async function settled(world: World): Promise<void> {
   for (const { id } of open) await world.end(id)
 }
 
-/** Takes everything away that a test made, through sagas, and throws unless arrays and hosts are then empty. */
+/** Takes everything away that a test made, through sagas, and throws unless arrays, hosts, movers and archives are then empty. */
 export async function clear(world: World): Promise<void> {
   const { store } = world
   const { reader } = store
@@ -70,7 +70,8 @@ export async function clear(world: World): Promise<void> {
   const volumes = await reader.selectFrom('volume').select('id').where('removedAt', 'is', null).execute()
   for (const { id } of volumes) await world.done(volumeDelete, { volume: id })
   for (const { id } of await recycledFor(reader, 0)) await world.done(censusPurge, { finding: id })
-  const left = [...(await world.arrays()), ...(await world.machines())]
+  await world.collect()
+  const left = [...(await world.arrays()), ...(await world.machines()), ...(await world.moved())]
   if (left.length > 0) throw new Error(`left over: ${JSON.stringify(left)}`)
 }
 

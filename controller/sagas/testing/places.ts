@@ -55,7 +55,7 @@ export async function insertPlaces(store: TestStore, hypervisor: string): Promis
 /** What registering takes. `owner` is the installation. */
 export interface Adding extends Places {
   readonly store: TestStore
-  readonly simulator: Pick<TestSimulator, 'storageEndpoint' | 'hostEndpoint'>
+  readonly simulator: Pick<TestSimulator, 'storageEndpoint' | 'hostEndpoint' | 'moverEndpoint' | 'moverHoldings'>
   readonly plugins: PluginHost
   readonly owner: string
 }

@@ -1,5 +1,7 @@
-import type { Call, HypervisorPlugin, StoragePlugin } from '@moorage/contract'
+import type { Call, HypervisorPlugin, Mover, StoragePlugin } from '@moorage/contract'
+import { moverPath } from '../../cli/movers.ts'
 import type { Claim, Journal } from '../../jobs/journal.ts'
+import type { PluginHostOptions } from '../../plugin-host/create.ts'
 import type { Tx } from '../../store/store.ts'
 
 /** Whether an operation goes on or is being undone. */
@@ -12,7 +14,7 @@ export interface CallMoment {
   readonly way: Way
   /** Which call of the step on this way it is, from 0; a call that is made again keeps its number. */
   readonly nth: number
-  /** As the simulator names it: `array/volumes/create`, `host/disks/attach`. */
+  /** As the simulator names it: `array/volumes/create`, `host/disks/attach`, `mover/jobs/submit`. */
   readonly method: string
   readonly key: string
 }
@@ -72,10 +74,14 @@ export function createValve(): Valve {
   }
 }
 
+/** How a runner's plug-in host finds and reaches movers. */
+export type Movers = NonNullable<PluginHostOptions['movers']>
+
 /** What a watched runner is made of. */
 export interface Watched {
   storage(plugin: StoragePlugin): StoragePlugin
   hypervisor(plugin: HypervisorPlugin): HypervisorPlugin
+  movers(movers: Movers): Movers
   journal(journal: Journal<Tx>): Journal<Tx>
 }
 
@@ -94,13 +100,15 @@ export function watched(watch: Watch): Watched {
     if (!keys.includes(call.key)) keys.push(call.key)
     return { operation, step, way, nth: keys.indexOf(call.key), method, key: call.key }
   }
-  const around = (side: 'array' | 'host') => (method: string, call: Call, run: (call: Call) => Promise<unknown>) => {
-    const at = moment(`${side}/${method}`, call)
-    return at ? watch.call(at, (change) => run(changed(call, change))) : run(call)
-  }
+  const around =
+    (side: 'array' | 'host' | 'mover') => (method: string, call: Call, run: (call: Call) => Promise<unknown>) => {
+      const at = moment(`${side}/${method}`, call)
+      return at ? watch.call(at, (change) => run(changed(call, change))) : run(call)
+    }
   return {
     storage: (plugin) => ({ ...plugin, open: (endpoint) => facetsAround(plugin.open(endpoint), around('array')) }),
     hypervisor: (plugin) => ({ ...plugin, open: (endpoint) => facetsAround(plugin.open(endpoint), around('host')) }),
+    movers: (movers) => ({ ...movers, connect: (endpoint) => moverAround(movers.connect(endpoint), around('mover')) }),
     journal: (journal) => watchedJournal(journal, watch, ways),
   }
 }
@@ -113,6 +121,16 @@ function changed(call: Call, change: { readonly deadline: number } | undefined):
 }
 
 type Around = (method: string, call: Call, run: (call: Call) => Promise<unknown>) => Promise<unknown>
+
+/** The same mover, its methods called as its daemon has them. */
+function moverAround<Methods extends object>(mover: Methods, around: Around): Methods {
+  const entries = Object.entries(mover).map(([name, member]: [string, unknown]): [string, unknown] => {
+    if (!isMethod(member)) return [name, member]
+    const path = moverPath(name as keyof Mover) // The names of a mover's methods are those of `Mover`.
+    return [name, throughAround(path, member, around)]
+  })
+  return Object.fromEntries(entries) as Methods // The same names, and methods with the signatures of those they call.
+}
 
 /** The same facets, each of whose methods goes through `around`. */
 function facetsAround<Facets extends object>(facets: Facets, around: Around): Facets {
@@ -127,13 +145,16 @@ function methodsAround(facet: object, name: string, around: Around): object {
   const folder = name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
   const entries = Object.entries(facet).map(([method, member]: [string, unknown]): [string, unknown] => {
     if (!isMethod(member)) return [method, member]
-    const run = (...args: readonly unknown[]) => {
-      const call = args.at(-1) as Call // The last parameter of every method of the contract.
-      return around(`${folder}/${method}`, call, (other) => member(...args.slice(0, -1), other))
-    }
-    return [method, run]
+    return [method, throughAround(`${folder}/${method}`, member, around)]
   })
   return Object.fromEntries<unknown>(entries)
+}
+
+function throughAround(method: string, member: Method, around: Around): Method {
+  return (...args) => {
+    const call = args.at(-1) as Call // The last parameter of every method of the contract.
+    return around(method, call, (other) => member(...args.slice(0, -1), other))
+  }
 }
 
 type Method = (...args: readonly unknown[]) => Promise<unknown>

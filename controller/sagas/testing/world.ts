@@ -6,9 +6,11 @@ import type {
   StorageLimits,
   StoragePlugin,
 } from '@moorage/contract'
+import { directoryArchive } from '@moorage/archive-directory'
 import { simulatorHypervisor } from '@moorage/hypervisor-simulator'
 import { startSimulator, type TestSimulator } from '@moorage/simulator/testing'
 import { simulatorStorage } from '@moorage/storage-simulator'
+import { movers } from '../../cli/movers.ts'
 import { type Runner, type RunnerOptions, startRunner } from '../../jobs/runner.ts'
 import type { Failure } from '../../jobs/saga.ts'
 import { createPluginHost } from '../../plugin-host/create.ts'
@@ -23,6 +25,7 @@ import type { SagaHead } from '../head.ts'
 import { createSagas } from '../registry.ts'
 import { addHost, addPool, insertPlaces, type Places, probe } from './places.ts'
 import { type Rows, rowsOf } from './rows.ts'
+import { type Vault, vaultOf } from './vault.ts'
 import { type Watch, watched, type Watched } from './watch.ts'
 
 /** How an operation ended. */
@@ -32,8 +35,11 @@ export interface Ended {
   readonly failure: Failure | null
 }
 
-/** Arrays and hosts in processes of their own, with faults on command. */
-export type BackEnds = Pick<TestSimulator, 'faults' | 'calls' | 'send' | 'storageEndpoint' | 'hostEndpoint' | 'stop'>
+/** Arrays, hosts and a mover in processes of their own, with faults on command. */
+export type BackEnds = Pick<
+  TestSimulator,
+  'faults' | 'calls' | 'send' | 'storageEndpoint' | 'hostEndpoint' | 'moverEndpoint' | 'moverHoldings' | 'stop'
+>
 
 /** What a world stands on. The same array under two names is one pool, the same host one host. */
 export interface Parts {
@@ -42,10 +48,12 @@ export interface Parts {
   readonly hypervisor: HypervisorPlugin
   readonly arrays: { readonly fast: string; readonly slow: string }
   readonly hosts: { readonly one: string; readonly two: string }
+  /** Where the mover archives to. */
+  readonly archive: { readonly plugin: string; readonly url: string }
 }
 
-/** A small cloud on a simulator, unless it was started on other parts: one zone and cluster, hosts `one` and `two`, pools `fast` and `slow`, one account. */
-export interface World extends Rows {
+/** A small cloud on a simulator, unless it was started on other parts: one zone and cluster, hosts `one` and `two`, pools `fast` and `slow`, one account; a mover and an archive once they are asked for. */
+export interface World extends Rows, Vault {
   readonly store: TestStore
   /** Its arrays and hosts; most worlds stand on a simulator. */
   readonly simulator: BackEnds
@@ -86,7 +94,12 @@ export type WorldOptions = Partial<Pick<RunnerOptions<Tx>, 'patienceMs' | 'stepD
 }
 
 /** Stands beside a runner and does nothing. */
-const UNWATCHED: Watched = { storage: (same) => same, hypervisor: (same) => same, journal: (same) => same }
+const UNWATCHED: Watched = {
+  storage: (same) => same,
+  hypervisor: (same) => same,
+  movers: (same) => same,
+  journal: (same) => same,
+}
 
 const QUIET = { info: () => {}, warn: () => {}, error: () => {} }
 
@@ -99,6 +112,8 @@ export async function startWorld({ watch, parts: given, limits, ...options }: Wo
   const plugins = createPluginHost({
     storage: [beside.storage(limits ? limited(storage, limits) : storage)],
     hypervisors: [beside.hypervisor(hypervisor)],
+    archives: [directoryArchive],
+    movers: beside.movers(movers(store)),
     load: registrationLoader(store),
     owner,
   })
@@ -119,7 +134,8 @@ export async function startWorld({ watch, parts: given, limits, ...options }: Wo
   }
   const base = { store, simulator, plugins, owner, runner, ...places, pools, hosts }
   const working = work(base)
-  return { ...base, takeOver, ...rowsOf(base), ...working, ...looks(base, working) }
+  const vault = vaultOf({ ...adding, archive: parts.archive })
+  return { ...base, takeOver, ...rowsOf(base), ...vault, ...working, ...looks(base, working) }
 }
 
 async function simulated(): Promise<Parts> {
@@ -129,6 +145,7 @@ async function simulated(): Promise<Parts> {
     hypervisor: simulatorHypervisor,
     arrays: { fast: 'fast', slow: 'slow' },
     hosts: { one: 'one', two: 'two' },
+    archive: { plugin: 'directory', url: 'file:///archives/one' },
   }
 }
 

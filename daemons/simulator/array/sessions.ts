@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { type Connection, PluginError, type Source } from '@moorage/contract'
 import { fields, invalid, oneOf, text, whole } from '../check.ts'
-import { readImage, writeImage } from '../layers.ts'
+import { type Difference, differences, readImage, writeImage } from '../layers.ts'
 import type { Store } from '../store.ts'
 import { arrayAt } from './array.ts'
 import { type ExposureRow, findChap, findExposure, LUN, targetOf } from './access.ts'
@@ -98,6 +98,11 @@ export function sessionRead(
   refuseOutside(target.bytes, at.offset, at.length)
   count(store, target.exposure, { column: 'read', length: at.length })
   return readImage(store, target.image, at)
+}
+
+/** Where what a session reaches may hold anything but zeros, ascending. Throws `UNAVAILABLE` once it has ended. */
+export function sessionExtents(store: Store, session: string): readonly Difference[] {
+  return differences(store, opened(store, session).image, { start: 0, limit: Infinity })
 }
 
 interface Target {
