@@ -62,7 +62,8 @@ async function attempts<Tx>(run: Run<Tx>, named: NamedStep<Tx>, ordinal: number)
     } catch (error) {
       run.sift(error)
       const patient = performance.now() - quietSince < run.deps.patienceMs
-      if (patient && !run.abortAsked.aborted && isForLater(error)) {
+      const later = isForLater(error) || run.deps.journal.unavailable(error)
+      if (patient && !run.abortAsked.aborted && later) {
         await run.retryLater(attempt, error, LONGEST_RETRY_MS)
         if (!run.abortAsked.aborted) continue
       }
@@ -98,7 +99,7 @@ async function runOnce<Tx>(
   })
 }
 
-/** Whether the same call may succeed later, which only a plug-in can say. */
+/** Whether the plug-in says that the same call may succeed later. What a call reads of the database may be out of reach too. */
 function isForLater(error: unknown): boolean {
   return error instanceof PluginError && FAILURES[error.code].retry === 'later'
 }

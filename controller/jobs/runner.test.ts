@@ -188,6 +188,27 @@ describe('an operation that fails', () => {
     })
   })
 
+  test('because the database is out of reach while its call reads from it is tried again', async () => {
+    let tries = 0
+    const cut = saga<object, Tx>(head('cut'))
+      .step('ask', {
+        run: async () => {
+          tries += 1
+          // As a connection ends when its server is killed.
+          if (tries < 3) throw Object.assign(new Error('terminating connection'), { code: '57P02' })
+          return tries
+        },
+        undo: async () => {},
+      })
+      .build()
+    await withRunner([cut], async (runner) => {
+      const id = await begin(store, runner, submission(cut, {}))
+      expect(await runner.ended(id, 10_000)).toBe(true)
+      expect(await operation(store, id)).toMatchObject({ state: 'succeeded', failure: null })
+      expect(tries).toBe(3)
+    })
+  })
+
   test('for a reason that passes, but does not within the patience, is undone', async () => {
     const stuck = saga<object, Tx>(head('stuck'))
       .step('ask', { run: () => Promise.reject(new PluginError('UNAVAILABLE', 'gone', 'none')), undo: async () => {} })
