@@ -1,20 +1,23 @@
 import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
+import { SlowFirst } from './tools/slow-tests.ts'
 import { SYSTEM_PROJECTS } from './tools/suites.ts'
 
 const everywhere = ['**/node_modules/**', '**/dist/**', '**/.moorage/**']
 const bench = 'test/bench/**'
+const AT_A_TIME = { e2e: 2, compat: 1, crash: 3 } as const
 
 /**
  * `unit` needs nothing but Node and PostgreSQL and is part of `npm run check`. `proof` needs no more, but goes over whole
  * registries (every command as every role, every call of every saga, every cheat), which takes as long again. `process`
  * starts whole controllers and database servers as programs, seconds each, and needs no more either. `lab` starts real
  * daemons (tgtd, qemu-storage-daemon, QEMU) and needs root. `e2e`, `compat` and `crash` run a whole system. `lab` and
- * `crash` mostly wait, for leases, bursts and guests, so three of their files go at a time, each on daemons, ports and mounts
- * of its own; `e2e` and `compat` go one file at a time, since the tour measures within 5 %.
+ * `crash` often wait, for leases, bursts and guests, so three of their files go at a time, each on daemons, ports and mounts
+ * of its own; of `e2e` two, beside the tour that measures; `compat` has one.
  */
 export default defineConfig({
   test: {
+    sequence: { sequencer: SlowFirst },
     projects: [
       {
         test: {
@@ -69,7 +72,7 @@ export default defineConfig({
           name,
           include: [`test/${name}/**/*.test.ts`],
           exclude: everywhere,
-          ...(name === 'crash' ? { maxWorkers: 3 } : { fileParallelism: false }),
+          maxWorkers: AT_A_TIME[name],
           testTimeout: 600_000,
           hookTimeout: 300_000,
         },

@@ -1,64 +1,16 @@
-import { execFileSync, spawn } from 'node:child_process'
-import type { ChildProcess } from 'node:child_process'
+import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { request } from 'node:https'
-import { createServer } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
-import { setTimeout as pause } from 'node:timers/promises'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { openData } from './cli/data.ts'
-import { stopSimulator } from './cli/simulator-daemon.ts'
 import { livePostmaster } from './store/postmaster.ts'
 import { createLogger } from './telemetry/logger.ts'
+import { exitOf, type Started, usePrograms } from './testing-program.ts'
 
-const MAIN = join(import.meta.dirname, 'main.ts')
-
-let root: string
-let data: string
-const running: Started[] = []
-beforeEach(() => {
-  root = mkdtempSync(join(tmpdir(), 'moorage-main-'))
-  data = join(root, 'data')
-})
-afterEach(async () => {
-  for (const one of running.splice(0)) await one.end('SIGTERM')
-  if (existsSync(data)) await stopSimulator(data)
-  expect(existsSync(join(data, 'postgres')) ? livePostmaster(join(data, 'postgres')) : undefined).toBeUndefined()
-  rmSync(root, { recursive: true })
-})
-
-interface Started {
-  readonly child: ChildProcess
-  readonly out: () => string
-  readonly err: () => string
-  end(signal: NodeJS.Signals): Promise<number | null>
-}
-
-function moorage(argv: readonly string[], env: NodeJS.ProcessEnv = {}): Started {
-  const child = spawn(process.execPath, [MAIN, ...argv], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, ...env },
-  })
-  const [out, err]: Buffer[][] = [[], []]
-  child.stdout.on('data', (chunk: Buffer) => out?.push(chunk))
-  child.stderr.on('data', (chunk: Buffer) => err?.push(chunk))
-  const exited = once(child, 'exit')
-  const started = {
-    child,
-    out: () => Buffer.concat(out ?? []).toString(),
-    err: () => Buffer.concat(err ?? []).toString(),
-    end: async (signal: NodeJS.Signals) => {
-      if (child.exitCode === null && child.signalCode === null) child.kill(signal)
-      await exited
-      return child.exitCode
-    },
-  }
-  running.push(started)
-  return started
-}
+const { root, data, moorage, serving } = usePrograms()
 
 /** Children of a controller that run the plug-in at a path, which is the last word of their command lines. */
 function besides({ child }: Started, path: string): readonly number[] {
@@ -75,33 +27,8 @@ function lives(pid: number): boolean {
   }
 }
 
-async function exitOf(started: Started): Promise<number | null> {
-  if (started.child.exitCode === null) await once(started.child, 'exit')
-  return started.child.exitCode
-}
-
-interface Ready {
-  readonly pid: number
-  readonly url: string
-  readonly integrationUrl?: string
-  readonly metricsUrl?: string
-}
-
-async function serving(...more: readonly string[]): Promise<Ready & { readonly started: Started }> {
-  const started = moorage(['serve', '--data', data, '--listen', '127.0.0.1:0', ...more])
-  for (const until = Date.now() + 30_000; Date.now() < until; await pause(20)) {
-    if (started.child.exitCode !== null) break
-    const path = join(data, 'ready.json')
-    if (!existsSync(path)) continue
-    // Written by the controller, renamed into place.
-    const ready = JSON.parse(readFileSync(path, 'utf8')) as Ready
-    if (ready.pid === started.child.pid) return { ...ready, started }
-  }
-  throw new Error(`the controller did not serve: ${started.out()} ${started.err()}`)
-}
-
 async function counts(): Promise<Readonly<Record<string, number>>> {
-  const { store } = await openData(data, { log: createLogger({ level: 'silent' }), create: false })
+  const { store } = await openData(data(), { log: createLogger({ level: 'silent' }), create: false })
   const tables = ['zone', 'pod', 'cluster', 'host', 'pool', 'template', 'offering', 'principal'] as const
   const found: Record<string, number> = {}
   for (const table of tables) {
@@ -138,12 +65,12 @@ describe('a controller', () => {
     const seeded = await counts()
     expect(seeded).toEqual({ zone: 1, pod: 1, cluster: 1, host: 2, pool: 2, template: 1, offering: 7, principal: 1 })
     for (const name of ['ready.json', 'admin.json', 'master.key', 'simulator.credentials.json', 'postgres.log']) {
-      expect({ name, mode: statSync(join(data, name)).mode & 0o777 }).toEqual({ name, mode: 0o600 })
+      expect({ name, mode: statSync(join(data(), name)).mode & 0o777 }).toEqual({ name, mode: 0o600 })
     }
-    const database = livePostmaster(join(data, 'postgres'))
+    const database = livePostmaster(join(data(), 'postgres'))
     await first.started.end('SIGKILL')
     const second = await serving('--seed', 'simulator', '--integration-listen', '127.0.0.1:0')
-    expect(livePostmaster(join(data, 'postgres'))).toBe(database)
+    expect(livePostmaster(join(data(), 'postgres'))).toBe(database)
     expect(second.started.out()).toContain('simulator adopted')
     expect(second.started.out()).toContain('a controller had died')
     expect(await counts()).toEqual(seeded)
@@ -151,16 +78,16 @@ describe('a controller', () => {
     for (const line of lines)
       expect(JSON.parse(line)).toMatchObject({ time: expect.any(String) as string, name: 'controller' }) // A matcher has no type.
     expect(await second.started.end('SIGTERM')).toBe(0)
-    expect(existsSync(join(data, 'ready.json'))).toBe(false)
+    expect(existsSync(join(data(), 'ready.json'))).toBe(false)
   }, 60_000)
 
   test('prints the keys that the first start made, whether it runs or not', async () => {
     const { started } = await serving()
     // Written by the controller.
-    const admin = JSON.parse(readFileSync(join(data, 'admin.json'), 'utf8')) as Readonly<Record<string, string>>
+    const admin = JSON.parse(readFileSync(join(data(), 'admin.json'), 'utf8')) as Readonly<Record<string, string>>
     expect(admin['password']).toMatch(/^[\w-]{24}$/)
     const printed = async () => {
-      const keys = moorage(['keys', '--data', data])
+      const keys = moorage(['keys', '--data', data()])
       expect({ exit: await exitOf(keys), err: keys.err() }).toMatchObject({ exit: 0 })
       const read: unknown = JSON.parse(keys.out())
       return read
@@ -179,23 +106,11 @@ describe('a controller', () => {
     expect(await two.started.end('SIGTERM')).toBe(0)
   }, 60_000)
 
-  test('that cannot listen says so, ends with 1, and leaves no database running', async () => {
-    const taken = createServer().listen(0, '127.0.0.1')
-    await once(taken, 'listening')
-    const address = taken.address()
-    const port = typeof address === 'object' && address ? address.port : 0
-    const started = moorage(['serve', '--data', data, '--listen', `127.0.0.1:${port}`])
-    expect(await exitOf(started)).toBe(1)
-    expect(started.err()).toContain('EADDRINUSE')
-    taken.close()
-    expect(livePostmaster(join(data, 'postgres'))).toBeUndefined()
-  }, 60_000)
-
   test('keeps an audit that can be verified while it runs and afterwards', async () => {
     const { started, url } = await serving('--integration-listen', '127.0.0.1:0')
     await fetch(`${url}/client/api?command=createZone`)
     const verified = async (...more: readonly string[]) => {
-      const audit = moorage(['audit', 'verify', '--data', data, ...more])
+      const audit = moorage(['audit', 'verify', '--data', data(), ...more])
       return { exit: await exitOf(audit), out: audit.out() }
     }
     const whole = async () => {
@@ -241,14 +156,8 @@ describe('a controller', () => {
     expect(besideAgain.filter(lives)).toEqual([])
   }, 120_000)
 
-  test('names a plug-in that it cannot load, with exit code 1', async () => {
-    const started = moorage(['serve', '--data', data, '--listen', '127.0.0.1:0', '--plugin', '/nowhere/acme'])
-    expect(await exitOf(started)).toBe(1)
-    expect(started.err()).toContain('--plugin /nowhere/acme: ENOENT')
-  }, 60_000)
-
   test('speaks TLS, and takes up a renewed certificate without a restart, but none that cannot be used', async () => {
-    const files = { cert: join(root, 'cert.pem'), key: join(root, 'key.pem') }
+    const files = { cert: join(root(), 'cert.pem'), key: join(root(), 'key.pem') }
     const first = certify(files)
     const { url, started } = await serving('--tls-certificate', files.cert, '--tls-key', files.key)
     expect(await readyOver(url, first)).toMatchObject({ status: 'ready' })
@@ -263,36 +172,4 @@ describe('a controller', () => {
     await expect(readyOver(url, first)).rejects.toThrow(/certificate/)
     await expect(fetch(url.replace('https', 'http'))).rejects.toThrow('fetch failed')
   }, 60_000)
-
-  test('refuses an integration port that others could reach', async () => {
-    const started = moorage(['serve', '--data', data, '--listen', '127.0.0.1:0', '--integration-listen', '0.0.0.0:0'])
-    expect(await exitOf(started)).toBe(1)
-    expect(started.err()).toContain('loopback')
-  }, 60_000)
-})
-
-describe('a controller that cannot start says what is wrong in the words of its operator, with exit code 1', () => {
-  const cases: readonly (readonly [string, string, NodeJS.ProcessEnv])[] = [
-    ['--data: /proc/moorage cannot be used: ENOENT', '/proc/moorage', {}],
-    ['--data: /dev/null cannot be used: /dev/null is no directory', '/dev/null', {}],
-    ['MOORAGE_DATABASE_URL: must be postgres://', 'data', { MOORAGE_DATABASE_URL: 'localhost' }],
-    ['ECONNREFUSED 127.0.0.1:1', 'data', { MOORAGE_DATABASE_URL: 'postgres://u:hidden@127.0.0.1:1/d' }],
-    ['cannot be used: Invalid URL', 'data', { MOORAGE_DATABASE_URL: 'postgres://u:hidden@127.0.0.1:999999/d' }],
-    ['there is no master key file /nowhere', 'data', { MOORAGE_MASTER_KEY_FILE: '/nowhere' }],
-  ]
-  for (const [says, dir, env] of cases) {
-    test(`${says}...`, async () => {
-      const argv = ['serve', '--data', resolve(root, dir), '--listen', '127.0.0.1:0']
-      const started = moorage(argv, env)
-      expect(await exitOf(started)).toBe(1)
-      expect(started.err()).toContain(says)
-      expect(started.err() + started.out()).not.toContain('hidden')
-    })
-  }
-})
-
-test('a flag that cannot be followed is named, with exit code 2', async () => {
-  const started = moorage(['serve', '--data', data, '--listen', 'nonsense'])
-  expect(await exitOf(started)).toBe(2)
-  expect(started.err()).toBe('moorage: --listen: must be HOST:PORT, as 127.0.0.1:8080 or [::1]:8080; got nonsense\n')
 })

@@ -1,16 +1,22 @@
+import { parseArgs } from 'node:util'
 import { layout, type Layout } from './layout.ts'
 import { checkPorts } from './ports.ts'
 import { whatIsMissing } from './probe.ts'
 import { groundOf, labGuest, labVerifier } from './parts.ts'
 import { admin, adminApi, buildGuest, startController, startHostd, startSan } from './stack.ts'
 import { terminal, type Terminal } from './terminal.ts'
-import { type Cloud, prepareGround } from './tour/ground.ts'
+import { prepareGround } from './tour/ground.ts'
 import { simulatedTour } from './tour/simulated.ts'
 import { cleanUp, snapshotAndRevert, volumeFromSnapshot } from './tour/snapshot.ts'
 import { createAndAttach, measureQos, resize, type Tour, tryToBreakIn, writePattern } from './tour/volume.ts'
 
+/** `brief`: what takes half a minute to measure is left out. */
+interface Options {
+  readonly brief: boolean
+}
+
 /** The main job on a fresh machine: starts everything and takes the tour, on real parts where they can run. */
-async function quickstart(): Promise<void> {
+async function quickstart(options: Options): Promise<void> {
   const at = layout()
   const out = terminal()
   const missing = whatIsMissing()
@@ -23,13 +29,13 @@ async function quickstart(): Promise<void> {
     await simulatedTour(at, out)
   } else {
     await checkPorts(at, ['api', 'integration', 'san', 'hostd', 'portal'])
-    await realTour(at, out)
+    await realTour(at, out, options)
   }
   out.table()
   farewell(at, missing.length === 0)
 }
 
-async function realTour(at: Layout, out: Terminal): Promise<void> {
+async function realTour(at: Layout, out: Terminal, options: Options): Promise<void> {
   out.heading('Starting')
   await buildGuest(at, out)
   await Promise.all([startSan(at, out), startHostd(at, out)])
@@ -37,14 +43,14 @@ async function realTour(at: Layout, out: Terminal): Promise<void> {
   out.heading('Registering')
   const cloud = await prepareGround(adminApi(at), groundOf(at, 'guest'), out)
   out.heading('The tour')
-  await tourOf(at, cloud, out)
+  const tour: Tour = { api: adminApi(at), out, cloud, guest: labGuest(at, cloud.vm), verifier: labVerifier(at) }
+  await tourOf(tour, options)
 }
 
-async function tourOf(at: Layout, cloud: Cloud, out: Terminal): Promise<void> {
-  const tour: Tour = { api: adminApi(at), out, cloud, guest: labGuest(at, cloud.vm), verifier: labVerifier(at) }
+async function tourOf(tour: Tour, { brief }: Options): Promise<void> {
   const volume = await createAndAttach(tour)
   const digest = await writePattern(tour, volume)
-  await measureQos(tour, volume)
+  if (!brief) await measureQos(tour, volume)
   await tryToBreakIn(tour, volume)
   const snapshot = await snapshotAndRevert(tour, volume, digest)
   const clone = await volumeFromSnapshot(tour, volume, snapshot)
@@ -76,7 +82,8 @@ function farewell(at: Layout, real: boolean): void {
 }
 
 try {
-  await quickstart()
+  const { values } = parseArgs({ options: { brief: { type: 'boolean', default: false } } })
+  await quickstart(values)
 } catch (error) {
   process.stderr.write(`\nquickstart: ${error instanceof Error ? error.message : String(error)}\n`)
   process.stderr.write(`logs: ${layout().root}/*.log; make down ends what was started\n`)

@@ -110,7 +110,7 @@ const LAYERS: readonly Layer[] = [
   { folder: 'controller/main.ts', may: ['**'] },
   // The commands of the command line: main.ts, taken apart so that each can be read.
   { folder: 'controller/cli', may: ['**'] },
-  { folder: 'controller/main.process.test.ts', may: ['**'] },
+  { folder: 'controller/*.process.test.ts', may: ['**'] },
   // A whole controller inside a test's process: composed like main.ts, used by tests only.
   { folder: 'controller/testing*.ts', may: ['**'] },
   // Tests of the clients ask a real controller.
@@ -128,7 +128,7 @@ const LAYERS: readonly Layer[] = [
     may: ['contract', 'controller/store', 'controller/api', 'controller/domain', TELEMETRY],
     tests: ['controller', 'tools'],
   },
-  { folder: '*.config.ts', may: ['tools/suites.ts'] },
+  { folder: '*.config.ts', may: ['tools/slow-tests.ts', 'tools/suites.ts'] },
 ]
 
 /** True when `path` is the pattern's file or lies in its folder. */

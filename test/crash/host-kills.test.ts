@@ -58,7 +58,10 @@ describe('operations while a part of the real SAN or host is gone', () => {
     const [listed] = await lab.api.list('listVolumes', { id: volume })
     expect(listed).toMatchObject({ jobid: job, jobstatus: 0 })
     await startSan(lab.at, SILENT)
-    await lab.api.run('retryOperation', { id: job })
+    // At its next attempt it goes on by itself, which may come first.
+    await lab.api.run('retryOperation', { id: job }).catch((error: unknown) => {
+      expect(String(error)).toContain('nothing to retry')
+    })
     await expect(lab.api.job(job)).rejects.toThrow('aborted')
     expect(await operation(job)).toMatchObject({ state: 'aborted' })
     await attach()
