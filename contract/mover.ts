@@ -196,8 +196,8 @@ export interface MoverReport {
  * A data mover: reads sources, writes archives and back. Jobs outlive the line over which they were asked for, but need to
  * be asked for again when the mover was restarted. Throws `PluginError`: `DENIED` for a key that is wrong, missing or was
  * replaced, `DAMAGED` for bytes that are not what was stored, `NOT_FOUND` for a snapshot that is not in the archive. What
- * goes wrong in a job, these included, and `DENIED` for a source or target that does not let the mover in, is told by the
- * job's `failure`, never by `submit`.
+ * goes wrong in a job, these included, and `DENIED` for a source or target that does not let the mover in (`UNAVAILABLE`
+ * where it only hangs up), is told by the job's `failure`, never by `submit`.
  *
  * Fences are kept for jobs (`submit`, `cancel`, `abandon`, `forget`), for a snapshot in an archive (`submit` of what
  * archives it, `remove`), and for the key of an archive (`rekey`): a change that comes late is `FENCED`, also after the job

@@ -82,7 +82,7 @@ test('a SAN: snapshot, archive, increment by its list of changes, restore onto a
   }
 })
 
-test('a CHAP secret is in no argument of any process, and a wrong one is UNAVAILABLE, naming neither', async () => {
+test('a CHAP secret is in no argument of any process, and a wrong one is DENIED, naming neither; where access was withdrawn the SAN hangs up', async () => {
   const archive = await prepared()
   const volume = await newVolume()
   await write(volume, [[0, patternBytes(1, 8 * MIB)]])
@@ -104,10 +104,11 @@ test('a CHAP secret is in no argument of any process, and a wrong one is UNAVAIL
   await mover.mover.cancel(task.id, moverCall())
   const wrong = { ...source, chap: { ...source.chap, secret: 'not-the-secret' } }
   const failed = mover.run({ ...task, ...ids(archive), source: wrong })
-  await expect(failed).rejects.toMatchObject({ code: 'UNAVAILABLE' })
+  await expect(failed).rejects.toMatchObject({ code: 'DENIED' })
   await expect(failed).rejects.not.toThrow(/not-the-secret/)
   expect(await mover.logs()).not.toContain(source.chap.secret)
   await withdrawn({ kind: 'snapshot', id: snapshot })
+  await expect(mover.run({ ...task, ...ids(archive) })).rejects.toMatchObject({ code: 'UNAVAILABLE' })
 })
 
 test.for(['raw', 'qcow2'] as const)(

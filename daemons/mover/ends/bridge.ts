@@ -29,7 +29,13 @@ const START_MS = 10_000
 const OPEN_MS = 30_000
 const EXPORT = 'end'
 
-/** Starts a bridge. `UNAVAILABLE`, effect `none`, when the other side cannot be reached or refuses. */
+/**
+ * libiscsi's words for a login that the target refuses (lib/login.c): RFC 7143 §11.13.5, class 2, details 1 to 3. A target
+ * that does not admit an initiator may say that there is none.
+ */
+const REFUSED = /Status: [^()]*\(51[345]\)/
+
+/** Starts a bridge. Effect `none`: `DENIED` when the other side does not let us in, `UNAVAILABLE` when it cannot be reached. */
 export async function openBridge(options: BridgeOptions): Promise<Bridge> {
   const directory = await mkdtemp(join(tmpdir(), 'mover-'))
   const monitor = join(directory, 'q')
@@ -62,7 +68,7 @@ export async function openBridge(options: BridgeOptions): Promise<Bridge> {
     await close()
     const why = error instanceof Error ? error.message : String(error)
     throw new PluginError(
-      'UNAVAILABLE',
+      REFUSED.test(why) ? 'DENIED' : 'UNAVAILABLE',
       `cannot open ${options.connection.via} connection: ${why} ${said}`,
       'none',
       error,
