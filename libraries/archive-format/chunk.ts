@@ -52,10 +52,12 @@ export function encodeChunk(plain: Uint8Array, into: Buffer, how: Sealing & { re
   // Less than a sixty-fourth saved is no gain: reading would cost more than it spares.
   const [codec, payload] = packed.length < plain.length - (plain.length >> 6) ? [ZSTD, packed] : [RAW, plain]
   const { key, at } = how
+  const { length } = payload
   if (key === undefined) {
     into[at] = codec
     into.set(payload, at + 1)
-    return payload.length + 1
+    release(packed)
+    return length + 1
   }
   const cipher = createCipheriv('aes-256-gcm', key, nonceOf(how.number))
   cipher.setAAD(how.id)
@@ -64,7 +66,9 @@ export function encodeChunk(plain: Uint8Array, into: Buffer, how: Sealing & { re
     const sealed = cipher.update(part)
     into.set(sealed, end)
     end += sealed.length
+    release(sealed)
   }
+  release(packed)
   cipher.final()
   into.set(cipher.getAuthTag(), end)
   return end + TAG_BYTES - at
@@ -85,6 +89,7 @@ export function decodeChunk(stored: Uint8Array, expected: Expected): Uint8Array 
   if (crc32(stored) !== expected.crc) throw new Error('its checksum does not fit')
   const opened = expected.key === undefined ? stored : unseal(stored, { ...expected, key: expected.key })
   const plain = unpack(opened, expected.plainBytes)
+  if (opened.buffer !== stored.buffer && opened.buffer !== plain.buffer) release(opened)
   if (plain.length !== expected.plainBytes) throw new Error(`it has ${plain.length} bytes, not ${expected.plainBytes}`)
   if (Buffer.compare(chunkId(plain, expected.idKey), expected.id) !== 0) throw new Error('its bytes do not fit its id')
   return plain
@@ -121,6 +126,17 @@ function nonceOf(number: number): Uint8Array {
   const nonce = Buffer.alloc(NONCE_BYTES)
   nonce.writeUInt32BE(number, NONCE_BYTES - 4)
   return nonce
+}
+
+/** Below this, bytes may lie in memory that others share: Node's pool. */
+const LEAST_RELEASED = 128 * 1024
+
+/**
+ * Gives the memory of bytes back at once, which must be all that anybody has of it; they are empty from then on. The
+ * collector sees small objects only, and lets hundreds of MiB stand behind them.
+ */
+export function release({ buffer }: Uint8Array): void {
+  if (buffer instanceof ArrayBuffer && buffer.byteLength >= LEAST_RELEASED) buffer.transfer(0)
 }
 
 const ZERO_ID = Buffer.alloc(ID_BYTES)

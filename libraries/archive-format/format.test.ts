@@ -2,6 +2,7 @@ import { hash, randomUUID } from 'node:crypto'
 import { expect, test } from 'vitest'
 import { type Call, PluginError, type SnapshotId } from '@moorage/contract'
 import { type Archive, openArchive, prepareArchive, rekeyArchive } from './archive.ts'
+import { release } from './chunk.ts'
 import { newKey } from './key.ts'
 import { HEAD_KEY } from './layout.ts'
 import { findManifest, removeManifests } from './manifest.ts'
@@ -129,3 +130,12 @@ function refusal(refused: Promise<unknown>): Promise<string> {
 function sizeOf({ objects }: MemoryStore): number {
   return [...objects.values()].reduce((sum, { length }) => sum + length, 0)
 }
+
+test('memory is given back at once where it is large, and left to whoever shares it where it is small', () => {
+  const large = new Uint8Array(1024 * 1024)
+  release(large)
+  expect(large.byteLength).toBe(0)
+  const small = Buffer.from('in the pool of Node')
+  release(small)
+  expect(small.toString()).toBe('in the pool of Node')
+})

@@ -1,7 +1,7 @@
 import { type ArchiveDamage, type Call, PluginError, type SnapshotId, type VerifyResult } from '@moorage/contract'
 import type { Archive } from './archive.ts'
 import { type Catalog, chunkCount, type FooterCache, readCatalog, visitChunks } from './catalog.ts'
-import { isZeroId } from './chunk.ts'
+import { isZeroId, release } from './chunk.ts'
 import { damaged, HEAD_KEY, ID_BYTES, manifestOf, packKey, packOf, SEGMENT_CHUNKS } from './layout.ts'
 import { type Manifest, manifestKeys, readManifest } from './manifest.ts'
 import { checkFrame, entryAt, entryCount, type Footer } from './pack.ts'
@@ -41,7 +41,9 @@ export function checkPack(archive: Unlocked, footer: Footer, whole: Uint8Array):
   for (let number = 0; number < entryCount(footer); number += 1) {
     const entry = entryAt(footer, number)
     try {
-      openChunk(archive, { ...entry, footer, number }, whole.subarray(entry.offset, entry.offset + entry.length))
+      const stored = whole.subarray(entry.offset, entry.offset + entry.length)
+      const plain = openChunk(archive, { ...entry, footer, number }, stored)
+      if (plain.buffer !== whole.buffer) release(plain)
     } catch (error) {
       bad.push({ number, what: error instanceof Error ? error.message : String(error) })
     }

@@ -1,4 +1,4 @@
-import { decodeChunk } from '@moorage/archive-format'
+import { decodeChunk, release } from '@moorage/archive-format'
 import { PluginError } from '@moorage/contract'
 import type { EndAddress } from '../ends/ends.ts'
 import { openPort } from '../ends/port.ts'
@@ -47,7 +47,9 @@ export async function newRestorer({ target, idKey }: RestoreStart) {
       const plain = Buffer.from(buffer, byteOffset, byteLength)
       for (const offset of chunk.offsets) await port.write(offset, plain)
       written += plain.length * chunk.offsets.length
+      if (buffer !== task.bytes.buffer) release(plain)
     }
+    release(task.bytes)
     return written
   }
   return {
