@@ -90,32 +90,6 @@ test(`killed again and again in the middle, it goes on when asked again and send
   expect(await readdir(join(directory, archiveName(archive), 'snapshots'))).toEqual([task.snapshot])
 })
 
-test('a job that is cancelled ends, holds no collection up, and can be started again', async () => {
-  const archive = await prepared(undefined)
-  const task = { ...archiveTask(archive), bytesPerSecond: 8 * MIB }
-  await mover.mover.submit(task, moverCall())
-  await mover.mover.cancel(task.id, moverCall())
-  expect(await mover.mover.job(task.id, moverCall())).toMatchObject({ state: 'cancelled' })
-  const collected = await mover.run({ ...ids(archive), kind: 'collect' } satisfies CollectTask)
-  expect(collected.result).toMatchObject({ waitsFor: [] })
-  await mover.run({ ...task, bytesPerSecond: 1024 * MIB })
-  await restoresTo(archive, task.snapshot)
-})
-
-test('a job that is given up stores nothing, and what it has stored is collected', async () => {
-  const archive = await prepared(undefined)
-  const task = { ...archiveTask(archive), bytesPerSecond: 8 * MIB }
-  await mover.mover.submit(task, moverCall())
-  await mover.kill('SIGKILL')
-  await mover.restart()
-  await mover.mover.abandon(archive, task.id, moverCall())
-  await mover.run({ ...ids(archive), kind: 'collect' } satisfies CollectTask)
-  expect((await mover.run({ ...ids(archive), kind: 'verify' } satisfies VerifyTask)).result).toMatchObject({
-    snapshots: 0,
-    checkedBytes: 0,
-  })
-})
-
 test('a failure says what it was: a wrong key, a snapshot or a source that is not there, a target that is too small', async () => {
   const archive = await prepared(newKey())
   const task = archiveTask(archive)

@@ -265,6 +265,8 @@ function restarting(bench: Bench): void {
     await run(bench.mover, { ...task, bytesPerSecond: 1024 * MIB })
     expect((await bench.restored(archive, task.snapshot)).equals(await bench.wide.bytes())).toBe(true)
     await bench.mover.abandon(archive, lost.id, callUnder())
+    const collected = await run(bench.mover, { kind: 'collect', id: newId(), archive })
+    expect(collected.result).toMatchObject({ condemned: 0, waitsFor: [] })
     const again = run(bench.mover, { ...lost, bytesPerSecond: 1024 * MIB })
     await expect(again).rejects.toMatchObject({ code: 'FENCED' })
     expect(await bench.mover.snapshot(archive, lost.snapshot, callUnder())).toBeUndefined()
@@ -360,6 +362,7 @@ async function hasBegun(mover: Mover, task: MoverTask): Promise<void> {
   throw new Error(`job ${task.id} has read nothing`)
 }
 
-function newId<Kind extends string = MoverJobId>(): Kind {
+/** A new id of any kind. */
+export function newId<Kind extends string = MoverJobId>(): Kind {
   return randomUUID() as string as Kind // An id is a UUID.
 }
