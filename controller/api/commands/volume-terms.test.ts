@@ -1,7 +1,16 @@
 import { randomUUID } from 'node:crypto'
+import { simulatorStorage } from '@moorage/storage-simulator'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Ground, makeGround, startController, type TestController } from '../../testing.ts'
 import { type Answered, type Asked, textOf } from '../../testing-client.ts'
+
+const setting = { title: 'Space', type: 'string', required: false, description: 'How space is taken.' } as const
+/** A provider that takes settings of offerings. */
+const PARTICULAR = {
+  ...simulatorStorage,
+  name: 'particular',
+  offeringSettings: [{ ...setting, name: 'preallocation', oneOf: ['none', 'full'] }],
+} as const
 
 let controller: TestController
 let ground: Ground
@@ -9,7 +18,7 @@ let custom: string
 let vm: string
 
 beforeAll(async () => {
-  controller = await startController()
+  controller = await startController({ plugins: { storage: [PARTICULAR] } })
   ground = await makeGround(controller)
   const { zone: zoneid, service: serviceofferingid, template: templateid } = ground
   const offering = { name: 'custom', displaytext: 'custom', customized: true, customizediops: true }
@@ -51,6 +60,19 @@ test('numbers on an offering that fixes them are refused in the words that clien
   expect(await controller.api.refuses('resizeVolume', { id, miniops: 300, maxiops: 400 })).toMatch(
     /current disk offering does not support customization of the 'Min IOPS' parameter/,
   )
+})
+
+test('details of an offering are checked as the provider that knows them asks, and returned', async () => {
+  const { api } = controller
+  const made = { name: 'ahead', displaytext: 'ahead', disksize: 1 }
+  const ahead = await api.run('createDiskOffering', { ...made, 'details[0].preallocation': 'full' })
+  expect(ahead).toMatchObject({ details: { preallocation: 'full' } })
+  const id = textOf(ahead, 'id')
+  expect(await api.list('listDiskOfferings', { id })).toMatchObject([{ details: { preallocation: 'full' } }])
+  const odd = { ...made, 'details[0].preallocation': 'some' }
+  expect(await api.refuses('createDiskOffering', odd)).toMatch(/^431 .*preallocation must be one of none, full/)
+  const unknown = { ...made, 'details[0].thickness': '3' }
+  expect(await api.refuses('createDiskOffering', unknown)).toMatch(/^431 .*known are preallocation \(particular\)/)
 })
 
 test('a tenant chooses neither id nor host, and is told so instead of getting others', async () => {

@@ -1,10 +1,10 @@
-import { rmdir } from 'node:fs/promises'
+import { rmdir, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import type { Call, Connection, Exposure, HostId, Source } from '@moorage/contract'
+import { type Call, type Connection, type Exposure, type HostId, PluginError, type Source } from '@moorage/contract'
 import { exists, isErrno, refuse } from '@moorage/files'
 import { appear, reflink, relink, remove } from './durable.ts'
 import { missing } from './failures.ts'
-import { isWritten } from './format.ts'
+import { allocate, isWritten } from './format.ts'
 import { type Access, type ObjectRecord, writeRecord } from './objects.ts'
 import { change, doorOf, fileOf, type Pool, recordOf } from './pool.ts'
 
@@ -54,6 +54,16 @@ export function withdraw(pool: Pool, access: Pick<Exposure, 'source' | 'consumer
     if (writes && pool.reflinks) await sever(pool, source, accesses)
     if (known) await writeRecord(recordOf(pool, source), { ...record, accesses })
     await closeDoor(pool, source, consumer.id)
+    if (writes && pool.reflinks) await takeSpaceAgain(fileOf(pool, source), record, call)
+  })
+}
+
+/** Space that was taken ahead, and not written, stays with the old file. That there is none left must not keep anybody's access in being. */
+async function takeSpaceAgain(file: string, { preallocation }: ObjectRecord, call: Call): Promise<void> {
+  if (preallocation === undefined) return
+  const { size: bytes } = await stat(file)
+  await allocate(file, { bytes, preallocation, call }).catch((error: unknown) => {
+    if (!(error instanceof PluginError) || error.code !== 'NO_SPACE') throw error
   })
 }
 

@@ -26,3 +26,7 @@ test('a wrong url, setting or mark is refused, naming it', () => {
   expect(() => fileStorage.open({ ...GOOD, settings: { mounted: 'perhaps' } })).toThrow(/^mounted:/)
   expect(() => fileStorage.open({ ...GOOD, owner: '../other' })).toThrow(/^owner:/)
 })
+
+test('an offering can say how the space of its volumes is taken', () => {
+  expect(fileStorage.offeringSettings).toMatchObject([{ name: 'preallocation', oneOf: ['none', 'full'] }])
+})

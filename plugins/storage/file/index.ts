@@ -2,7 +2,7 @@ import type { Call, Endpoint, StoragePlugin, StorageProvider } from '@moorage/co
 import { directoryOf, MOUNTED_SETTING, refuse } from '@moorage/files'
 import { expose, MOST_WRITERS_WITH_REFLINKS, withdraw } from './access.ts'
 import { newChangeList } from './change-list.ts'
-import { qcow2, raw } from './format.ts'
+import { PREALLOCATIONS, qcow2, raw } from './format.ts'
 import { listInventory } from './inventory.ts'
 import { type Pool, report } from './pool.ts'
 import { createSnapshot, deleteSnapshot, getSnapshot, revertVolume } from './snapshots.ts'
@@ -33,7 +33,17 @@ export const fileStorage: StoragePlugin = {
     },
     MOUNTED_SETTING,
   ],
-  offeringSettings: [],
+  offeringSettings: [
+    {
+      name: 'preallocation',
+      title: 'Preallocation',
+      type: 'string',
+      required: false,
+      oneOf: PREALLOCATIONS,
+      description:
+        'none (if not given): a volume takes space as it is written. full: all of it when it is made or grown, so that it never lacks any; a clone shares with its source what neither has written since.',
+    },
+  ],
   open: (endpoint) => providerOf(poolOf(endpoint)),
 }
 

@@ -19,6 +19,8 @@ export interface ObjectRecord {
   readonly fence: number
   /** Bytes that a volume was asked with, rounded up; it may have grown since. */
   readonly askedBytes?: number
+  /** That all of a volume's space is taken ahead; absent: when it is written. */
+  readonly preallocation?: 'full'
   /** What a volume is a clone of. */
   readonly origin?: Source
   /** The volume that a snapshot is of. */

@@ -105,6 +105,47 @@ test('a withdrawal moves the bytes: same digest, same holes, another file, and n
   expect(await ours(provider)).toEqual([`volume ${id}`])
 })
 
+test.each([
+  ['raw', {}],
+  ['qcow2', { format: 'qcow2' }],
+])(
+  '%s: a volume whose space is taken ahead has all of it from the first moment, and after it has grown',
+  async (_, pool) => {
+    const { provider } = await newPool(xfs, pool)
+    const [id, thin] = [newId<'volume'>(), newId<'volume'>()]
+    const spec = { bytes: 8 * MIB, qos: {} }
+    const made = await provider.volumes.create({ ...spec, id, settings: { preallocation: 'full' } }, call())
+    expect(made.usedBytes).toBeGreaterThanOrEqual(8 * MIB)
+    expect((await provider.resize.grow(id, 16 * MIB, call())).usedBytes).toBeGreaterThanOrEqual(16 * MIB)
+    const other = await provider.volumes.create({ ...spec, id: thin, settings: { preallocation: 'none' } }, call())
+    expect(other.usedBytes).toBeLessThan(8 * MIB)
+    const odd = provider.volumes.create({ ...spec, id: newId<'volume'>(), settings: { preallocation: 'some' } }, call())
+    await expect(odd).rejects.toMatchObject({ code: 'INVALID', effect: 'none' })
+    expect(await ours(provider)).toHaveLength(2)
+  },
+)
+
+test('space that was taken ahead is taken again when access ends, and by a revert and a clone', async () => {
+  const { provider } = await newPool()
+  const id = newId<'volume'>()
+  const spec = { bytes: 8 * MIB, qos: {}, settings: { preallocation: 'full' } }
+  await provider.volumes.create({ ...spec, id }, call())
+  const [source, consumer] = [{ kind: 'volume', id } as const, newHost()]
+  const used = async () => (await provider.volumes.get(id, call()))?.usedBytes
+  const disk = await openDisk(await provider.access.expose({ source, consumer, mode: 'rw', account: 'a' }, call()))
+  await disk.write(0, pattern(1, 256 * 1024))
+  await disk.close()
+  await provider.access.withdraw({ source, consumer }, call())
+  expect(await used()).toBeGreaterThanOrEqual(8 * MIB)
+  const snapshot = newId<'snapshot'>()
+  await provider.snapshots.create({ id: snapshot, volume: id }, call())
+  await provider.revert.revert(id, snapshot, call())
+  expect(await used()).toBeGreaterThanOrEqual(8 * MIB)
+  const copy = { ...spec, id: newId<'volume'>() }
+  const clone = await provider.clones.clone({ kind: 'snapshot', id: snapshot }, copy, call())
+  expect(clone.usedBytes).toBeGreaterThanOrEqual(8 * MIB)
+})
+
 test('killed at any moment of any change, a volume keeps its bytes, and the same changes asked again leave nothing over', async () => {
   const { root, url, provider } = await newPool()
   const { id, name } = await newVolume(provider)

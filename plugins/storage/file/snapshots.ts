@@ -69,7 +69,7 @@ export function revertVolume(
     began()
     await appear(fileOf(pool, object), async (draft) => {
       await reflink(fileOf(pool, snapshot), draft)
-      await raw.grow(draft, bytes, call)
+      await raw.grow(draft, { bytes, preallocation: record.preallocation ?? 'none', call })
     })
     return found(pool, wanted.volume)
   })

@@ -3,7 +3,7 @@ import type { BackendVolume, Call, Source, StorageLimits, VolumeId, VolumeSpec }
 import { refuse } from '@moorage/files'
 import { appear, reflink, remove } from './durable.ts'
 import { missing } from './failures.ts'
-import { raw } from './format.ts'
+import { type Preallocation, PREALLOCATIONS, raw } from './format.ts'
 import { type ObjectRecord, writeRecord } from './objects.ts'
 import { change, checkNobodyElses, checkRoom, fileOf, look, nameOf, type Pool, recordOf } from './pool.ts'
 
@@ -34,6 +34,7 @@ export function createVolume(
     }
     checkSize(askedBytes)
     if (Object.keys(spec.qos).length > 0) throw refuse('UNSUPPORTED', 'a directory keeps no QoS')
+    const preallocation = preallocationOf(spec)
     if (from) await checkSource(pool, from, askedBytes)
     await checkNobodyElses(pool, object)
     await checkRoom(pool, askedBytes)
@@ -44,12 +45,14 @@ export function createVolume(
       accesses: {},
       askedBytes,
       createdAt: Date.now(),
+      ...(preallocation === 'full' ? { preallocation } : {}),
       ...origin,
     })
     await appear(fileOf(pool, object), async (draft) => {
-      if (!from) return pool.format.make(draft, askedBytes, call)
+      const making = { bytes: askedBytes, preallocation, call }
+      if (!from) return pool.format.make(draft, making)
       await reflink(fileOf(pool, from), draft)
-      return raw.grow(draft, askedBytes, call)
+      return raw.grow(draft, making)
     })
     return found(pool, spec.id)
   })
@@ -90,7 +93,7 @@ export function growVolume(
     await checkRoom(pool, bytes)
     if (pool.format !== raw) checkUnexposed(record, object)
     began()
-    await pool.format.grow(fileOf(pool, object), bytes, call)
+    await pool.format.grow(fileOf(pool, object), { bytes, preallocation: record.preallocation ?? 'none', call })
     return found(pool, wanted.id)
   })
 }
@@ -129,6 +132,13 @@ function checkSame(
   const other = (what: string) => refuse('CONFLICT', `volume ${there.id} exists with another ${what}`)
   if (askedBytes !== record.askedBytes && askedBytes !== there.bytes) throw other('size')
   if (record.origin?.kind !== from?.kind || record.origin?.id !== from?.id) throw other('source')
+}
+
+function preallocationOf({ settings }: VolumeSpec): Preallocation {
+  const { preallocation = 'none' } = settings
+  const known = PREALLOCATIONS.find((name) => name === preallocation)
+  if (known === undefined) throw refuse('INVALID', `preallocation: must be one of ${PREALLOCATIONS.join(', ')}`)
+  return known
 }
 
 function checkSize(bytes: number): void {
