@@ -3,7 +3,7 @@ import { readQos } from '../domain/qos.ts'
 import { resourceName } from '../domain/resource.ts'
 import { unlessGone } from '../sagas/calls.ts'
 import { qosRepair, type QosRepairInput } from '../sagas/qos-repair.ts'
-import { type QosInUse, qosInUse } from '../store/attachments.ts'
+import { qosAtRest, type QosInUse, qosInUse } from '../store/attachments.ts'
 import { busySince, databaseNow } from '../store/census.ts'
 import { recordEvent } from '../store/events.ts'
 import type { VolumeRow } from '../store/generated/schema.ts'
@@ -17,18 +17,25 @@ interface Observed extends QosInUse {
   readonly observed: Qos
 }
 
+/** Volumes without a VM that are looked at in one turn, about: a read of each is a call of its array. */
+const AT_REST = 200
+const EVERY_MS = 300_000
+
 /**
- * The observed QoS of every attached volume is what is enforced, read where it is enforced. That it differs from what was
+ * The observed QoS of every attached volume is what is enforced, read where it is enforced; and, some at a time, that of the others that
+ * live on an array. That it differs from what was
  * applied is told once for every difference, and so is that it does not any more. Where the volume's pool says so, what was
  * applied is put back in force.
  */
 export const qosObserved: Reconciler = {
   name: 'qos-observed',
-  everyMs: 300_000,
+  everyMs: EVERY_MS,
   async run(deps, turn) {
     const { reader } = deps.store
     const began = await databaseNow(reader)
-    const places = Map.groupBy(await qosInUse(reader), ({ place }) => resourceName(place.kind, place.id))
+    const atRest = await qosAtRest(reader, { most: AT_REST, turn: Math.floor(Date.now() / EVERY_MS) })
+    const all = [...(await qosInUse(reader)), ...atRest]
+    const places = Map.groupBy(all, ({ place }) => resourceName(place.kind, place.id))
     const found: Observed[] = []
     await inParallel([...places.values()], async (volumes) => {
       found.push(...(await readBack(deps, turn, volumes)))
@@ -37,7 +44,8 @@ export const qosObserved: Reconciler = {
     const busy = await busySince(reader, began)
     const drifted: Observed[] = []
     for (const one of found) {
-      if (busy.has(resourceName('volume', one.volume)) || busy.has(resourceName('vm', one.vm))) continue
+      const names = [resourceName('volume', one.volume), ...(one.vm === undefined ? [] : [resourceName('vm', one.vm)])]
+      if (names.some((name) => busy.has(name))) continue
       if (await deps.store.transact(async (tx) => record(tx, one))) drifted.push(one)
     }
     await askFor(deps, turn, {
@@ -77,7 +85,8 @@ async function readerAt(deps: ReconcilerDeps, first: QosInUse | undefined): Prom
     return async ({ volume }, call) => qos?.read(volume as VolumeId, call) // As above.
   }
   const { throttle } = (await deps.plugins.host(id)).adapter(() => {})
-  return async ({ vm, volume }, call) => throttle?.read(vm as VmId, volume as VolumeId, call) // As above.
+  return async ({ vm, volume }, call) =>
+    vm === undefined ? undefined : throttle?.read(vm as VmId, volume as VolumeId, call) // As above.
 }
 
 function wishFor({ volume: id, account }: Observed): Wish<QosRepairInput> {

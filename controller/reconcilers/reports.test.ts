@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { type VmId, type VolumeId } from '@moorage/contract'
 import { hostById, updateHost } from '../store/hosts.ts'
+import { qosAtRest } from '../store/attachments.ts'
 import { poolById } from '../store/pools.ts'
 import { volumeById } from '../store/volumes.ts'
 import { vmById } from '../store/vms.ts'
@@ -139,6 +140,39 @@ describe('qos-observed', () => {
     expect((await setAtConsole(1000)).slice(2)).toEqual(['VOLUME.QOS.RESTORED INFO'])
     await api.run('destroyVirtualMachine', { id: vm, expunge: true })
     await api.run('deleteVolume', { id })
+  })
+
+  test('a volume that is attached to nothing is looked at as well, and is no drift once it was put back', async () => {
+    const { api, store, simulator, turn, events, deploy, create } = scene
+    const [vm, id] = [await deploy(), await create()]
+    await api.run('attachVolume', { id, virtualmachineid: vm })
+    await api.run('detachVolume', { id })
+    const qos = { totalIops: { min: 100, max: 700 } }
+    await simulator.send('console/set-qos', { array: 'array-one', volume: id, qos })
+    await turn('qos-observed', 'qos-observed')
+    expect(await volumeById(store.reader, id)).toMatchObject({ qosObserved: qos, qosAlerted: qos })
+    expect(await events(id, 'VOLUME.QOS.%')).toEqual(['VOLUME.QOS.DRIFTED WARN'])
+    await api.run('destroyVirtualMachine', { id: vm, expunge: true })
+    await api.run('deleteVolume', { id })
+  })
+
+  test('of many volumes each has its turn', async () => {
+    const { api, store, deploy, create } = scene
+    const vm = await deploy()
+    const ids = await Promise.all([1, 2, 3, 4, 5].map(async () => create()))
+    for (const id of ids) {
+      await api.run('attachVolume', { id, virtualmachineid: vm })
+      await api.run('detachVolume', { id })
+    }
+    const looked = new Set<string>()
+    for (let nth = 0; nth < 20; nth += 1)
+      for (const { volume } of await qosAtRest(store.reader, { most: 1, turn: 7 + nth })) looked.add(volume)
+    expect([...looked]).toEqual(expect.arrayContaining(ids))
+    const all = (await qosAtRest(store.reader, { most: 100, turn: 7 })).map(({ volume }) => volume)
+    expect(all).toEqual(expect.arrayContaining(ids))
+    expect((await qosAtRest(store.reader, { most: 1, turn: 7 })).length).toBeLessThan(all.length)
+    for (const id of ids) await api.run('deleteVolume', { id })
+    await api.run('destroyVirtualMachine', { id: vm, expunge: true })
   })
 
   test('limits changed behind our back at the hypervisor are observed where the hypervisor keeps them', async () => {

@@ -107,10 +107,11 @@ export async function attachmentsToFinish(
     .execute()
 }
 
-/** A volume that a VM may use, with the QoS it is to have and who enforces that where. Vectors as the database holds them. */
+/** A volume with the QoS it is to have and who enforces that where. Vectors as the database holds them. */
 export interface QosInUse {
   readonly volume: string
-  readonly vm: string
+  /** Absent: it is attached to none. */
+  readonly vm?: string
   /** A host for the hypervisor's tier: the one on which the machine that has the disk runs. */
   readonly place: { readonly kind: 'pool' | 'host'; readonly id: string }
   /** What was applied; where that was never said, what was requested. */
@@ -143,4 +144,44 @@ export async function qosInUse(reader: Reader): Promise<readonly QosInUse[]> {
     if (row.hostId === null || row.vmState !== 'Running' || row.actual !== 'attached') return []
     return [{ ...seen, place: { kind: 'host', id: row.hostId } }]
   })
+}
+
+/**
+ * About `most` of the volumes that are attached to nothing and whose QoS an array enforces: another slice of their ids for each `turn`, which
+ * counts up, so that all of them come in their turn however many there are, whatever became of those before them.
+ */
+export async function qosAtRest(
+  reader: Reader,
+  { most, turn }: { readonly most: number; readonly turn: number },
+): Promise<readonly QosInUse[]> {
+  const there = reader.selectFrom('location').where('state', '=', 'present').where('qosTier', '=', 'storage')
+  const { n } = await there.select(({ fn }) => fn.countAll<number>().as('n')).executeTakeFirstOrThrow()
+  const slices = Math.max(1, Math.ceil(n / most))
+  const from = (slice: number) => idAt(slice / slices)
+  const slice = turn % slices
+  const rows = await reader
+    .selectFrom('location')
+    .innerJoin('volume', 'volume.id', 'location.volumeId')
+    .innerJoin('pool', 'pool.id', 'location.poolId')
+    .select(['volume.id', 'volume.accountId', 'volume.qosRequested', 'volume.qosApplied'])
+    .select(['location.poolId', 'pool.qosDrift'])
+    .where('location.state', '=', 'present')
+    .where('location.qosTier', '=', 'storage')
+    .where('location.volumeId', '>=', from(slice))
+    .$if(slice + 1 < slices, (query) => query.where('location.volumeId', '<', from(slice + 1)))
+    .where('volume.operationId', 'is', null)
+    .where(({ not, exists, selectFrom }) =>
+      not(exists(selectFrom('attachment').select('vmId').whereRef('attachment.volumeId', '=', 'volume.id'))),
+    )
+    .orderBy('volume.id')
+    .execute()
+  return rows.map(({ id: volume, accountId: account, qosApplied, qosRequested, poolId, qosDrift: drift }) => {
+    return { volume, account, drift, expected: qosApplied ?? qosRequested, place: { kind: 'pool', id: poolId } }
+  })
+}
+
+/** The id below which `share` of all ids lie: they are random. */
+function idAt(share: number): string {
+  const head = Math.floor(share * 2 ** 32).toString(16)
+  return `${head.padStart(8, '0')}-0000-0000-0000-000000000000`
 }
