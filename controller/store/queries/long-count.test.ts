@@ -5,6 +5,9 @@ import { longCount } from './long-count.ts'
 
 let store: TestStore
 let asked = 0
+let time = 0
+/** How long counting takes, on the same clock. */
+let takes = 0
 beforeAll(async () => {
   store = await testStore()
 })
@@ -19,6 +22,7 @@ function counting() {
     compile: () => query.compile(),
     executeTakeFirstOrThrow: async () => {
       asked += 1
+      time += takes
       return await query.executeTakeFirstOrThrow()
     },
   }
@@ -29,7 +33,6 @@ async function rows(count: number): Promise<void> {
   await sql`create table numbers as select generate_series(1, ${sql.lit(count)})`.execute(store.reader)
 }
 
-let time = 0
 const count = async () => await longCount(store.reader, counting(), { now: () => time })
 
 test('few rows are counted each time, many once in a second, whoever asks', async () => {
@@ -56,4 +59,22 @@ test('a count that fails is forgotten', async () => {
   await expect(count()).rejects.toThrow(/numbers/)
   await rows(5)
   expect(await count()).toBe(5)
+})
+
+test.each([
+  [200, 4000],
+  [3000, 10_000],
+])('a count that took %d ms is told again for %d', async (took, told) => {
+  await rows(60_000)
+  time += 100_000
+  takes = took
+  asked = 0
+  await count()
+  time += told - 1
+  await count()
+  expect(asked).toBe(1)
+  time += 1
+  await count()
+  expect(asked).toBe(2)
+  takes = 0
 })
