@@ -13,7 +13,7 @@ export const UNANSWERED = {
   'virtual machines': `restoreVirtualMachine migrateVirtualMachineWithVolume
     createVMSnapshot listVMSnapshot deleteVMSnapshot revertToVMSnapshot
     updateVMAffinityGroup resetSSHKeyForVirtualMachine attachIso`,
-  templates: `createTemplate listTemplatePermissions extractTemplate copyTemplate
+  templates: `createTemplate extractTemplate copyTemplate
     prepareTemplate getUploadParamsForTemplate getUploadParamsForIso registerIso deleteIso copyIso listIsoPermissions`,
   infrastructure: `uploadCustomCertificate readyForShutdown`,
   networks: `updatePhysicalNetwork updateNetworkServiceProvider updateNetwork restartNetwork updateNetworkOffering
@@ -22,7 +22,6 @@ export const UNANSWERED = {
     createVpnCustomerGateway createVpnConnection assignToLoadBalancerRule`,
   'accounts and limits': `createRole listAndSwitchSamlAccount forgotPassword addLdapConfiguration
     deleteLdapConfiguration`,
-  'the installation': `listConfigurationGroups`,
 } as const satisfies Readonly<Record<string, string>>
 
 /** The names of `UNANSWERED`, each once. */

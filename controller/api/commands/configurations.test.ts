@@ -98,3 +98,12 @@ describe('a setting of pools', () => {
     expect(await api.refuses('updateConfiguration', both)).toMatch(/zoneid and storageid exclude each other/)
   })
 })
+
+test('settings stand in groups, by their category', async () => {
+  const { api } = controller
+  const groups = await api.list('listConfigurationGroups')
+  const categories = (await api.list('listConfigurations')).map((one) => textOf(one, 'category'))
+  expect(groups.map(({ name }) => name)).toEqual([...new Set(categories)].toSorted())
+  const [storage] = await api.list('listConfigurationGroups', { group: 'storage' })
+  expect(storage).toMatchObject({ name: 'Storage', description: expect.stringContaining(FACTOR) as string }) // A matcher stands for a text.
+})

@@ -58,6 +58,35 @@ const list = defineCommand({
   },
 })
 
+const groupShape = {
+  id: field.string('the name of the group, by which it is known'),
+  name: field.string('the name of the group: the category of its settings'),
+  description: field.string('the description of the group'),
+  precedence: field.integer('where it stands among the groups'),
+} as const
+
+const groups = defineCommand({
+  name: 'listConfigurationGroups',
+  kind: 'sync',
+  description: 'Lists the groups of settings: their categories.',
+  roles: OPERATORS_READING,
+  params: { group: text({ description: 'lists the group of that name' }) },
+  response: { key: 'configurationgroup', shape: groupShape, list: true },
+  async run({ system, params: { group }, page }) {
+    const all = Map.groupBy(await listSettings(system, {}), ({ category }) => category)
+    const found = [...all.keys()]
+      .toSorted()
+      .map((name, nth) => ({
+        id: name,
+        name,
+        description: `Settings: ${(all.get(name) ?? []).map((one) => one.name).join(', ')}`,
+        precedence: nth + 1,
+      }))
+      .filter(({ name }) => group === undefined || name.toLowerCase() === group.toLowerCase())
+    return { list: cut(found, page), count: found.length }
+  },
+})
+
 const update = defineCommand({
   name: 'updateConfiguration',
   kind: 'sync',
@@ -111,4 +140,4 @@ function described({ description, unit, least, most, scopes = [] }: ShownSetting
 const PHRASES: Readonly<Record<string, string>> = { factor: 'a factor', share: 'a share' }
 
 /** The commands about settings. */
-export const configurationCommands = [list, update, reset] as const
+export const configurationCommands = [list, groups, update, reset] as const

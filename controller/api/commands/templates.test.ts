@@ -29,6 +29,19 @@ describe('a template', () => {
     ])
   })
 
+  test('tells operators who sees it, and where it belongs', async () => {
+    const { api } = controller
+    const id = await register()
+    expect(await api.run('listTemplatePermissions', { id })).toMatchObject({ id, ispublic: false })
+    await api.run('updateTemplatePermissions', { id, ispublic: true })
+    expect(await api.run('listTemplatePermissions', { id })).toMatchObject({
+      ispublic: true,
+      domainid: textOf((await api.list('listDomains'))[0] ?? {}, 'id'),
+    })
+    const tenant = await controller.user()
+    expect(await tenant.refuses('listTemplatePermissions', { id })).toMatch(/^432 /)
+  })
+
   test('is seen by everybody, or not', async () => {
     const { api } = controller
     const user = await controller.user()

@@ -5,7 +5,7 @@ import { osTypeId } from '../../operations/os-types.ts'
 import { changeTemplate } from '../../operations/template-update.ts'
 import { deleteTemplate, registerTemplate } from '../../operations/template-register.ts'
 import { listTemplates, templateViews, type TemplateView } from '../../store/queries/templates.ts'
-import { defineCommand, EVERYONE, OPERATORS, SUCCESS } from '../command.ts'
+import { defineCommand, EVERYONE, OPERATORS, OPERATORS_READING, SUCCESS } from '../command.ts'
 import { given } from '../given.ts'
 import { keyword, ownerParams, ownershipParams } from '../ownership.ts'
 import { choice, entities, entity, flag, text, unsupported } from '../params.ts'
@@ -186,6 +186,26 @@ const permit = defineCommand({
   },
 })
 
+const permissionsShape = {
+  id: field.string('the template ID'),
+  ispublic: field.boolean('true if the template is available to all accounts'),
+  domainid: field.string('the ID of the domain to which the template belongs'),
+} as const
+
+const permissions = defineCommand({
+  name: 'listTemplatePermissions',
+  kind: 'sync',
+  description: 'Tells who sees a template: everybody, or its account alone. It is shared with no single others.',
+  // As in CloudStack those who own it, and tenants own none.
+  roles: OPERATORS_READING,
+  params: { id: entity('template', { required: true, description: 'the template ID' }) },
+  response: { key: 'templatepermission', shape: permissionsShape },
+  async run({ system, params: { id } }) {
+    const [view] = await templateViews(system.store.reader, [id])
+    return { object: view ? { id, ispublic: view.public, domainid: view.domainId } : {} }
+  },
+})
+
 const FILTERS = ['all', 'featured', 'self', 'selfexecutable', 'sharedexecutable', 'executable', 'community'] as const
 
 const list = defineCommand({
@@ -238,4 +258,4 @@ const remove = defineCommand({
 })
 
 /** The commands about templates. */
-export const templateCommands = [register, update, permit, list, remove] as const
+export const templateCommands = [register, update, permit, permissions, list, remove] as const
