@@ -34,6 +34,7 @@ export interface HypervisorAdapter {
   readonly quiesce?: QuiesceFacet
   readonly migration?: MigrationFacet
   readonly reach?: ReachFacet
+  readonly mirror?: MirrorFacet
 }
 
 /** Facets of a hypervisor adapter that may be absent. */
@@ -44,6 +45,7 @@ export const HYPERVISOR_CAPABILITIES = [
   'quiesce',
   'migration',
   'reach',
+  'mirror',
 ] as const satisfies readonly (keyof HypervisorAdapter)[]
 /** A name in `HYPERVISOR_CAPABILITIES`. */
 export type HypervisorCapability = (typeof HYPERVISOR_CAPABILITIES)[number]
@@ -247,6 +249,56 @@ export interface MigrationFacet {
    * destination has answered `abandon` by `arrived: false`. `NOT_FOUND` when the machine is gone.
    */
   resume(vm: VmId, call: Call): Promise<BackendVm>
+}
+
+/** A copy of one disk of a running machine to somewhere else, on which the disk is to go on. */
+export interface MirrorSpec {
+  /** Tells mirrors of one disk apart: asked again with it, it is the same mirror. */
+  readonly id: string
+  readonly volume: VolumeId
+  /** Of the attachment; it stays, since nothing is attached anew. */
+  readonly generation: number
+  /** How the host reaches what the disk is on: to read it beside the machine. */
+  readonly source: Connection
+  /** How it reaches what the disk is to go on at; no smaller than the disk. */
+  readonly target: Connection
+}
+
+/** How far a mirror is. `same`: both sides were read, and held the same; whatever the guest writes reaches both. */
+export type MirrorProgress =
+  | { readonly state: 'copying' | 'comparing'; readonly doneBytes: number; readonly totalBytes: number }
+  | { readonly state: 'same' }
+
+/**
+ * Optional facet: move a disk of a running machine to another connection under it: `copy` until both sides are the same,
+ * then `switch`. Until then the machine reads from the source, and what its guest writes is acknowledged once the source has it;
+ * afterwards the source is let go. A machine without a guest will do, so that a volume at rest is moved by one that runs only for
+ * that. Every call is fenced as `disks.attach` is, by fence and generation; repeating one is harmless.
+ */
+export interface MirrorFacet {
+  /**
+   * Begins the copy or joins it, and answers soon how far it is; ask again until it is `same`. Once all is copied, every write of
+   * the guest goes to both sides before it is acknowledged, and then all bytes are read from both, in sessions of their own, and
+   * compared. Throws `DAMAGED`, effect `possible`, when they differ for good, `INVALID` for a target that is smaller, `CONFLICT`
+   * while another mirror of the disk is under way, or when the copy failed: abandon it. `NOT_FOUND` without the disk. What cannot
+   * be begun leaves nothing.
+   */
+  copy(vm: VmId, mirror: MirrorSpec, call: Call): Promise<MirrorProgress>
+  /**
+   * The disk goes on at the target, and the session to the source is closed. Answers the same once it has. `BUSY`, effect `none`,
+   * before both were the same; `NOT_FOUND` when nothing was begun, or it was abandoned.
+   */
+  switch(vm: VmId, mirror: Pick<MirrorSpec, 'id' | 'volume' | 'generation'>, call: Call): Promise<BackendDisk>
+  /**
+   * The only way to learn whether a disk was switched once an answer was lost: if not, the copy is ended with its session to the
+   * target, and no call with this fence or a lower one switches any more. A disk that was switched is left alone. `switched: false`
+   * for what was never begun, and when the machine is gone.
+   */
+  abandon(
+    vm: VmId,
+    mirror: Pick<MirrorSpec, 'id' | 'volume' | 'generation'>,
+    call: Call,
+  ): Promise<{ readonly switched: boolean }>
 }
 
 /** Hosts are addressed by `HostId` outside of adapters; re-exported so that adapters need one import. */

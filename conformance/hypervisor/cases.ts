@@ -7,6 +7,7 @@ import { facetCases } from './facets.ts'
 import { fenceCases } from './fences.ts'
 import { hostCases } from './hosts.ts'
 import { migrationCases } from './migration.ts'
+import { mirrorCases } from './mirror.ts'
 import { reachCases } from './reach.ts'
 import { runHypervisorCase } from './run.ts'
 import { strangerCases } from './strangers.ts'
@@ -25,6 +26,7 @@ export const hypervisorCases: readonly HypervisorCase[] = [
   ...throttleCases,
   ...facetCases,
   ...migrationCases,
+  ...mirrorCases,
   ...reachCases,
   ...strangerCases,
 ]

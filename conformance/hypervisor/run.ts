@@ -45,6 +45,7 @@ const METHODS = {
   quiesce: ['freeze', 'thaw'],
   migration: ['describe', 'prepare', 'send', 'arrive', 'abandon', 'resume'],
   reach: ['prepare'],
+  mirror: ['copy', 'switch', 'abandon'],
 } as const satisfies { readonly [Facet in Exclude<keyof HypervisorAdapter, 'limits' | 'accepts'>]: readonly string[] }
 
 function refuseUndeclared(bench: HypervisorBench, subject: HypervisorSubject): void {

@@ -43,6 +43,7 @@ import { vmMigrationCommands } from './commands/vm-migration.ts'
 import { vmScaleCommands } from './commands/vm-scale.ts'
 import { vmCommands } from './commands/vms.ts'
 import { volumeBackendCommands } from './commands/volume-backend.ts'
+import { volumeMigrationCommands } from './commands/volume-migration.ts'
 import { volumeCommands } from './commands/volumes.ts'
 import { zoneCommands } from './commands/zones.ts'
 
@@ -69,6 +70,7 @@ export const COMMANDS: readonly Command[] = [
   ...serviceOfferingCommands,
   ...templateCommands,
   ...volumeCommands,
+  ...volumeMigrationCommands,
   ...volumeBackendCommands,
   ...snapshotCommands,
   ...snapshotPolicyCommands,

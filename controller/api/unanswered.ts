@@ -1,6 +1,6 @@
 /** Commands of CloudStack that are answered by 432, by what they are about. */
 export const UNANSWERED = {
-  'volumes and snapshots': `migrateVolume extractVolume uploadVolume assignVolume checkVolume importVolume
+  'volumes and snapshots': `extractVolume uploadVolume assignVolume checkVolume importVolume
     unmanageVolume listVolumesForImport getUploadParamsForVolume
     getSolidFireVolumeSize getSolidFireVolumeAccessGroupIds getSolidFireAccountId getVolumeSnapshotDetails
     archiveSnapshot copySnapshot extractSnapshot createSnapshotFromVMSnapshot updateSnapshotPolicy`,

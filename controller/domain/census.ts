@@ -117,7 +117,7 @@ function locksOf(volume: string, view: CensusView): readonly string[] {
 
 function judgeInPool(pool: string, item: Ours<InventoryItem>, view: CensusView): Found | undefined {
   if (item.kind === 'volume') return judgeVolume(pool, item, view)
-  if (item.kind === 'exposure') return judgeExposure(item, view)
+  if (item.kind === 'exposure') return judgeExposure(pool, item, view)
   const object = objectOf(item)
   if (item.kind === 'snapshot') {
     if (view.snapshots.get(item.id)?.pool === pool) return undefined
@@ -170,6 +170,7 @@ function driftOf(volume: string, { applied }: Pick<RecordedVolume, 'applied'>, o
 }
 
 function judgeExposure(
+  pool: string,
   item: Extract<Ours<InventoryItem>, { readonly kind: 'exposure' }>,
   view: CensusView,
 ): Found | undefined {
@@ -177,6 +178,8 @@ function judgeExposure(
   const known = view.exposures.get(exposureKey(source, item.consumer))
   const about = { object: objectOf(item), resources: [source, ...locksOf(item.source.id, view)] }
   if (!known) return { class: 'stale-exposure', detail: 'access that is not recorded', ...about }
+  if (known.pool !== pool)
+    return { class: 'stale-exposure', detail: 'access to what the volume has left behind', ...about }
   if (known.state === 'withdrawing')
     return { class: 'stale-exposure', detail: 'access that was to be withdrawn', ...about }
   if (known.state !== 'given' || item.mode === undefined || item.mode === known.mode) return undefined

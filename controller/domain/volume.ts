@@ -9,6 +9,7 @@ export const VOLUME_STATES = [
   'Snapshotting',
   'RevertSnapshotting',
   'Resizing',
+  'Migrating',
   'Destroy',
   'Expunging',
   'Expunged',
@@ -24,6 +25,7 @@ export const VOLUME_EVENTS = [
   'SnapshotRequested',
   'RevertSnapshotRequested',
   'ResizeRequested',
+  'MigrationRequested',
   'DestroyRequested',
   'RecoverRequested',
   'ExpungingRequested',
@@ -34,7 +36,7 @@ export const VOLUME_EVENTS = [
 export type VolumeEvent = (typeof VOLUME_EVENTS)[number]
 
 /**
- * CloudStack 4.20's `Volume.State` without uploads, migration and restore. It differs in three places. A deletion is
+ * CloudStack 4.20's `Volume.State` without uploads and restore. It differs in three places. A deletion is
  * valid from every state, as an operation may fail at any point and nothing may stay stuck. A failed deletion stays
  * Expunging, since the bytes may be gone: it can be asked again, never recovered. A volume that was never made recovers
  * to Allocated, which is why Destroy has two ways back. Error is new: the array lost its bytes, and all that is left is to
@@ -48,6 +50,7 @@ export const VOLUME_MACHINE: Machine<VolumeState, VolumeEvent> = {
     SnapshotRequested: 'Snapshotting',
     RevertSnapshotRequested: 'RevertSnapshotting',
     ResizeRequested: 'Resizing',
+    MigrationRequested: 'Migrating',
     DestroyRequested: 'Destroy',
     ExpungingRequested: 'Expunging',
   },
@@ -55,6 +58,7 @@ export const VOLUME_MACHINE: Machine<VolumeState, VolumeEvent> = {
   Snapshotting: { OperationSucceeded: 'Ready', OperationFailed: 'Ready', ExpungingRequested: 'Expunging' },
   RevertSnapshotting: { OperationSucceeded: 'Ready', OperationFailed: 'Ready', ExpungingRequested: 'Expunging' },
   Resizing: { OperationSucceeded: 'Ready', OperationFailed: 'Ready', ExpungingRequested: 'Expunging' },
+  Migrating: { OperationSucceeded: 'Ready', OperationFailed: 'Ready', ExpungingRequested: 'Expunging' },
   Destroy: { ExpungingRequested: 'Expunging', RecoverRequested: 'Ready' },
   Expunging: { OperationSucceeded: 'Expunged', OperationFailed: 'Expunging', ExpungingRequested: 'Expunging' },
   Expunged: {},

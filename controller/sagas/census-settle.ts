@@ -138,7 +138,7 @@ async function repaired(tx: Tx, what: What): Promise<void> {
     }
     case 'stale-exposure': {
       const { source, host } = accessIn(finding.object)
-      return deleteConnection(tx, { volume: source.id, host })
+      return deleteConnection(tx, { volume: source.id, host, pool: finding.place.id })
     }
     case 'ghost-disk':
       return plugged(tx, diskIn(finding.object).volume, done.device ?? '')

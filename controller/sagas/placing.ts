@@ -6,12 +6,12 @@ import { explain } from '../placement/explain.ts'
 import type { HostFacts, PlacementRequest, PoolFacts } from '../placement/facts.ts'
 import { type Candidate, type Placement, place } from '../placement/place.ts'
 import { recorded } from '../placement/record.ts'
-import type { OfferingRow, PoolRow, VolumeRow } from '../store/generated/schema.ts'
+import type { LocationRow, OfferingRow, PoolRow, VolumeRow } from '../store/generated/schema.ts'
 import { writeLog } from '../store/journal-log.ts'
 import { deleteLocation, insertLocation, locationOf } from '../store/locations.ts'
 import { likeliestPools, pinPools, poolsOfZone } from '../store/pools.ts'
 import { texts } from '../store/registrations.ts'
-import { giveBack, reserve } from '../store/reservations.ts'
+import { giveBack, reserve, reserveSecond } from '../store/reservations.ts'
 import { arrayCopyOf, snapshotById } from '../store/snapshots.ts'
 import type { Tx } from '../store/store.ts'
 import { offeringById } from '../store/volumes.ts'
@@ -63,6 +63,31 @@ export async function placeVolume(
   }
 }
 
+/**
+ * Reserves what a volume needs in the pool that it is to move to, beside what it holds where it lives, and answers what is to be
+ * made there; the location stays. Throws `Refusal` `NO_CAPACITY` with the reasons when it does not fit.
+ */
+export async function placeElsewhere(
+  tx: Tx,
+  deps: Pick<SagaDeps, 'store' | 'plugins'>,
+  what: {
+    readonly volume: VolumeRow
+    readonly location: LocationRow
+    readonly pool: string
+    readonly hosts: readonly HostFacts[]
+    readonly under: Under
+  },
+): Promise<VolumePlan> {
+  const { volume, location, pool, under } = what
+  const asked = await placementRequest(tx, { ...what, source: undefined })
+  // Who enforces its limits does not change with the move.
+  const { bytes: least, qosTier: wantedTier } = location
+  const request = { ...asked, wantedTier, pool, leastBytes: least, bytes: Math.max(least, asked.bytes) }
+  const { bytes, tier } = await reserveBest(tx, deps, { volume: volume.id, request, under, take: reserveSecond })
+  const arrayQos = tier === 'storage' ? request.qos : {}
+  return { volume: volume.id, pool, bytes, tier, arrayQos, settings: texts(volume.settings) }
+}
+
 /** What of a volume placement asks about. */
 export type Placed = Pick<
   VolumeRow,
@@ -110,9 +135,14 @@ const TRIES = 3
 async function reserveBest(
   tx: Tx,
   deps: Pick<SagaDeps, 'store' | 'plugins'>,
-  what: { readonly volume: string; readonly request: PlacementRequest; readonly under: Under },
+  what: {
+    readonly volume: string
+    readonly request: PlacementRequest
+    readonly under: Under
+    readonly take?: typeof reserve
+  },
 ): Promise<Candidate> {
-  const { volume, request, under } = what
+  const { volume, request, under, take = reserve } = what
   for (let turn = 1; ; turn += 1) {
     const rows =
       turn === 1 && request.pool === undefined
@@ -135,7 +165,7 @@ async function reserveBest(
       const { pool, bytes, iops } = candidate
       const maxVolumes = facts.find(({ id }) => id === pool)?.limits.maxVolumes
       // Another placement may have taken the room since the pools were read: the conditional update decides.
-      if (!(await reserve(tx, { volume, pool, bytes, iops, maxVolumes }))) continue
+      if (!(await take(tx, { volume, pool, bytes, iops, maxVolumes }))) continue
       const detail = recorded(volume, placement, { chosen: pool, text: 'There is room for the volume' })
       await writeLog(tx, [{ operation: under.operation, kind: 'placed', fence: under.fence, detail }])
       return candidate

@@ -27,6 +27,7 @@ import { volumeDeleteSaga } from './volume-delete.ts'
 import { volumeDestroySaga } from './volume-destroy.ts'
 import { volumeDetachSaga } from './volume-detach.ts'
 import { volumeFromSnapshotSaga } from './volume-from-snapshot.ts'
+import { volumeMigrateSaga } from './volume-migrate.ts'
 import { volumeResizeSaga } from './volume-resize.ts'
 import { volumeUpdateSaga } from './volume-update.ts'
 
@@ -41,6 +42,7 @@ export function createSagas(deps: SagaDeps): ReadonlyMap<string, SagaDefinition<
     volumeDeleteSaga(deps),
     volumeFromSnapshotSaga(deps),
     volumeResizeSaga(deps),
+    volumeMigrateSaga(deps),
     qosRepairSaga(deps),
     snapshotCreateSaga(deps),
     snapshotDeleteSaga(deps),

@@ -5,6 +5,7 @@ import { VOLUME_MACHINE } from '../domain/volume.ts'
 import { type SagaDefinition, saga, type StepContext, type Under } from '../jobs/saga.ts'
 import { attachmentOf } from '../store/attachments.ts'
 import { connectionsTo, connectionsWithdrawing, deleteConnectionsTo } from '../store/connections.ts'
+import { leftByNobody } from '../store/findings.ts'
 import { hold, release } from '../store/held.ts'
 import { deleteLocation, locationOf, updateLocation } from '../store/locations.ts'
 import { resourcesOfVolume } from '../store/resources.ts'
@@ -75,6 +76,7 @@ export function volumeDeleteSaga(deps: SagaDeps): SagaDefinition<Tx> {
     .build(
       ends(OUTCOME, async (tx, { input }, { operation }) => {
         await expungeVolume(tx, input.volume)
+        await leftByNobody(tx, input.volume)
         await release(tx, 'volume', { id: input.volume, operation })
       }),
     )

@@ -70,14 +70,31 @@ export async function connectionsWithdrawingAt(tx: Tx, host: string, volumes: re
     .execute()
 }
 
+/** A host's access to a volume leads to another pool now, where it was given; `sealed` is what `sealConnection` made. */
+export async function connectionMoved(
+  tx: Tx,
+  access: VolumeAccess & { readonly pool: string },
+  sealed: string,
+): Promise<void> {
+  await later(
+    tx
+      .updateTable('connection')
+      .set({ poolId: access.pool, state: 'given', sealed: Buffer.from(sealed, 'base64') })
+      .where('sourceKind', '=', 'volume')
+      .where('sourceId', '=', access.volume)
+      .where('hostId', '=', access.host),
+  )
+}
+
 /** Forgets access that was withdrawn. Idempotent. */
-export async function deleteConnection(tx: Tx, access: VolumeAccess): Promise<void> {
+export async function deleteConnection(tx: Tx, access: VolumeAccess & { readonly pool: string }): Promise<void> {
   await later(
     tx
       .deleteFrom('connection')
       .where('sourceKind', '=', 'volume')
       .where('sourceId', '=', access.volume)
-      .where('hostId', '=', access.host),
+      .where('hostId', '=', access.host)
+      .where('poolId', '=', access.pool),
   )
 }
 

@@ -25,9 +25,57 @@ export async function reserve(tx: Tx, claimed: Claimed): Promise<boolean> {
   return true
 }
 
+/** As `reserve`, in a pool where the volume does not live: beside what it holds at home. */
+export async function reserveSecond(tx: Tx, claimed: Claimed): Promise<boolean> {
+  const { volume, pool, bytes, iops, maxVolumes } = claimed
+  if (!(await charge(tx, pool, { bytes, iops, fresh: { maxVolumes } }))) return false
+  await later(tx.insertInto('reservation').values({ volumeId: volume, poolId: pool, bytes, iops, second: true }))
+  return true
+}
+
+/** Where the volume holds something beside what it holds at home. */
+export async function secondPools(reader: Reader, volume: string): Promise<readonly string[]> {
+  const rows = await reader
+    .selectFrom('reservation')
+    .select('poolId')
+    .where('volumeId', '=', volume)
+    .where('second', '=', true)
+    .execute()
+  return rows.map(({ poolId }) => poolId)
+}
+
+/** Gives back what the volume holds in that pool beside what it holds at home. Nothing happens when it holds nothing there. */
+export async function giveBackSecond(tx: Tx, { volume, pool }: Pick<Claimed, 'volume' | 'pool'>): Promise<void> {
+  const held = await tx
+    .deleteFrom('reservation')
+    .where('volumeId', '=', volume)
+    .where('poolId', '=', pool)
+    .where('second', '=', true)
+    .returningAll()
+    .executeTakeFirst()
+  if (held) await credit(tx, held)
+}
+
+/**
+ * The volume has moved to the pool where it holds a second reservation: that is its own now. What it held at home becomes the second
+ * one, of its bytes and its slot: nothing is guaranteed to what was left behind.
+ */
+export async function moveReservation(tx: Tx, { volume, pool }: Pick<Claimed, 'volume' | 'pool'>): Promise<void> {
+  const home = await heldBy(tx, volume)
+  await changeReservation(tx, volume, { bytes: home.bytes, iops: 0 })
+  const rows = tx.updateTable('reservation').where('volumeId', '=', volume)
+  await rows.set({ second: true }).where('poolId', '=', home.poolId).execute()
+  await rows.set({ second: false }).where('poolId', '=', pool).execute()
+}
+
 /** Gives back what the volume holds. Nothing happens when it holds nothing. */
 export async function giveBack(tx: Tx, volume: string): Promise<void> {
-  const held = await tx.deleteFrom('reservation').where('volumeId', '=', volume).returningAll().executeTakeFirst()
+  const held = await tx
+    .deleteFrom('reservation')
+    .where('volumeId', '=', volume)
+    .where('second', '=', false)
+    .returningAll()
+    .executeTakeFirst()
   if (held) await credit(tx, held)
 }
 
@@ -51,7 +99,8 @@ export async function changeReservation(
     tx
       .updateTable('reservation')
       .set({ bytes, iops, ...before })
-      .where('volumeId', '=', volume),
+      .where('volumeId', '=', volume)
+      .where('second', '=', false),
   )
   return true
 }
@@ -68,12 +117,23 @@ export async function restoreReservation(tx: Tx, volume: string, bytes: number):
 }
 
 async function heldBy(tx: Tx, volume: string): Promise<ReservationRow> {
-  return tx.selectFrom('reservation').selectAll().where('volumeId', '=', volume).forUpdate().executeTakeFirstOrThrow()
+  return tx
+    .selectFrom('reservation')
+    .selectAll()
+    .where('volumeId', '=', volume)
+    .where('second', '=', false)
+    .forUpdate()
+    .executeTakeFirstOrThrow()
 }
 
 /** What the volume holds, if anything. */
 export async function reservationOf(reader: Reader, volume: string): Promise<ReservationRow | undefined> {
-  return reader.selectFrom('reservation').selectAll().where('volumeId', '=', volume).executeTakeFirst()
+  return reader
+    .selectFrom('reservation')
+    .selectAll()
+    .where('volumeId', '=', volume)
+    .where('second', '=', false)
+    .executeTakeFirst()
 }
 
 interface Charge {

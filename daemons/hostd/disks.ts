@@ -3,8 +3,9 @@ import { type Call, type DiskSpec, PluginError } from '@moorage/contract'
 import { QmpError } from '@moorage/qmp'
 import { openPlan, type OpenPlan, parsePortal } from './block-nodes.ts'
 import { forUndo, giveUpAt, pause, qmpFailure, timeLeft } from './deadline.ts'
+import { endJob } from './jobs.ts'
 import type { Machine } from './machine.ts'
-import { type Attachment, namesOf, remainsKey } from './names.ts'
+import { type Attachment, mirrorJobOf, namesOf, nodesOf, remainsKey } from './names.ts'
 import { throttleArguments } from './throttle.ts'
 
 /** A portal on the storage network answers in milliseconds, or is not there. */
@@ -91,7 +92,10 @@ export async function reach(portal: string, call: Call): Promise<void> {
   }
 }
 
-async function open(
+/**
+ * Opens the source of a plan. When it cannot be opened nothing of it stays, and the effect is `none`; `key`: what its names share.
+ */
+export async function open(
   machine: Machine,
   plan: OpenPlan,
   options: { readonly call: Call; readonly key: string },
@@ -128,10 +132,12 @@ export async function unplug(
   disk: Attachment & { readonly device: string },
   call: Call,
 ): Promise<void> {
+  await endJob(machine, mirrorJobOf(disk), call)
   machine.unplugging.add(disk.device)
   await unplugDevice(machine, disk.device, call)
   machine.unplugging.delete(disk.device)
   await removeRemains(machine, remainsKey(disk), call)
+  await removeRemains(machine, remainsKey(disk, 'second'), call)
 }
 
 async function unplugDevice(machine: Machine, device: string, call: Call): Promise<void> {
@@ -168,9 +174,10 @@ async function askToUnplug(machine: Machine, device: string, call: Call): Promis
  * array. No device may be on them. What is in use for longer than the call allows is `BUSY`.
  */
 export async function removeRemains(machine: Machine, key: string, call: Pick<Call, 'deadline'>): Promise<void> {
-  await remove(machine, { command: 'blockdev-del', args: { 'node-name': `v-${key}` } }, call)
-  await remove(machine, { command: 'blockdev-del', args: { 'node-name': `p-${key}` } }, call)
-  await remove(machine, { command: 'object-del', args: { id: `s-${key}` } }, call)
+  const { format, protocol, secret } = nodesOf(key)
+  await remove(machine, { command: 'blockdev-del', args: { 'node-name': format } }, call)
+  await remove(machine, { command: 'blockdev-del', args: { 'node-name': protocol } }, call)
+  await remove(machine, { command: 'object-del', args: { id: secret } }, call)
 }
 
 async function remove(

@@ -8,6 +8,7 @@ import { Agents } from './agents.ts'
 import { removeRemains } from './disks.ts'
 import { KeyedLock } from './keyed-lock.ts'
 import { Machine } from './machine.ts'
+import { Comparisons } from './mirror-compare.ts'
 import { type Attachment, attachmentOfDevice, namesOf, remainsKey, volumeKey } from './names.ts'
 import { kill, machineFiles, type ProcessRef, processesWith } from './qemu-process.ts'
 import { Quiescer } from './quiesce.ts'
@@ -34,6 +35,7 @@ export class Hostd {
   readonly options: HostdOptions
   readonly records: VmRecords
   readonly agents = new Agents()
+  readonly comparisons: Comparisons
   readonly quiescer: Quiescer
   /** Turns per VM for start, stop and reboot; per `disk <vm> <volume>` for hot plug; per `freeze <vm>` for quiesce. */
   readonly locks = new KeyedLock()
@@ -44,6 +46,7 @@ export class Hostd {
   constructor(options: HostdOptions) {
     this.options = options
     this.records = new VmRecords(join(options.data, 'vms'))
+    this.comparisons = new Comparisons(options.data)
     this.quiescer = new Quiescer(this.records, this.agents)
     const { log } = options
     this.#resume = new ResumeLoops({
@@ -74,6 +77,7 @@ export class Hostd {
   close(): void {
     this.quiescer.close()
     this.agents.close()
+    this.comparisons.close()
     for (const machine of this.#machines.values()) machine.release()
     this.#machines.clear()
   }
@@ -199,6 +203,7 @@ export class Hostd {
   async closeLater(machine: Machine, attachment: Attachment): Promise<void> {
     try {
       await this.closeIfLeft(machine, remainsKey(attachment))
+      await this.closeIfLeft(machine, remainsKey(attachment, 'second'))
     } catch (error) {
       if (!this.#machines.has(machine.id)) return
       this.options.log.warn({ vm: machine.id, ...attachment, err: error }, 'what is left of a disk stays open')

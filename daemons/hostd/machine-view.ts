@@ -1,6 +1,14 @@
 import type { BackendDisk, BackendVm, Qos, VmId } from '@moorage/contract'
 import type { QmpClient } from '@moorage/qmp'
-import { type Attachment, attachmentOfDevice, remainsKey, remainsKeyOf } from './names.ts'
+import {
+  type Attachment,
+  attachmentOfDevice,
+  mirrorJobOf,
+  remainsKey,
+  remainsKeyOf,
+  type Side,
+  sideOf,
+} from './names.ts'
 import { throttleOf } from './throttle.ts'
 
 /** A disk that a machine has, as QEMU tells it. */
@@ -10,6 +18,7 @@ export interface PluggedDisk extends Attachment {
   readonly throttleId: string
   /** Name of its format node. */
   readonly node: string
+  readonly side: Side
   readonly bytes: number
   readonly throttle: Qos
 }
@@ -55,14 +64,15 @@ export async function viewMachine(
   options: { bare: boolean; away: boolean; timeoutMs: number },
 ): Promise<MachineView> {
   const timeout = { timeoutMs: options.timeoutMs }
-  const [status, blocks, nodes, objects] = await Promise.all([
+  const [status, blocks, nodes, objects, jobs] = await Promise.all([
     qmp.execute<Status>('query-status', undefined, timeout),
     qmp.execute<readonly BlockInfo[]>('query-block', undefined, timeout),
     qmp.execute<readonly NodeInfo[]>('query-named-block-nodes', { flat: true }, timeout),
     qmp.execute<readonly { readonly name: string }[]>('qom-list', { path: '/objects' }, timeout),
+    qmp.execute<readonly { readonly id: string }[]>('query-jobs', undefined, timeout),
   ])
   const disks = blocks.flatMap(pluggedDisk)
-  const used = new Set(disks.map(remainsKey))
+  const used = new Set(disks.flatMap((disk) => keysInUse(disk, jobs)))
   const names = [...nodes.map((node) => node['node-name']), ...objects.map((object) => object.name)]
   const leftovers = names.flatMap((name) => remainsKeyOf(name) ?? []).filter((key) => !used.has(key))
   return {
@@ -74,13 +84,19 @@ export async function viewMachine(
   }
 }
 
+/** Of the side that the disk is on, and of the other while it is mirrored there. */
+function keysInUse(disk: PluggedDisk, jobs: readonly { readonly id: string }[]): readonly string[] {
+  const mirrored = jobs.some(({ id }) => id === mirrorJobOf(disk))
+  return mirrored ? [remainsKey(disk), remainsKey(disk, 'second')] : [remainsKey(disk, disk.side)]
+}
+
 function pluggedDisk(block: BlockInfo): readonly PluggedDisk[] {
   const { qdev, inserted } = block
   const attachment = attachmentOfDevice(qdev ?? '')
   if (qdev === undefined || !attachment || !inserted) return []
   const [node, bytes] = [inserted['node-name'], inserted.image['virtual-size']]
   const device = qdev.replace(/^\/machine\/peripheral\//, '').replace(/\/virtio-backend$/, '')
-  return [{ ...attachment, device, throttleId: qdev, node, bytes, throttle: throttleOf(inserted) }]
+  return [{ ...attachment, device, throttleId: qdev, node, side: sideOf(node), bytes, throttle: throttleOf(inserted) }]
 }
 
 /** The disk in the terms of the contract; `device` is QEMU's name for it. */

@@ -1,7 +1,16 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { VolumeId } from '@moorage/contract'
-import { attachmentOfDevice, HIGHEST_GENERATION, namesOf, remainsKey, remainsKeyOf, volumeKey } from './names.ts'
+import {
+  attachmentOfDevice,
+  HIGHEST_GENERATION,
+  namesOf,
+  nodesOf,
+  remainsKey,
+  remainsKeyOf,
+  sideOf,
+  volumeKey,
+} from './names.ts'
 
 const attachments = fc.record({
   volume: fc.uuid().map((id) => id as VolumeId), // Ids are UUIDs.
@@ -20,6 +29,23 @@ test('names say which attachment they belong to, and fit where QEMU takes them',
         expect(remainsKeyOf(name)).toBe(remainsKey(attachment))
       }
       expect(remainsKey(attachment).startsWith(`${volumeKey(attachment.volume)}-`)).toBe(true)
+    }),
+  )
+})
+
+test('the names of the second side are others, and say so', () => {
+  fc.assert(
+    fc.property(attachments, (attachment) => {
+      const names = namesOf(attachment, 'second')
+      expect(names.device).toBe(namesOf(attachment).device)
+      for (const name of [names.format, names.protocol, names.secret]) {
+        expect(name.length).toBeLessThanOrEqual(31)
+        expect(name).toMatch(/^[a-z][a-z0-9-]*$/)
+        expect(sideOf(name)).toBe('second')
+        expect(remainsKeyOf(name)).toBe(remainsKey(attachment, 'second'))
+      }
+      expect(names).toMatchObject(nodesOf(remainsKey(attachment, 'second')))
+      expect(remainsKey(attachment, 'second')).not.toBe(remainsKey(attachment))
     }),
   )
 })

@@ -24,21 +24,41 @@ export interface Attachment {
 /** The highest generation that fits into a node name. */
 export const HIGHEST_GENERATION = 36 ** 8 - 1
 
-/** The names of one attachment. Pure; the same for the same attachment. */
-export function namesOf(attachment: Attachment): DiskNames {
+/**
+ * Of the two sets of nodes that one attachment can have: it begins on the first, and each mirror takes it to the other.
+ */
+export type Side = 'first' | 'second'
+
+/** The names of one attachment on that side. Pure; the same for the same attachment. */
+export function namesOf(attachment: Attachment, side: Side = 'first'): DiskNames {
   const digits = attachment.volume.replaceAll('-', '')
-  const suffix = remainsKey(attachment)
-  return {
-    device: `d-${digits}-${attachment.generation}`,
-    format: `v-${suffix}`,
-    protocol: `p-${suffix}`,
-    secret: `s-${suffix}`,
-  }
+  const device = `d-${digits}-${attachment.generation}`
+  return { device, ...nodesOf(remainsKey(attachment, side)) }
+}
+
+/** Nodes and secret that share this part of their names. */
+export function nodesOf(key: string): Pick<DiskNames, 'format' | 'protocol' | 'secret'> {
+  const [base, second] = [key.replace(SECOND, ''), key.endsWith(SECOND)]
+  const [format, protocol, secret] = second ? ['w', 'q', 't'] : ['v', 'p', 's']
+  return { format: `${format}-${base}`, protocol: `${protocol}-${base}`, secret: `${secret}-${base}` }
+}
+
+/** Ends the key of the second side. */
+const SECOND = '~'
+
+/** The side that a node of that name is on. */
+export function sideOf(node: string): Side {
+  return /^[wqt]-/.test(node) ? 'second' : 'first'
+}
+
+/** The job in QEMU that mirrors the disk of an attachment. */
+export function mirrorJobOf(attachment: Attachment): string {
+  return `m-${remainsKey(attachment)}`
 }
 
 /** What nodes and secrets of one attachment have in common; shorter than the volume's id. */
-export function remainsKey({ volume, generation }: Attachment): string {
-  return `${volumeKey(volume)}-${generation.toString(36)}`
+export function remainsKey({ volume, generation }: Attachment, side: Side = 'first'): string {
+  return `${volumeKey(volume)}-${generation.toString(36)}${side === 'second' ? SECOND : ''}`
 }
 
 /** What the remains of all generations of one volume have in common: it begins `remainsKey`, up to the dash. */
@@ -57,5 +77,6 @@ export function attachmentOfDevice(device: string): Attachment | undefined {
 
 /** The part that nodes and secrets of one attachment share, read from such a name; `undefined` when it is none of ours. */
 export function remainsKeyOf(name: string): string | undefined {
-  return /^[vps]-([0-9a-f]{20}-[0-9a-z]+)$/.exec(name)?.[1]
+  const [, letter = '', base] = /^([vpswqt])-([0-9a-f]{20}-[0-9a-z]+)$/.exec(name) ?? []
+  return base === undefined || sideOf(`${letter}-`) === 'first' ? base : `${base}${SECOND}`
 }

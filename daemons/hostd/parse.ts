@@ -3,6 +3,7 @@ import {
   type Chap,
   type Connection,
   type DiskSpec,
+  type MirrorSpec,
   PluginError,
   type Qos,
   QOS_AXES,
@@ -109,6 +110,18 @@ export function diskSpec(value: unknown): DiskSpec {
     deviceId: integer(from, 'deviceId', { min: 0, max: 1024 }),
     throttle: qos(from['throttle'], 'disk.throttle'),
   }
+}
+
+/** How a disk is to be copied. */
+export function mirrorSpec(value: unknown): MirrorSpec {
+  const from = fields(value, 'mirror')
+  return { ...mirrorKey(value), source: connection(from['source']), target: connection(from['target']) }
+}
+
+/** Which mirror of which disk. */
+export function mirrorKey(value: unknown): Pick<MirrorSpec, 'id' | 'volume' | 'generation'> {
+  const from = fields(value, 'mirror')
+  return { id: uuid(from, 'id'), volume: volumeId(from, 'volume'), generation: generation(from) }
 }
 
 function connection(value: unknown): Connection {

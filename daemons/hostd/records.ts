@@ -2,13 +2,22 @@ import { mkdir, readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { PluginError, type VmId, type VolumeId } from '@moorage/contract'
 import { sync, textOf, writeDurably } from '@moorage/files'
-import { HIGHEST_GENERATION } from './names.ts'
+import { HIGHEST_GENERATION, type Side } from './names.ts'
 import type { ProcessRef } from './qemu-process.ts'
 
 /** The highest generation and fence seen for one volume on one VM. */
 export interface DiskRecord {
   readonly generation: number
   readonly fence: number
+}
+
+/** A mirror that was begun. */
+export interface MirrorRecord {
+  readonly id: string
+  /** Where the disk is to go on. */
+  readonly to: Side
+  /** `same`: both sides were compared, and are kept the same. `switching`: QEMU was asked, or is about to be. */
+  readonly phase: 'copying' | 'same' | 'switching'
 }
 
 /** A freeze that was begun. It stays until the thaw is asked for, even when the dead-man came first. */
@@ -57,6 +66,8 @@ export interface VmRecord {
   /** The highest fence seen for the machine. */
   readonly fence: number
   readonly disks: Readonly<Record<VolumeId, DiskRecord>>
+  /** The last mirror of each disk; forgotten when the machine is started anew. */
+  readonly mirrors?: Readonly<Record<VolumeId, MirrorRecord>>
   readonly freeze?: FreezeRecord
   readonly thawed?: ThawRecord
 }

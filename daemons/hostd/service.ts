@@ -24,6 +24,7 @@ import { qmpFailure, timeLeft } from './deadline.ts'
 import { type Hostd, lockOfRemains } from './hostd.ts'
 import type { Machine } from './machine.ts'
 import { abandonVm, arriveVm, describeVm, prepareVm, resumeVm, sendVm } from './migration.ts'
+import { abandonMirror, copyMirror, switchMirror } from './mirror.ts'
 import { remainsKey } from './names.ts'
 import {
   bytes,
@@ -33,6 +34,8 @@ import {
   generation,
   integer,
   isVmId,
+  mirrorKey,
+  mirrorSpec,
   qos,
   reach,
   text,
@@ -64,7 +67,13 @@ function vmRef(args: unknown): VmRef & { readonly from: ReturnType<typeof fields
  * script in a guest, `host/shutdown` stops every machine of the host.
  */
 export function hostdMethods(hostd: Hostd): Readonly<Record<string, Method>> {
-  return { ...machineMethods(hostd), ...diskMethods(hostd), ...quiesceMethods(hostd), ...migrationMethods(hostd) }
+  return {
+    ...machineMethods(hostd),
+    ...diskMethods(hostd),
+    ...quiesceMethods(hostd),
+    ...migrationMethods(hostd),
+    ...mirrorMethods(hostd),
+  }
 }
 
 function machineMethods(hostd: Hostd): Readonly<Record<string, Method>> {
@@ -172,6 +181,23 @@ function migrationMethods(hostd: Hostd): Readonly<Record<string, Method>> {
     'migration/arrive': (args: unknown, call: Call) => arriveVm(hostd, vmRef(args), call),
     'migration/abandon': (args: unknown, call: Call) => abandonVm(hostd, vmRef(args), call),
     'migration/resume': (args: unknown, call: Call) => resumeVm(hostd, vmRef(args), call),
+  }
+}
+
+function mirrorMethods(hostd: Hostd): Readonly<Record<string, Method>> {
+  return {
+    'mirror/copy': (args: unknown, call: Call) => {
+      const { from, vm, owner } = vmRef(args)
+      return copyMirror(hostd, { vm, owner, mirror: mirrorSpec(from['mirror']) }, call)
+    },
+    'mirror/switch': (args: unknown, call: Call) => {
+      const { from, vm, owner } = vmRef(args)
+      return switchMirror(hostd, { vm, owner, mirror: mirrorKey(from['mirror']) }, call)
+    },
+    'mirror/abandon': (args: unknown, call: Call) => {
+      const { from, vm, owner } = vmRef(args)
+      return abandonMirror(hostd, { vm, owner, mirror: mirrorKey(from['mirror']) }, call)
+    },
   }
 }
 

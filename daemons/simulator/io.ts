@@ -2,6 +2,7 @@ import { type Connection, PluginError } from '@moorage/contract'
 import { bytes, type Fields, label, text, uuid, whole } from './check.ts'
 import { capacity, login, logout, readConnection, sessionRead, sessionWrite } from './array/sessions.ts'
 import { liveSession, needDisk } from './host/disks.ts'
+import { mirroredTo } from './host/mirror-rows.ts'
 import { findVm, isAway, isFrozen } from './host/vms.ts'
 import type { Store } from './store.ts'
 
@@ -53,6 +54,8 @@ function guestWrite(store: Store, args: Fields): void {
   const at = readWrite(args)
   refuseOutside(disk.bytes, at.offset + at.data.length)
   sessionWrite(store, liveSession(store, disk), at)
+  const other = mirroredTo(store, disk)
+  if (other !== undefined) sessionWrite(store, other, at)
   const sql = `UPDATE disks SET writeOps = writeOps + 1, writeBytes = writeBytes + ?
     WHERE host = ? AND vm = ? AND volume = ?`
   store.run(sql, at.data.length, disk.host, disk.vm, disk.volume)

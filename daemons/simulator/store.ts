@@ -4,7 +4,7 @@ import path from 'node:path'
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
 import { SCHEMA } from './schema.ts'
 
-const VERSION = 4
+const VERSION = 5
 
 /**
  * The durable state of one simulator: a SQLite database and a folder of layer files, both readable by the owner only

@@ -50,6 +50,11 @@ export function remoteHypervisor(options: {
       abandon: (vm, call) => send('migration/abandon', { vm }, call),
       resume: (vm, call) => send('migration/resume', { vm }, call),
     },
+    mirror: {
+      copy: (vm, mirror, call) => send('mirror/copy', { vm, mirror }, call),
+      switch: (vm, mirror, call) => send('mirror/switch', { vm, mirror }, call),
+      abandon: (vm, mirror, call) => send('mirror/abandon', { vm, mirror }, call),
+    },
     reach: { prepare: (reach, call) => send('reach/prepare', { reach }, call) },
   }
   return { ...mandatory, ...Object.fromEntries(options.can.map((name) => [name, optional[name]])) }

@@ -6,6 +6,7 @@ import { facetCheats } from './facets.ts'
 import { fenceCheats } from './fences.ts'
 import { hostCheats } from './hosts.ts'
 import { migrationCheats } from './migration.ts'
+import { mirrorCheats } from './mirror.ts'
 import { plugCheats } from './plugs.ts'
 import { reachCheats } from './reach.ts'
 import { strangerCheats } from './strangers.ts'
@@ -22,6 +23,7 @@ export const hypervisorCheats: readonly HypervisorCheat[] = [
   ...plugCheats,
   ...facetCheats,
   ...migrationCheats,
+  ...mirrorCheats,
   ...reachCheats,
   ...strangerCheats,
 ]

@@ -1,5 +1,5 @@
 import { expect } from 'vitest'
-import { recycledFor } from '../../store/findings.ts'
+import { recycledFor, updateFinding } from '../../store/findings.ts'
 import { updateHost } from '../../store/hosts.ts'
 import { censusPurge } from '../census-purge.ts'
 import { poolMaintenanceCancel } from '../pool-maintenance-cancel.ts'
@@ -69,7 +69,11 @@ export async function clear(world: World): Promise<void> {
   for (const { id } of snapshots) await world.done(snapshotDelete, { snapshot: id })
   const volumes = await reader.selectFrom('volume').select('id').where('removedAt', 'is', null).execute()
   for (const { id } of volumes) await world.done(volumeDelete, { volume: id })
-  for (const { id } of await recycledFor(reader, 0)) await world.done(censusPurge, { finding: id })
+  for (const { id } of await recycledFor(reader, 0)) {
+    // As if it had been in the recycle bin for long.
+    await store.transact(async (tx) => updateFinding(tx, id, { recycledAt: new Date(0) }))
+    await world.done(censusPurge, { finding: id })
+  }
   await world.collect()
   const left = [...(await world.arrays()), ...(await world.machines()), ...(await world.moved())]
   if (left.length > 0) throw new Error(`left over: ${JSON.stringify(left)}`)

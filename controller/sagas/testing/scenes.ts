@@ -10,6 +10,7 @@ import { volumeFromSnapshot } from '../volume-from-snapshot.ts'
 import { volumeResize } from '../volume-resize.ts'
 import { asked, type Scene } from './scene.ts'
 import { kept, lingering, plugged, QOS, snapped, throttled, tombstone } from './scene-parts.ts'
+import { MOVE_SCENES } from './scenes-move.ts'
 import { CENSUS_SCENES } from './scenes-census.ts'
 import { RECORD_SCENES } from './scenes-record.ts'
 import { VM_SCENES } from './scenes-vm.ts'
@@ -145,6 +146,7 @@ const SNAPSHOT_SCENES: readonly Scene[] = [
 /** At least one scene for every saga of the registry, with what each of its steps can have to do. */
 export const SCENES: readonly Scene[] = [
   ...VOLUME_SCENES,
+  ...MOVE_SCENES,
   ...SNAPSHOT_SCENES,
   ...VM_SCENES,
   ...RECORD_SCENES,

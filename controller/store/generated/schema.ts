@@ -358,6 +358,7 @@ export interface ReservationTable {
   createdAt: Generated<Date>
   beforeBytes: number | null
   beforeIops: number | null
+  second: Generated<boolean>
 }
 
 /** Row of table `tag`. */

@@ -28,7 +28,7 @@ export function adapterOf(hostd: TestHostd): Required<HypervisorAdapter> {
     remote: remoteOf(hostd),
     accepts: ['iscsi', 'file', 'nbd'],
     limits: { maxDisksPerVm: 24 },
-    can: ['resize', 'throttle', 'stats', 'quiesce', 'migration', 'reach'],
+    can: ['resize', 'throttle', 'stats', 'quiesce', 'migration', 'reach', 'mirror'],
     context: { owner: hostd.endpoint.owner },
   })
   return adapter as Required<HypervisorAdapter> // `can` names every optional facet.

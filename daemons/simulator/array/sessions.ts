@@ -105,6 +105,32 @@ export function sessionExtents(store: Store, session: string): readonly Differen
   return differences(store, opened(store, session).image, { start: 0, limit: Infinity })
 }
 
+/** Two sessions, of which one is read, and the other written or compared. */
+export interface Ends {
+  readonly from: string
+  readonly to: string
+}
+
+/** Copies all that one session reaches to what the other does, through both. Throws as `sessionRead` and `sessionWrite`. */
+export function copyThrough(store: Store, { from, to }: Ends): void {
+  for (const at of piecesOf(store, { from, to })) {
+    sessionWrite(store, to, { offset: at.offset, data: sessionRead(store, from, at) })
+  }
+}
+
+/** Reads what both sessions reach, and answers whether it is the same. Throws as `sessionRead`. */
+export function sameThrough(store: Store, { from, to }: Ends): boolean {
+  return piecesOf(store, { from, to }).every((at) => sessionRead(store, from, at).equals(sessionRead(store, to, at)))
+}
+
+/** Where either has bytes, within what is reached from the first: elsewhere both read as zeros. */
+function piecesOf(store: Store, { from, to }: Ends): readonly { readonly offset: number; readonly length: number }[] {
+  const bytes = capacity(store, from)
+  return [...sessionExtents(store, from), ...sessionExtents(store, to)]
+    .map(({ offset, length }) => ({ offset, length: Math.min(length, bytes - offset) }))
+    .filter(({ length }) => length > 0)
+}
+
 interface Target {
   readonly exposure: ExposureRow
   readonly bytes: number

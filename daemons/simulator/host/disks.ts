@@ -13,6 +13,7 @@ import { clampQos, readQos } from '../qos.ts'
 import type { Store } from '../store.ts'
 import { capacity, type IscsiConnection, isOpen, login, logout, readConnection } from '../array/sessions.ts'
 import { HOST_QOS, type HostRequest, MOST_DISKS } from './host.ts'
+import { endMirrorOf } from './mirror-rows.ts'
 import { whyNot } from './reach.ts'
 
 /** A disk as it is stored: one volume in one machine. */
@@ -97,6 +98,7 @@ export function detachDisk(request: HostRequest): void {
 /** Takes a disk from its machine: its session is closed. */
 export function closeDisk(store: Store, disk: DiskRow): void {
   logout(store, disk.session)
+  endMirrorOf(store, disk)
   store.run('DELETE FROM disks WHERE host = ? AND vm = ? AND volume = ?', disk.host, disk.vm, disk.volume)
 }
 

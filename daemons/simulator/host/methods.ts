@@ -4,6 +4,7 @@ import { applyThrottle, attachDisk, detachDisk, readDisk, readDiskStats, readThr
 import { type HostRequest, reportHost } from './host.ts'
 import { listHostInventory } from './inventory.ts'
 import { abandonVm, arriveVm, describeVm, prepareVm, resumeVm, sendVm } from './migration.ts'
+import { abandonMirror, copyMirror, switchMirror } from './mirror.ts'
 import { prepareReach } from './reach.ts'
 import { freezeVm, getVm, rebootVm, startVm, stopVm, thawVm } from './vms.ts'
 
@@ -33,7 +34,7 @@ export const HOST_METHODS: Readonly<Record<string, HostMethod>> = {
   'inventory/remove': { run: () => undefined },
   'reach/prepare': { run: prepareReach },
   'resize/refresh': { run: refreshDisk },
-  'throttle/apply': { run: applyThrottle, claims: diskClaim },
+  'throttle/apply': { run: applyThrottle, claims: (request) => diskClaim(request) },
   'throttle/read': { run: readThrottle },
   'stats/read': { run: readDiskStats },
   'quiesce/freeze': { run: freezeVm, claims: (request) => vmClaim(request, uuid(request.args['vm'], 'vm')) },
@@ -46,6 +47,9 @@ export const HOST_METHODS: Readonly<Record<string, HostMethod>> = {
   'migration/arrive': { run: arriveVm, claims: (request) => vmClaim(request, uuid(request.args['vm'], 'vm')) },
   'migration/abandon': { run: abandonVm, claims: (request) => vmClaim(request, uuid(request.args['vm'], 'vm')) },
   'migration/resume': { run: resumeVm, claims: (request) => vmClaim(request, uuid(request.args['vm'], 'vm')) },
+  'mirror/copy': { run: copyMirror, claims: mirrorClaims },
+  'mirror/switch': { run: switchMirror, claims: mirrorClaims },
+  'mirror/abandon': { run: abandonMirror, claims: mirrorClaims },
   'quiesce/thaw': { run: thawVm, claims: (request) => vmClaim(request, uuid(request.args['vm'], 'vm')) },
 }
 
@@ -61,9 +65,13 @@ function vmClaim(request: HostRequest, vm: string): readonly Claim[] {
   return [{ object: vmKey(request, vm), number: request.call.fence, raises: true }]
 }
 
-function diskClaim(request: HostRequest): readonly Claim[] {
+function mirrorClaims(request: HostRequest): readonly Claim[] {
+  return [...diskClaim(request, 'mirror'), ...generationClaim(request, 'mirror')]
+}
+
+function diskClaim(request: HostRequest, name = 'disk'): readonly Claim[] {
   const vm = vmKey(request, uuid(request.args['vm'], 'vm'))
-  const volume = uuid(fields(request.args['disk'], 'disk')['volume'], 'disk.volume')
+  const volume = uuid(fields(request.args[name], name)['volume'], `${name}.volume`)
   const number = request.call.fence
   return [
     { object: vm, number, raises: false },
@@ -71,11 +79,11 @@ function diskClaim(request: HostRequest): readonly Claim[] {
   ]
 }
 
-function generationClaim(request: HostRequest): readonly Claim[] {
-  const disk = fields(request.args['disk'], 'disk')
+function generationClaim(request: HostRequest, name = 'disk'): readonly Claim[] {
+  const disk = fields(request.args[name], name)
   const vm = vmKey(request, uuid(request.args['vm'], 'vm'))
-  const number = whole(disk['generation'], 'disk.generation', 0)
-  return [{ object: `${vm}/generation/${uuid(disk['volume'], 'disk.volume')}`, number, raises: true }]
+  const number = whole(disk['generation'], `${name}.generation`, 0)
+  return [{ object: `${vm}/generation/${uuid(disk['volume'], `${name}.volume`)}`, number, raises: true }]
 }
 
 function specDisks(request: HostRequest): readonly Claim[] {

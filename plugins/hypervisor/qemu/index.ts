@@ -57,7 +57,7 @@ function open(endpoint: Endpoint): HypervisorAdapter {
     remote,
     accepts: ['iscsi', 'file', 'nbd'],
     limits: LIMITS,
-    can: ['resize', 'throttle', 'stats', 'quiesce', 'migration', 'reach'],
+    can: ['resize', 'throttle', 'stats', 'quiesce', 'migration', 'reach', 'mirror'],
     context: { owner },
   })
 }

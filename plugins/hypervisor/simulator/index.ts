@@ -50,7 +50,7 @@ function openHost(endpoint: Endpoint): HypervisorAdapter {
     remote: (method, args, call) => remote(`host/${method}`, args, call),
     accepts: ['iscsi'],
     limits: LIMITS,
-    can: ['resize', 'throttle', 'stats', 'quiesce', 'migration', 'reach'],
+    can: ['resize', 'throttle', 'stats', 'quiesce', 'migration', 'reach', 'mirror'],
     context: { host, owner },
   })
 }
