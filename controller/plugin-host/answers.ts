@@ -70,6 +70,13 @@ const migrationProgress: Check = (answer) => {
   return isCount(field(answer, 'doneBytes')) && isCount(field(answer, 'totalBytes')) ? undefined : 'no progress'
 }
 
+const mirrorProgress: Check = (answer) => {
+  const state = field(answer, 'state')
+  if (state === 'same') return undefined
+  if (state !== 'copying' && state !== 'comparing') return `state ${String(state)}`
+  return isCount(field(answer, 'doneBytes')) && isCount(field(answer, 'totalBytes')) ? undefined : 'no progress'
+}
+
 const CHECKS: Readonly<Record<string, Check>> = {
   'pools.report': poolReport,
   'volumes.create': volumeOf(idOfSpec(0)),
@@ -95,6 +102,9 @@ const CHECKS: Readonly<Record<string, Check>> = {
   'migration.arrive': vmOf(firstArgument),
   'migration.abandon': (answer) => (typeof field(answer, 'arrived') === 'boolean' ? undefined : 'neither yes nor no'),
   'migration.resume': vmOf(firstArgument),
+  'mirror.copy': mirrorProgress,
+  'mirror.switch': disk,
+  'mirror.abandon': (answer) => (typeof field(answer, 'switched') === 'boolean' ? undefined : 'neither yes nor no'),
   'reach.prepare': (answer) => (typeof field(answer, 'reached') === 'boolean' ? undefined : 'neither yes nor no'),
 }
 

@@ -6,7 +6,7 @@ import { type HypervisorAdapter, PluginError } from '@moorage/contract'
  * `none`. What it says of itself is asked of the host.
  */
 export function givenUp(adapter: HypervisorAdapter): HypervisorAdapter {
-  const { resize, throttle, stats, quiesce, migration, reach } = adapter
+  const { resize, throttle, stats, quiesce, migration, reach, mirror } = adapter
   return {
     accepts: adapter.accepts,
     limits: adapter.limits,
@@ -28,6 +28,8 @@ export function givenUp(adapter: HypervisorAdapter): HypervisorAdapter {
         resume: refuse,
       },
     }),
+    // What its guest wrote last nobody knows: who asks about a switch looks at the host's state before it believes this.
+    ...(mirror && { mirror: { copy: refuse, switch: refuse, abandon: async () => ({ switched: false }) } }),
     ...(reach && { reach: { prepare: refuse } }),
   }
 }

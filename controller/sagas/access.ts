@@ -54,7 +54,7 @@ export async function withdrawLetGo(
     await saying('The storage system did not withdraw access to the volume', async () =>
       pool
         .provider(context.log)
-        .access.withdraw(accessOf(grant), part(context.call, `withdraw/${grant.volume}/${grant.host}`)),
+        .access.withdraw(accessOf(grant), part(context.call, `withdraw/${grant.volume}/${grant.host}/${grant.pool}`)),
     )
   }
 }

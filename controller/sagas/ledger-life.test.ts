@@ -2,10 +2,12 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { GIB } from '../domain/size.ts'
 import { allPools, updatePool } from '../store/pools.ts'
+import { emptyBin } from './testing/checks.ts'
 import { startWorld, type World } from './testing/world.ts'
 import { volumeAttach } from './volume-attach.ts'
 import { volumeDelete } from './volume-delete.ts'
 import { volumeDetach } from './volume-detach.ts'
+import { volumeMigrate } from './volume-migrate.ts'
 import { volumeResize } from './volume-resize.ts'
 
 let world: World
@@ -26,9 +28,15 @@ beforeAll(async () => {
 })
 afterAll(async () => world.stop())
 
-const FAULTS = ['array/volumes/create', 'array/volumes/delete', 'array/resize/grow', 'array/qos/apply'] as const
+const FAULTS = [
+  'array/volumes/create',
+  'array/volumes/delete',
+  'array/resize/grow',
+  'array/qos/apply',
+  'host/mirror/switch',
+] as const
 const action = fc.record({
-  what: fc.constantFrom('create', 'attach', 'attach', 'grow', 'retype', 'detach', 'delete'),
+  what: fc.constantFrom('create', 'attach', 'attach', 'grow', 'retype', 'move', 'detach', 'delete'),
   volume: fc.nat(),
   gib: fc.integer({ min: 1, max: 3 }),
   /** 0: none is guaranteed. */
@@ -42,6 +50,7 @@ const moment = fc.array(action, { minLength: 1, maxLength: 3 })
 
 type Action = typeof action extends fc.Arbitrary<infer One> ? One : never
 
+const poolOf = (n: number) => (n % 2 === 0 ? world.pools.fast : world.pools.slow)
 const qosOf = (min: number) => (min === 0 ? {} : { totalIops: { min, max: 5000 } })
 
 async function act(volumes: string[], { what, volume, gib, min, fault }: Action): Promise<void> {
@@ -52,6 +61,7 @@ async function act(volumes: string[], { what, volume, gib, min, fault }: Action)
   else if (what === 'attach') await world.run(volumeAttach, { volume: id, vm: vms[gib % vms.length] ?? '' })
   else if (what === 'grow') await world.run(volumeResize, { volume: id, bytes: gib * GIB })
   else if (what === 'retype') await world.run(volumeResize, { volume: id, qos: qosOf(min) })
+  else if (what === 'move') await world.run(volumeMigrate, { volume: id, pool: poolOf(gib) })
   else if (what === 'detach') await world.run(volumeDetach, { volume: id })
   else await world.run(volumeDelete, { volume: id })
 }
@@ -87,14 +97,16 @@ async function agree(): Promise<void> {
     expect(reservedIops).toBeLessThanOrEqual(600)
     expect(reservedVolumes).toBeLessThanOrEqual(3)
   }
-  const ofLedger = held.map(({ poolId: pool, volumeId: volume, bytes }): Held => ({ pool, volume, bytes }))
+  const homes = held.filter(({ second }) => !second)
+  const ofLedger = homes.map(({ poolId: pool, volumeId: volume, bytes }): Held => ({ pool, volume, bytes }))
   const ofRecords = located.map(({ poolId: pool, volumeId: volume, bytes }): Held => ({ pool, volume, bytes }))
   expect(sorted(ofLedger)).toEqual(sorted(ofRecords))
   expect(held.every(({ beforeBytes, beforeIops }) => beforeBytes === null && beforeIops === null)).toBe(true)
   const there = (await world.arrays()).flatMap((item) =>
     item.kind === 'volume' && item.owner === 'ours' ? [`${item.id} ${item.bytes}`] : [],
   )
-  expect(there.toSorted()).toEqual(ofLedger.map(({ volume, bytes }) => `${volume} ${bytes}`).toSorted())
+  // What volumes that moved have left behind is there still, and holds its room.
+  expect(there.toSorted()).toEqual(held.map(({ volumeId, bytes }) => `${volumeId} ${bytes}`).toSorted())
 }
 
 function sorted(held: readonly Held[]): readonly Held[] {
@@ -125,6 +137,7 @@ test(
       await world.run(volumeDelete, { volume })
     }
     await agree()
+    await emptyBin(world)
     const left = await world.store.reader.selectFrom('reservation').selectAll().execute()
     expect(left).toEqual([])
   },

@@ -32,6 +32,7 @@ export interface VolumeMigrateInput {
 
 /** What a move decided. Plain data: it stands in the journal. */
 export interface Moving {
+  readonly operation: string
   readonly from: { readonly pool: string; readonly name: string; readonly bytes: number }
   readonly plan: VolumePlan
   /** Whose disk it is while it is copied: the VM that it is attached to, or a machine that runs for that only. */
@@ -98,7 +99,7 @@ export async function beginMove(
   const move = running
     ? { grants: [there], left: accesses }
     : { grants: [there, here], left: [here, there, ...accesses.filter((access) => access.host !== host)] }
-  return { volume: volume.id, move: { from, plan, machine, ...move } }
+  return { volume: volume.id, move: { operation: under.operation, from, plan, machine, ...move } }
 }
 
 async function checkMovable(tx: Tx, volume: VolumeRow, { pool }: VolumeMigrateInput): Promise<void> {

@@ -14,15 +14,10 @@ import { type Exposed, sealedTo } from './moving.ts'
  */
 export async function recordMoved(
   tx: Tx,
-  what: {
-    readonly move: Moving
-    readonly made: BackendVolume
-    readonly expose: Exposed
-    readonly operation: string
-  },
+  what: { readonly move: Moving; readonly made: BackendVolume; readonly expose: Exposed },
 ): Promise<void> {
-  const { move, made, expose, operation } = what
-  const { plan, from, machine } = move
+  const { move, made, expose } = what
+  const { operation, plan, from, machine } = move
   const { volume, pool } = plan
   await moveReservation(tx, { volume, pool })
   await updateLocation(tx, volume, { poolId: pool, qosTier: plan.tier })

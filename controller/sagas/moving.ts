@@ -15,8 +15,9 @@ export interface Exposed {
   readonly sealed: readonly { readonly pool: string; readonly sealed: string }[]
 }
 
-/** Between two looks at a copy. */
-const LOOK_AGAIN_MS = 200
+/** Between two looks at a copy: each pause is twice the one before, up to the longest. */
+const SHORTEST_PAUSE_MS = 25
+const LONGEST_PAUSE_MS = 1000
 /** Share of the time left that is spent looking on: the rest is for saying so before the step's deadline. */
 const LOOKING_SHARE = 0.8
 /** What a machine needs that has no guest. */
@@ -89,7 +90,7 @@ export async function copyOver(
     const note = progress.state === 'copying' ? 'copied' : 'compared'
     context.progress({ done: progress.doneBytes, total: progress.totalBytes, unit: 'bytes', note })
     if (Date.now() >= until) throw new PluginError('BUSY', 'the volume is being copied', 'possible')
-    await pause(LOOK_AGAIN_MS)
+    await pause(Math.min(LONGEST_PAUSE_MS, SHORTEST_PAUSE_MS * 2 ** (look - 1)))
   }
 }
 
@@ -103,15 +104,15 @@ export async function switchOver(deps: Plugins, move: Moving, context: StepConte
 
 /** Nothing switches the disk any more; or it was switched. */
 export async function abandonCopy(
-  deps: Plugins,
   move: Moving,
+  mirror: MirrorFacet,
   context: StepContext,
 ): Promise<{ readonly switched: boolean }> {
-  const facet = await mirrorOf(deps, move, context)
-  return facet.abandon(vmOf(move), keyOf(move, context), part(context.call, 'abandon'))
+  return mirror.abandon(vmOf(move), keyOf(move, context), part(context.call, 'abandon'))
 }
 
-async function mirrorOf(deps: Plugins, move: Moving, context: StepContext): Promise<MirrorFacet> {
+/** The facet of the host on which the volume is copied. */
+export async function mirrorOf(deps: Plugins, move: Moving, context: StepContext): Promise<MirrorFacet> {
   const { mirror } = (await deps.plugins.host(move.machine.host)).adapter(context.log)
   if (mirror) return mirror
   throw new PluginError('UNSUPPORTED', `host ${move.machine.host} moves no volumes`, 'none')

@@ -82,8 +82,9 @@ export async function placeElsewhere(
   const asked = await placementRequest(tx, { ...what, source: undefined })
   // Who enforces its limits does not change with the move.
   const { bytes: least, qosTier: wantedTier } = location
-  const request = { ...asked, wantedTier, pool, leastBytes: least, bytes: Math.max(least, asked.bytes) }
-  const { bytes, tier } = await reserveBest(tx, deps, { volume: volume.id, request, under, take: reserveSecond })
+  const request = { ...asked, wantedTier, leastBytes: least, bytes: Math.max(least, asked.bytes) }
+  const only = { pool, take: reserveSecond }
+  const { bytes, tier } = await reserveBest(tx, deps, { volume: volume.id, request, under, only })
   const arrayQos = tier === 'storage' ? request.qos : {}
   return { volume: volume.id, pool, bytes, tier, arrayQos, settings: texts(volume.settings) }
 }
@@ -139,15 +140,18 @@ async function reserveBest(
     readonly volume: string
     readonly request: PlacementRequest
     readonly under: Under
-    readonly take?: typeof reserve
+    /** The one pool that is asked for, and what takes the room there. */
+    readonly only?: { readonly pool: string; readonly take: typeof reserve }
   },
 ): Promise<Candidate> {
-  const { volume, request, under, take = reserve } = what
+  const { volume, request, under, only } = what
+  const take = only?.take ?? reserve
   for (let turn = 1; ; turn += 1) {
-    const rows =
-      turn === 1 && request.pool === undefined
+    const among =
+      turn === 1 && request.pool === undefined && !only
         ? await likeliest(tx, volume, request)
         : await poolsOfZone(tx, request.zoneId)
+    const rows = only ? among.filter(({ id }) => id === only.pool) : among
     // Locked, what is read holds until the end of the transaction: what fits then is had, and what is refused is refused with true numbers.
     const settled =
       turn > TRIES

@@ -11,8 +11,8 @@ import { withdrawAccess } from './access.ts'
 import type { SagaDeps } from './deps.ts'
 import { sagaHead } from './head.ts'
 import { makeVolume, unmakeVolume } from './making.ts'
-import { beginMove, type MoveBegun, type Moving, type VolumeMigrateInput } from './move-begin.ts'
-import { abandonCopy, copyOver, exposeBoth, runCarrier, stopCarrier, switchOver } from './moving.ts'
+import { beginMove, type MoveBegun, type VolumeMigrateInput } from './move-begin.ts'
+import { abandonCopy, copyOver, exposeBoth, mirrorOf, runCarrier, stopCarrier, switchOver } from './moving.ts'
 import { forgetLeft, recordMoved } from './moved.ts'
 import { ends, type Outcome } from './outcome.ts'
 
@@ -47,76 +47,83 @@ export function volumeMigrateSaga(deps: SagaDeps): SagaDefinition<Tx> {
     })
     .step('create', {
       run: async ({ begin: { move } }, context) => (move ? makeVolume(deps, move.plan, context) : null),
-      undo: async ({ begin }, context) => {
-        if (begin.move && !(await hasMoved(deps, begin))) await unmakeVolume(deps, begin.move.plan, context)
-      },
+      undo: async ({ begin }, context) => unmakeUnlessMoved(deps, begin, context),
     })
     .step('expose', {
       run: async ({ begin: { move } }, context) => (move ? exposeBoth(deps, move, context) : null),
-      undo: async ({ begin }, context) => {
-        if (!begin.move) return { moved: true }
-        const moved = await hasMoved(deps, begin)
-        await withdrawAccess(deps, moved ? begin.move.left : begin.move.grants, context)
-        return { moved }
-      },
+      undo: async ({ begin }, context) => withdrawOne(deps, begin, context),
       unrecord: async (tx, { begin: { move } }, { found }) => {
         if (move && found.moved) await forgetLeft(tx, move)
       },
     })
     .step('carry', {
-      run: async ({ begin: { move }, expose }, context) => {
-        if (move?.machine.carrier && expose) await runCarrier(deps, { move, expose }, context)
-      },
-      undo: async ({ begin: { move } }, context) =>
-        move?.machine.carrier ? stopCarrier(deps, move, context) : undefined,
+      run: async ({ begin: { move }, expose }, context) =>
+        move?.machine.carrier && expose ? runCarrier(deps, { move, expose }, context) : undefined,
+      undo: async ({ begin }, context) => dropCarrier(deps, begin, context),
     })
     .step('copy', {
-      run: async ({ begin: { move }, expose }, context) => {
-        if (move && expose) await copyOver(deps, { move, expose }, context)
-      },
-      undo: async ({ begin }, context) => {
-        if (begin.move && !(await hasMoved(deps, begin))) await abandonCopy(deps, begin.move, context)
-      },
+      run: async ({ begin: { move }, expose }, context) =>
+        move && expose ? copyOver(deps, { move, expose }, context) : undefined,
+      undo: async ({ begin }, context) => abandonUnlessMoved(deps, begin, context),
     })
     .step('switch', {
-      run: async ({ begin: { move } }, context) => {
-        if (move) await switchOver(deps, move, context)
-      },
-      record: async (tx, { begin: { move }, create, expose }, _out, { operation }) => {
-        if (move && create && expose) await recordMoved(tx, { move, made: create, expose, operation })
+      run: async ({ begin: { move } }, context) => (move ? switchOver(deps, move, context) : undefined),
+      record: async (tx, { begin: { move }, create, expose }) => {
+        if (move && create && expose) await recordMoved(tx, { move, made: create, expose })
       },
       undo: async ({ begin }, context) => lookForSwitch(deps, begin, context),
-      unrecord: async (tx, { begin: { move }, create, expose }, { found, operation }) => {
-        if (move && create && expose && found.switched) await recordMoved(tx, { move, made: create, expose, operation })
+      unrecord: async (tx, { begin: { move }, create, expose }, { found }) => {
+        if (move && create && expose && found.switched) await recordMoved(tx, { move, made: create, expose })
       },
     })
     .step('leave', {
-      run: async ({ begin: { move } }, context) =>
-        move?.machine.carrier ? stopCarrier(deps, move, context) : undefined,
+      run: async ({ begin }, context) => dropCarrier(deps, begin, context),
       // That the carrier ends, the undo of `carry` sees to.
       undo: async () => {},
     })
     .step('withdraw', {
       run: async ({ begin: { move } }, context) => withdrawAccess(deps, move?.left ?? [], context),
-      record: async (tx, { begin: { move } }) => {
-        if (move) await forgetLeft(tx, move)
-      },
+      record: async (tx, { begin: { move } }) => (move ? forgetLeft(tx, move) : undefined),
       undo: async () => {},
     })
-    .build(
-      ends(OUTCOME, async (tx, { input }, { operation }) => {
-        await updateVolume(tx, input.volume, { state: 'Ready' })
-        await release(tx, 'volume', { id: input.volume, operation })
-      }),
-    )
+    .build(ends(OUTCOME, async (tx, { input }, under) => rests(tx, input.volume, under)))
 }
 
-async function putBack(tx: Tx, { volume, pool }: VolumeMigrateInput, { operation }: Under): Promise<void> {
-  if (!(await isHeld(tx, 'volume', { id: volume, operation }))) return
-  // Of one that has moved it is the first by now, and stays.
-  if ((await locationOf(tx, volume))?.poolId !== pool) await giveBackSecond(tx, { volume, pool })
+async function rests(tx: Tx, volume: string, { operation }: Under): Promise<void> {
   await updateVolume(tx, volume, { state: 'Ready' })
   await release(tx, 'volume', { id: volume, operation })
+}
+
+async function unmakeUnlessMoved(deps: SagaDeps, begin: MoveBegun, context: StepContext): Promise<void> {
+  if (begin.move && !(await hasMoved(deps, begin))) await unmakeVolume(deps, begin.move.plan, context)
+}
+
+/** What was given for the copy; of a volume that has moved, what was left behind. */
+async function withdrawOne(
+  deps: SagaDeps,
+  begin: MoveBegun,
+  context: StepContext,
+): Promise<{ readonly moved: boolean }> {
+  const { move } = begin
+  const moved = await hasMoved(deps, begin)
+  if (move) await withdrawAccess(deps, moved ? move.left : move.grants, context)
+  return { moved }
+}
+
+async function dropCarrier(deps: SagaDeps, { move }: MoveBegun, context: StepContext): Promise<void> {
+  if (move?.machine.carrier) await stopCarrier(deps, move, context)
+}
+
+async function abandonUnlessMoved(deps: SagaDeps, begin: MoveBegun, context: StepContext): Promise<void> {
+  const { move } = begin
+  if (move && !(await hasMoved(deps, begin))) await abandonCopy(move, await mirrorOf(deps, move, context), context)
+}
+
+async function putBack(tx: Tx, { volume, pool }: VolumeMigrateInput, under: Under): Promise<void> {
+  if (!(await isHeld(tx, 'volume', { id: volume, operation: under.operation }))) return
+  // Of one that has moved it is the first by now, and stays.
+  if ((await locationOf(tx, volume))?.poolId !== pool) await giveBackSecond(tx, { volume, pool })
+  await rests(tx, volume, under)
 }
 
 async function hasMoved(deps: Pick<SagaDeps, 'store'>, { volume, move }: MoveBegun): Promise<boolean> {
@@ -134,10 +141,9 @@ async function lookForSwitch(
 ): Promise<{ readonly switched: boolean }> {
   const { move } = begin
   if (!move || (await hasMoved(deps, begin))) return { switched: false }
-  if (await isLost(deps, move)) return { switched: true }
-  return abandonCopy(deps, move, context)
-}
-
-async function isLost(deps: Pick<SagaDeps, 'store'>, { machine }: Moving): Promise<boolean> {
-  return !machine.carrier && (await hostById(deps.store.reader, machine.host))?.state === 'Down'
+  const { machine } = move
+  // Opened before its state is read: of a host that is given up in between, the answer below is not believed.
+  const mirror = await mirrorOf(deps, move, context)
+  if (!machine.carrier && (await hostById(deps.store.reader, machine.host))?.state === 'Down') return { switched: true }
+  return abandonCopy(move, mirror, context)
 }

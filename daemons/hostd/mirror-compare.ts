@@ -27,10 +27,13 @@ export type Compared =
 /** Read by one process at most: a process that outlives this daemon ends soon. */
 const RANGE_BYTES = 1024 ** 3
 const RANGE_SECONDS = 900
-/** What is looked at again where two sides differ: a write may have reached one of them only. */
+/** How far is passed over where two sides differ, at first; each time that it is looked at again, a `STEPS`th. */
+const STEP_BYTES = 64 * 1024 ** 2
+const STEPS = 32
+/** The smallest piece: if it stays different as often as it is looked at, no write is on its way there. */
 const SPOT_BYTES = 64 * 1024
-const SPOT_LOOKS = 200
-const SPOT_PAUSE_MS = 5
+const SPOT_LOOKS = 50
+const SPOT_PAUSE_MS = 20
 
 /** Comparisons under way or done, by name. A daemon that is started anew knows of none, and compares anew. */
 export class Comparisons {
@@ -72,27 +75,21 @@ export class Comparisons {
 
   /** Ends all of them. */
   close(): void {
-    for (const name of [...this.#all.keys()]) this.forget(name)
+    for (const name of this.#all.keys()) this.forget(name)
   }
 }
 
 /**
  * Reads both sides in sessions of their own, by `qemu-img compare`, range by range. The guest may write meanwhile: its
- * writes reach one side a moment before the other, so that a spot which differs is looked at again, and counts as different
- * only when it stays so.
+ * writes reach one side a moment before the other, so that what differs is looked at again later, in ever smaller pieces,
+ * and counts as different only when the smallest stays so.
  */
 async function compare(pair: Held, signal: AbortSignal, done: (bytes: number) => void): Promise<Compared> {
-  for (let at = 0; at < pair.bytes;) {
-    const length = Math.min(RANGE_BYTES, pair.bytes - at)
-    const differs = await firstDifference(pair, { offset: at, length }, signal)
-    if (differs === undefined) at += length
-    else {
-      const offset = Math.floor(differs / SPOT_BYTES) * SPOT_BYTES
-      const spot = { offset, length: Math.min(SPOT_BYTES, pair.bytes - offset) }
-      if (!(await becomesSame(pair, spot, signal))) return { state: 'different', offset }
-      at = spot.offset + spot.length
-    }
-    done(at)
+  for (let offset = 0; offset < pair.bytes; offset += RANGE_BYTES) {
+    const range = { offset, length: Math.min(RANGE_BYTES, pair.bytes - offset) }
+    const different = await differing(pair, { range, step: STEP_BYTES }, signal)
+    if (different !== undefined) return { state: 'different', offset: different }
+    done(range.offset + range.length)
   }
   return { state: 'same' }
 }
@@ -105,12 +102,40 @@ interface Range {
   readonly length: number
 }
 
-async function becomesSame(pair: Held, spot: Range, signal: AbortSignal): Promise<boolean> {
+/**
+ * Where a range stays different; `undefined` where nowhere. After a difference it goes on a whole step further on, or it would run
+ * after a guest that writes one block after the other, and looks at what it has passed over once it is through.
+ */
+async function differing(
+  pair: Held,
+  { range, step }: { readonly range: Range; readonly step: number },
+  signal: AbortSignal,
+): Promise<number | undefined> {
+  const end = range.offset + range.length
+  const later: Range[] = []
+  for (let at = range.offset; at < end;) {
+    const found = await firstDifference(pair, { offset: at, length: end - at }, signal)
+    if (found === undefined) break
+    const offset = Math.max(at, found - (found % SPOT_BYTES))
+    later.push({ offset, length: Math.min(step, end - offset) })
+    at = offset + step
+  }
+  for (const part of later) {
+    const different =
+      step > SPOT_BYTES
+        ? await differing(pair, { range: part, step: step / STEPS }, signal)
+        : await staysDifferent(pair, part, signal)
+    if (different !== undefined) return different
+  }
+  return undefined
+}
+
+async function staysDifferent(pair: Held, spot: Range, signal: AbortSignal): Promise<number | undefined> {
   for (let look = 0; look < SPOT_LOOKS; look++) {
-    if ((await firstDifference(pair, spot, signal)) === undefined) return true
+    if ((await firstDifference(pair, spot, signal)) === undefined) return undefined
     await pause(SPOT_PAUSE_MS)
   }
-  return false
+  return spot.offset
 }
 
 /** Where the two differ first within a range; `undefined` where nowhere. Throws what `qemu-img` says when it cannot read. */
@@ -126,7 +151,8 @@ async function firstDifference(pair: Held, range: Range, signal: AbortSignal): P
     const stdio = ['ignore', 'pipe', 'pipe', ...held] as const
     const child = spawn('timeout', command, { stdio: [...stdio], signal, killSignal: 'SIGTERM' })
     const said = Promise.all([textOf(child.stdout), textOf(child.stderr)])
-    const [code]: unknown[] = await once(child, 'close')
+    const ended: readonly unknown[] = await once(child, 'close')
+    const [code] = ended
     const [out, errors] = await said
     if (code === 0) return undefined
     const found = /offset (\d+)/.exec(out)?.[1]

@@ -35,7 +35,7 @@ export async function copyMirror(
   call: Call,
 ): Promise<MirrorProgress> {
   const { mirror } = request
-  return turn(hostd, request, call, async (found) => {
+  return turn(hostd, { ...request, call }, async (found) => {
     const { machine, disk, known } = found
     if (known?.id === mirror.id && disk.side === known.to) return { state: 'same' }
     const job = await jobOf(machine, mirrorJobOf(disk), call)
@@ -65,7 +65,7 @@ export async function switchMirror(
   call: Call,
 ): Promise<BackendDisk> {
   const { mirror } = request
-  return turn(hostd, request, call, async ({ machine, disk, known }) => {
+  return turn(hostd, { ...request, call }, async ({ machine, disk, known }) => {
     if (known?.id !== mirror.id)
       throw new PluginError('NOT_FOUND', `nothing copies volume ${disk.volume} under ${mirror.id}`, 'none')
     if (disk.side !== known.to) {
@@ -107,8 +107,7 @@ export async function abandonMirror(
 
 async function turn<Result>(
   hostd: Hostd,
-  { vm, owner, mirror }: VmRef & { readonly mirror: Key },
-  call: Call,
+  { vm, owner, mirror, call }: VmRef & { readonly mirror: Key; readonly call: Call },
   work: (found: Found) => Promise<Result>,
 ): Promise<Result> {
   return hostd.locks.run(diskLock(vm, mirror.volume), call, async () => {

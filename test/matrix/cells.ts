@@ -97,13 +97,15 @@ export type Realm = 'simulator' | 'real'
 
 /**
  * The part of the matrix that is played on a real SAN and a real host too: every call of every saga about volumes and
- * their snapshots, under a controller that is killed or paused while it is inside. Errors and lost answers are the
+ * their snapshots, but of those whose scene says why not, under a controller that is killed or paused while it is inside. Errors and lost answers are the
  * simulator's: no part of theirs would be real. Before and after a call nothing is on its way to a daemon.
  */
 export function realOf(rows: readonly Row[]): readonly Row[] {
   const befalls = Object.entries(CALL_CLASSES).filter(([, fault]) => 'hold' in fault)
   const classes = befalls.map(([name]) => name)
-  const calling = rows.filter(({ scene, place }) => place.call !== undefined && /^(volume|snapshot)-/.test(scene.saga))
+  const calling = rows.filter(
+    ({ scene, place }) => place.call !== undefined && /^(volume|snapshot)-/.test(scene.saga) && !scene.notReal,
+  )
   return calling.map((row) => ({ ...row, classes }))
 }
 

@@ -54,6 +54,14 @@ export async function settled(world: World): Promise<void> {
   for (const { id } of open) await world.end(id)
 }
 
+/** Deletes what is in the recycle bin, as if it had been there for long. */
+export async function emptyBin(world: World): Promise<void> {
+  for (const { id } of await recycledFor(world.store.reader, 0)) {
+    await world.store.transact(async (tx) => updateFinding(tx, id, { recycledAt: new Date(0) }))
+    await world.done(censusPurge, { finding: id })
+  }
+}
+
 /** Takes everything away that a test made, through sagas, and throws unless arrays, hosts, movers and archives are then empty. */
 export async function clear(world: World): Promise<void> {
   const { store } = world
@@ -69,11 +77,7 @@ export async function clear(world: World): Promise<void> {
   for (const { id } of snapshots) await world.done(snapshotDelete, { snapshot: id })
   const volumes = await reader.selectFrom('volume').select('id').where('removedAt', 'is', null).execute()
   for (const { id } of volumes) await world.done(volumeDelete, { volume: id })
-  for (const { id } of await recycledFor(reader, 0)) {
-    // As if it had been in the recycle bin for long.
-    await store.transact(async (tx) => updateFinding(tx, id, { recycledAt: new Date(0) }))
-    await world.done(censusPurge, { finding: id })
-  }
+  await emptyBin(world)
   await world.collect()
   const left = [...(await world.arrays()), ...(await world.machines()), ...(await world.moved())]
   if (left.length > 0) throw new Error(`left over: ${JSON.stringify(left)}`)

@@ -27,6 +27,8 @@ export interface Scene {
   readonly undoing?: CallsByStep
   /** True when a call that fails does not fail the saga, which succeeds and says so. */
   readonly bearsErrors?: true
+  /** Why it is not played on a real SAN and host, where it would be otherwise. */
+  readonly notReal?: string
   stage(world: World): Promise<Staged>
 }
 

@@ -4,6 +4,9 @@ import { asked, type Scene } from './scene.ts'
 import { idle, plugged } from './scene-parts.ts'
 import type { World } from './world.ts'
 
+/** The real parts are one array; and how often a real copy is looked at is not known before. The conformance kit mirrors real disks. */
+const ONE_ARRAY = 'it takes two arrays, and as many looks as the copy happens to last'
+
 /** Scenes of volumes that move from one pool to another. */
 export const MOVE_SCENES: readonly Scene[] = [
   {
@@ -21,6 +24,7 @@ export const MOVE_SCENES: readonly Scene[] = [
     },
     // It has moved by then, so that the undo finishes.
     undoing: { expose: ['array/access/withdraw'] },
+    notReal: ONE_ARRAY,
     stage: async (world) => asked(world, volumeMigrate, await elsewhere(world, (await plugged(world)).volume)),
   },
   {
@@ -37,6 +41,7 @@ export const MOVE_SCENES: readonly Scene[] = [
       withdraw: ['array/access/withdraw', 'array/access/withdraw'],
     },
     undoing: { carry: ['host/vms/stop'], expose: ['array/access/withdraw', 'array/access/withdraw'] },
+    notReal: ONE_ARRAY,
     stage: async (world) => asked(world, volumeMigrate, await elsewhere(world, await idle(world))),
   },
 ]
