@@ -201,7 +201,8 @@ function missingFromPool(pool: string, view: CensusView): readonly Found[] {
   }
   for (const [key, known] of view.exposures) {
     if (known.pool !== pool || known.state !== 'given') continue
-    const resources = [known.source, ...locksOf(known.source.slice('volume:'.length), view)]
+    const [kind, id = ''] = known.source.split(':')
+    const resources = [known.source, ...(kind === 'volume' ? locksOf(id, view) : [])]
     found.push({ class: 'ghost-exposure', object: `exposure:${key}`, detail: 'access is recorded as given', resources })
   }
   return found

@@ -13,6 +13,7 @@ import type { FindingClass } from '../domain/census-classes.ts'
 import { Refusal } from '../domain/failures.ts'
 import type { StepContext } from '../jobs/saga.ts'
 import { hostById } from '../store/hosts.ts'
+import { moverById } from '../store/movers.ts'
 import { locationOf } from '../store/locations.ts'
 import { sealedOf, unsealConnection } from '../store/connections.ts'
 import { giveAccess, withdrawAccess } from './access.ts'
@@ -119,9 +120,11 @@ async function withdraw(
 ): Promise<void> {
   const { source, host } = what
   const { access } = await providerOf(deps, what, context)
+  const mover = await moverById(deps.store.reader, host)
+  const known = mover ?? (await hostById(deps.store.reader, host))
   // A host that is not registered any more has no name for us: the array knows it by its id.
-  const initiator = (await hostById(deps.store.reader, host))?.initiator ?? `iqn.2026-01.cloud.moorage:${host}`
-  const consumer = { kind: 'host', id: host as HostId, initiator } as const // An id of ours is made by us.
+  const initiator = known?.initiator ?? `iqn.2026-01.cloud.moorage:${host}`
+  const consumer = { kind: mover ? 'mover' : 'host', id: host as HostId, initiator } as const // An id of ours is made by us.
   await saying('The storage system did not withdraw the access', async () =>
     access.withdraw({ source, consumer }, part(context.call, `withdraw/${source.id}/${host}`)),
   )

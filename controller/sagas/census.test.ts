@@ -1,10 +1,14 @@
 import { randomUUID } from 'node:crypto'
-import type { VolumeId } from '@moorage/contract'
+import type { HostId, SnapshotId, VolumeId } from '@moorage/contract'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { givenToMover, intendForMover } from '../store/connections.ts'
 import { locationOf } from '../store/locations.ts'
+import { moverById } from '../store/movers.ts'
 import { volumeById } from '../store/volumes.ts'
+import { censusResolve } from './census-resolve.ts'
 import { census } from './census.ts'
 import { clear, containing } from './testing/checks.ts'
+import { latest, snapped } from './testing/scene-parts.ts'
 import { startWorld, type World } from './testing/world.ts'
 import { vmStart } from './vm-start.ts'
 import { volumeAttach } from './volume-attach.ts'
@@ -137,4 +141,40 @@ test('a deletion leaves nothing to find', async () => {
   const volume = await world.volume()
   await world.done(volumeDelete, { volume })
   expect(await world.findings()).toEqual([])
+})
+
+test('what a mover has without a record is stale, and taken from it; what it is recorded to have and has not is a ghost', async () => {
+  const { volume, snapshot } = await snapped(world)
+  const { store, plugins } = world
+  const id = await world.mover()
+  const { poolId: pool } = (await locationOf(store.reader, volume)) ?? { poolId: '' }
+  const { access } = (await plugins.pool(pool)).provider(() => {})
+  const object = `exposure:snapshot:${snapshot}@${id}`
+  // Ids of ours are made by us; the brands only keep kinds apart.
+  const source = { kind: 'snapshot', id: snapshot as SnapshotId } as const
+  const { initiator } = (await moverById(store.reader, id)) ?? { initiator: '' }
+  const consumer = { kind: 'mover', id: id as HostId, initiator } as const // As above.
+  const told = async () => (await world.findings()).map((finding) => finding.split(' ').slice(0, 3).join(' '))
+  const expose = async () => access.expose({ source, consumer, mode: 'ro', account: 'tenant' }, await latest(world))
+
+  await expose()
+  expect(await told()).toEqual([`stale pool:${pool} ${object}`])
+  const { id: finding } = await store.reader
+    .selectFrom('censusFinding')
+    .select('id')
+    .where('state', '=', 'open')
+    .executeTakeFirstOrThrow()
+  await world.done(censusResolve, { finding, action: 'repair' })
+  expect((await world.arrays()).filter(({ kind }) => kind === 'exposure')).toEqual([])
+
+  await expose()
+  const recorded = { kind: 'snapshot', source: snapshot, mover: id } as const
+  await store.transact(async (tx) => {
+    await intendForMover(tx, { ...recorded, pool })
+    await givenToMover(tx, recorded)
+  })
+  expect(await told()).toEqual([])
+  await access.withdraw({ source, consumer }, await latest(world))
+  expect(await told()).toEqual([`ghost pool:${pool} ${object}`])
+  await store.reader.deleteFrom('connection').execute()
 })

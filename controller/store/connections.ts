@@ -8,6 +8,13 @@ export interface VolumeAccess {
   readonly host: string
 }
 
+/** Access of a mover to a snapshot, which it reads, or to a volume, which it writes. */
+export interface MoverAccess {
+  readonly kind: 'volume' | 'snapshot'
+  readonly source: string
+  readonly mover: string
+}
+
 /** Records that the host is to get access, before the array is asked. Idempotent. */
 export async function intendConnection(
   tx: Tx,
@@ -31,6 +38,40 @@ export async function intendConnection(
           .columns(['sourceKind', 'sourceId', 'hostId'])
           .doUpdateSet({ generation, state: 'intended', sealed: null }),
       ),
+  )
+}
+
+/** As `intendConnection`, for a mover. */
+export async function intendForMover(tx: Tx, access: MoverAccess & { readonly pool: string }): Promise<void> {
+  const { kind, source, mover, pool } = access
+  await later(
+    tx
+      .insertInto('connection')
+      .values({
+        sourceKind: kind,
+        sourceId: source,
+        consumerKind: 'mover',
+        hostId: mover,
+        poolId: pool,
+        generation: 0,
+        mode: kind === 'snapshot' ? 'ro' : 'rw',
+        state: 'intended',
+      })
+      .onConflict((conflict) =>
+        conflict.columns(['sourceKind', 'sourceId', 'hostId']).doUpdateSet({ state: 'intended', sealed: null }),
+      ),
+  )
+}
+
+/** The array gave the mover access. What it said is in the journal of the operation that needs it, and nowhere else. */
+export async function givenToMover(tx: Tx, { kind, source, mover }: MoverAccess): Promise<void> {
+  await later(
+    tx
+      .updateTable('connection')
+      .set({ state: 'given' })
+      .where('sourceKind', '=', kind)
+      .where('sourceId', '=', source)
+      .where('hostId', '=', mover),
   )
 }
 
@@ -128,7 +169,7 @@ export async function sealedOf(reader: Reader, access: VolumeAccess): Promise<st
   return row?.sealed?.toString('base64')
 }
 
-/** Who has, or may have, access to the volumes, with the name under which the host logs in. */
+/** Which hosts have, or may have, access to the volumes, with the names under which they log in. */
 export async function connectionsTo(
   reader: Reader,
   volumes: readonly string[],
@@ -161,6 +202,7 @@ export async function vmsWithStaleAccess(
     .select(['vm.id', 'vm.accountId'])
     .distinct()
     .where('connection.sourceKind', '=', 'volume')
+    .where('connection.consumerKind', '=', 'host')
     .where('vm.state', 'in', ['Stopped', 'Destroyed'])
     .where('vm.removedAt', 'is', null)
     .execute()
@@ -177,6 +219,7 @@ export async function accessLeftBehind(
     .select(['vm.id', 'vm.accountId', 'connection.hostId as host'])
     .distinct()
     .where('connection.sourceKind', '=', 'volume')
+    .where('connection.consumerKind', '=', 'host')
     .where('connection.state', '=', 'withdrawing')
     .where('vm.state', '=', 'Running')
     .where('vm.operationId', 'is', null)

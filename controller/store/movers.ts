@@ -18,6 +18,11 @@ export async function lockMover(tx: Tx, id: string): Promise<MoverRow | undefine
     .executeTakeFirst()
 }
 
+/** The mover, removed ones included: an array may still know one by its name. */
+export async function moverById(reader: Reader, id: string): Promise<MoverRow | undefined> {
+  return reader.selectFrom('mover').selectAll().where('id', '=', id).executeTakeFirst()
+}
+
 /** All movers that were not removed, in the order of registration. */
 export async function allMovers(reader: Reader): Promise<readonly MoverRow[]> {
   return reader.selectFrom('mover').selectAll().where('removedAt', 'is', null).orderBy('seq').execute()

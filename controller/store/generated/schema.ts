@@ -316,6 +316,7 @@ export interface ConnectionTable {
   state: 'intended' | 'given' | 'withdrawing'
   sealed: Buffer | null
   createdAt: Generated<Date>
+  consumerKind: Generated<'host' | 'mover'>
 }
 
 /** Row of table `snapshot`. */
