@@ -8,7 +8,6 @@ import {
   type Mover,
   type MoverJob,
   type MoverJobId,
-  PluginError,
 } from '@moorage/contract'
 import { jsonb } from '../../store/json.ts'
 import { insertArchive } from '../../store/archives.ts'
@@ -26,7 +25,7 @@ export type Moved =
 export interface Vault {
   /** Registers the mover; answers its id. */
   mover(): Promise<string>
-  /** Registers the archive, encrypted and not made yet, and the mover; answers the archive's id. */
+  /** Makes and registers the archive, encrypted, and the mover; answers the archive's id. */
   archive(): Promise<string>
   /** How the archive is opened. */
   archiveAccess(): ArchiveAccess
@@ -56,12 +55,13 @@ export function vaultOf(parts: VaultParts): Vault {
     return id
   }
   const mover = async () => (made.mover ??= named('mover', addMover(parts)))
-  const archive = async () => {
-    await mover()
-    return (made.archive ??= named('archive', addArchive(parts)))
-  }
   const access: ArchiveAccess = { plugin: to.plugin, endpoint: { url: to.url, settings: {}, owner }, key: KEY }
   const daemon = async () => (await plugins.mover(await mover())).mover(() => {})
+  const makeArchive = async () => {
+    await (await daemon()).prepare(access, { chunkBytes: CHUNK_BYTES }, probe('prepare'))
+    return addArchive(parts)
+  }
+  const archive = async () => (made.archive ??= named('archive', makeArchive()))
   return {
     mover,
     archive,
@@ -136,19 +136,15 @@ async function addArchive({ store, zone, archive: { plugin, url } }: VaultParts)
   return id
 }
 
-/** Everything that an archive holds; nothing where it was not made yet. */
+/** Everything that an archive holds. */
 async function allSnapshots(mover: Mover, access: ArchiveAccess): Promise<readonly ArchivedSnapshot[]> {
   const found: ArchivedSnapshot[] = []
   let cursor: string | undefined
-  try {
-    do {
-      const page = await mover.snapshots(access, cursor, probe('list'))
-      found.push(...page.items)
-      cursor = page.next
-    } while (cursor !== undefined)
-  } catch (error) {
-    if (!isAbsent(error)) throw error
-  }
+  do {
+    const page = await mover.snapshots(access, cursor, probe('list'))
+    found.push(...page.items)
+    cursor = page.next
+  } while (cursor !== undefined)
   return found
 }
 
@@ -164,11 +160,5 @@ async function collect(
   }
   await mover.forget(id, call)
   if (job?.state === 'done' && job.result.kind === 'collect') return job.result
-  // Nothing was ever archived.
-  if (job?.state === 'failed' && job.failure.code === 'NOT_FOUND') return { condemned: 0, waitsFor: [] }
   throw new Error(`the archive was not collected: ${JSON.stringify(job)}`)
-}
-
-function isAbsent(error: unknown): boolean {
-  return error instanceof PluginError && error.code === 'NOT_FOUND'
 }
