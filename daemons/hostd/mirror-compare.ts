@@ -183,7 +183,9 @@ function sidesOf({ source, target }: Pair, range: Range) {
     const names: DiskNames = { device: '', format: 'f', protocol: 'p', secret: `s${held}` }
     const plan = openPlan(names, connection, 'ro')
     const [protocol, format] = plan.nodes.map(({ 'node-name': _name, ...node }) => node)
-    const whole = { ...format, file: protocol }
+    // The machine that copies has the file locked for itself; who only reads beside it takes no lock.
+    const file = connection.via === 'file' ? { ...protocol, locking: 'off' } : protocol
+    const whole = { ...format, file }
     const name = `json:${JSON.stringify({ driver: 'raw', offset: range.offset, size: range.length, file: whole })}`
     if (!plan.secret) return { name }
     const object = `secret,id=s${held},file=/dev/fd/${held++}`
