@@ -3,6 +3,7 @@ import type { Connection } from '@moorage/contract'
 import { guestImages, GUEST_IMAGE, startHostd, type TestHostd } from '@moorage/hostd/testing'
 import { qemuHypervisor } from '@moorage/hypervisor-qemu'
 import { BENCH_INITIATOR, startTestSan, type TestSan } from '@moorage/san/testing'
+import { fileStorage } from '@moorage/storage-file'
 import { linuxSan } from '@moorage/storage-linux-san'
 import { wireClient } from '@moorage/wire'
 import { startController, type TestController } from '../../controller/testing.ts'
@@ -37,7 +38,9 @@ export async function realCloud(options: { readonly iops: number; readonly guest
     startTestSan({ iops: options.iops }),
     startHostd(images === undefined ? {} : { images }),
   ])
-  const controller = await startController({ plugins: { storage: [linuxSan], hypervisors: [qemuHypervisor] } })
+  const controller = await startController({
+    plugins: { storage: [linuxSan, fileStorage], hypervisors: [qemuHypervisor] },
+  })
   const image = images === undefined ? undefined : GUEST_IMAGE
   const cloud = await prepareGround(controller.api, groundOf({ san, hostd, image, iops: options.iops }), SILENT)
   const owner = controller.system.installation
