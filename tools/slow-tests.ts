@@ -46,6 +46,7 @@ export const SLOW_TESTS: Readonly<Record<string, number>> = {
   'test/crash/zombies.test.ts': 70,
   'test/e2e/down.test.ts': 24,
   'test/e2e/quickstart.test.ts': 110,
+  'test/e2e/volume-migration.test.ts': 26,
   'test/plugins/outside.process.test.ts': 32,
 }
 
