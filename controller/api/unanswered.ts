@@ -3,7 +3,7 @@ export const UNANSWERED = {
   'volumes and snapshots': `extractVolume uploadVolume assignVolume checkVolume importVolume
     unmanageVolume listVolumesForImport getUploadParamsForVolume
     getSolidFireVolumeSize getSolidFireVolumeAccessGroupIds getSolidFireAccountId getVolumeSnapshotDetails
-    archiveSnapshot copySnapshot extractSnapshot createSnapshotFromVMSnapshot updateSnapshotPolicy`,
+    copySnapshot extractSnapshot createSnapshotFromVMSnapshot updateSnapshotPolicy`,
   storage: `syncStoragePool changeStoragePoolScope updateStorageCapabilities
     listAffectedVmsForStorageScopeChange listStoragePoolObjects addImageStoreS3
     listImageStoreObjects downloadImageStoreObject createSecondaryStagingStore

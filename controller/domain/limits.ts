@@ -7,12 +7,22 @@ export const LIMITED = {
   cpus: { type: 8, name: 'cpu', unit: 1 },
   memory: { type: 9, name: 'memory', unit: 1024 ** 2 },
   primaryBytes: { type: 10, name: 'primary_storage', unit: 1024 ** 3 },
+  secondaryBytes: { type: 11, name: 'secondary_storage', unit: 1024 ** 3 },
 } as const satisfies Readonly<Record<string, { readonly type: number; readonly name: string; readonly unit: number }>>
 /** A key of `LIMITED`. */
 export type Limited = keyof typeof LIMITED
 
 /** The names of `LIMITED`, in CloudStack's order. */
-export const LIMITED_NAMES = ['vms', 'volumes', 'snapshots', 'templates', 'cpus', 'memory', 'primaryBytes'] as const
+export const LIMITED_NAMES = [
+  'vms',
+  'volumes',
+  'snapshots',
+  'templates',
+  'cpus',
+  'memory',
+  'primaryBytes',
+  'secondaryBytes',
+] as const
 
 /** Amounts by kind: pieces, or bytes. Absent: none of it. */
 export type Amounts = { readonly [Name in Limited]?: number }

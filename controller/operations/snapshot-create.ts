@@ -7,6 +7,7 @@ import { writeTags } from '../store/tags.ts'
 import { certain } from './certain.ts'
 import type { Submitted } from './context.ts'
 import { freshId, ID_TAKEN } from './custom-id.ts'
+import { checkArchivable, submitArchiving } from './snapshot-archive.ts'
 import { type By, carriedOut, submit } from './submit.ts'
 import { unlessTaken } from './taken.ts'
 
@@ -15,6 +16,8 @@ export interface SnapshotRequest {
   readonly volume: string
   readonly name?: string
   readonly location?: string
+  /** Of one that goes to secondary storage: the job ends once it is taken, and it is archived by another. */
+  readonly inBackground: boolean
   readonly quiesce: boolean
   /** The id it shall have: a UUID chosen by an administrator, so that asking twice takes one snapshot. */
   readonly customId?: string
@@ -22,7 +25,8 @@ export interface SnapshotRequest {
 }
 
 /**
- * Records the snapshot and submits taking it. Refuses, naming the parameter: a location that cannot be, and where no
+ * Records the snapshot and submits taking it, and archiving it where it is to be in secondary storage: then the job is that of
+ * archiving, which waits for its turn behind the other. Refuses, naming the parameter: a location that cannot be, and where no
  * operation is open on the volume, one that is not Ready.
  */
 export async function createSnapshot(by: By, request: SnapshotRequest): Promise<Submitted> {
@@ -38,8 +42,10 @@ export async function createSnapshot(by: By, request: SnapshotRequest): Promise<
           'INVALID',
           `VolumeId: ${volume.id} is not in Ready state but ${volume.state}. Cannot take snapshot.`,
         )
-      checkLocation(location, volume.poolManaged)
-      await checkLimits(tx, volume.accountId, { snapshots: 1 })
+      const archived = goesToArchive(location, volume.poolManaged)
+      if (archived) await checkArchivable(tx, volume.zoneId)
+      const more = archived ? { secondaryBytes: volume.bytes } : {}
+      await checkLimits(tx, volume.accountId, { snapshots: 1, ...more })
       const id = await freshId(
         by.caller,
         request.customId,
@@ -60,7 +66,7 @@ export async function createSnapshot(by: By, request: SnapshotRequest): Promise<
         tx,
         Object.entries(request.tags).map(([key, value]) => ({ ...tag, key, value })),
       )
-      const operation = await submit(tx, by, {
+      const taking = await submit(tx, by, {
         command: 'createSnapshot',
         head: snapshotCreate,
         input: { snapshot: id },
@@ -71,15 +77,20 @@ export async function createSnapshot(by: By, request: SnapshotRequest): Promise<
           resource: { kind: 'Snapshot', id },
         },
       })
-      return { operation, id }
+      if (!archived) return { operation: taking, id }
+      const archiving = await submitArchiving(tx, by, {
+        snapshot: { id, name, volumeId: volume.id, accountId: volume.accountId },
+        command: 'createSnapshot',
+        keepPrimary: false,
+      })
+      return { operation: request.inBackground ? taking : archiving, id }
     }),
   )
 }
 
-/** `managed` is null while the volume lives nowhere: then it may still come to live on a managed pool. */
-function checkLocation(location: 'PRIMARY' | 'SECONDARY' | undefined, managed: boolean | null): void {
+/** Whether it is to be archived. `managed` is null while the volume lives nowhere: it may still come to live on a managed pool. */
+function goesToArchive(location: 'PRIMARY' | 'SECONDARY' | undefined, managed: boolean | null): boolean {
   if (managed === false && location !== undefined)
     throw new Refusal('INVALID', 'Invalid parameter locationtype: it is for volumes on managed storage only')
-  if (managed === false || location === 'SECONDARY')
-    throw new Refusal('INVALID', 'The snapshot would go to secondary storage, and the zone has none')
+  return managed === false || location === 'SECONDARY'
 }

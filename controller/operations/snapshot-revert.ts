@@ -7,7 +7,7 @@ import { type By, carriedOut, submit } from './submit.ts'
 
 /**
  * Submits putting the volume back to the snapshot. Refuses, where no operation is open on them: a snapshot that is not
- * BackedUp, a volume that is not Ready, and one that is a disk of a VM which is not stopped.
+ * BackedUp or not on its array, a volume that is not Ready, and one that is a disk of a VM which is not stopped.
  */
 export async function revertSnapshot(by: By, id: string): Promise<Submitted> {
   return await carriedOut(by, async (tx) => {
@@ -17,6 +17,8 @@ export async function revertSnapshot(by: By, id: string): Promise<Submitted> {
     if (!snapshot.busy) {
       if (snapshot.state !== 'BackedUp')
         throw new Refusal('INVALID', `A snapshot in state ${snapshot.state} cannot be reverted to: it must be BackedUp`)
+      if (snapshot.poolId === null)
+        throw new Refusal('INVALID', 'The snapshot is in secondary storage only: make a new volume from it instead')
       if (snapshot.vmState !== null && snapshot.vmState !== 'Stopped')
         throw new Refusal(
           'INVALID',

@@ -12,7 +12,7 @@ import type { OfferingRow } from '../store/generated/schema.ts'
 import { jsonb } from '../store/json.ts'
 import { zoneNow } from '../store/queries/places.ts'
 import { snapshotStanding, vmStanding } from '../store/queries/standing.ts'
-import { arrayCopyOf } from '../store/snapshots.ts'
+import { archiveCopyOf, arrayCopyOf } from '../store/snapshots.ts'
 import type { Tx } from '../store/store.ts'
 import { insertVolume, offeringById, volumeById } from '../store/volumes.ts'
 import { certain, openZone } from './certain.ts'
@@ -87,7 +87,7 @@ async function decide(
   readonly qos: Qos
   readonly tier: WantedTier
 }> {
-  const source = await sourceOf(tx, request.snapshot)
+  const source = await sourceOf(tx, request)
   const vm = request.vm === undefined ? undefined : certain(await vmStanding(tx, request.vm), 'virtualmachineid')
   const zone = await zoneOf(tx, by, request.zone ?? source?.zone ?? vm?.zoneId)
   if (source !== undefined && source.zone !== zone)
@@ -136,11 +136,17 @@ interface Source {
   readonly tier: WantedTier
 }
 
-async function sourceOf(tx: Tx, snapshot: string | undefined): Promise<Source | undefined> {
+async function sourceOf(tx: Tx, { snapshot, vm }: VolumeRequest): Promise<Source | undefined> {
   if (snapshot === undefined) return undefined
   const row = certain(await snapshotStanding(tx, snapshot), 'snapshotid')
-  if (!row.busy && (row.state !== 'BackedUp' || (await arrayCopyOf(tx, snapshot)) === undefined))
+  const onArray = (await arrayCopyOf(tx, snapshot)) !== undefined
+  if (!row.busy && (row.state !== 'BackedUp' || (!onArray && (await archiveCopyOf(tx, snapshot)) === undefined)))
     throw new Refusal('INVALID', `A volume cannot be made from a snapshot in state ${row.state}: it must be BackedUp`)
+  if (!row.busy && !onArray && vm !== undefined)
+    throw new Refusal(
+      'INVALID',
+      'Invalid parameter virtualmachineid: the snapshot is in secondary storage. Create the volume first, then attach it',
+    )
   const { zoneId: zone, bytes, volumeOfferingId: offering, volumeQosTier: tier } = row
   return { zone, bytes, offering, qos: readQos(row.volumeQos), tier }
 }

@@ -1,4 +1,4 @@
-import { snapshotDelete } from '../sagas/snapshot-delete.ts'
+import { snapshotDelete, type SnapshotDeleteInput } from '../sagas/snapshot-delete.ts'
 import { vmExpunge } from '../sagas/vm-expunge.ts'
 import { vmLeave } from '../sagas/vm-leave.ts'
 import { vmStop } from '../sagas/vm-stop.ts'
@@ -6,10 +6,10 @@ import { volumeDelete } from '../sagas/volume-delete.ts'
 import { volumeDetach } from '../sagas/volume-detach.ts'
 import { attachmentsToFinish } from '../store/attachments.ts'
 import { accessLeftBehind, vmsWithStaleAccess } from '../store/connections.ts'
-import { snapshotsToFinish } from '../store/snapshots.ts'
+import { copiesToFinish, snapshotsToFinish } from '../store/snapshots.ts'
 import { vmsToFinish } from '../store/vms.ts'
 import { volumesToFinish } from '../store/volumes.ts'
-import { askFor } from './ask.ts'
+import { askFor, type Wish } from './ask.ts'
 import type { Reconciler } from './reconciler.ts'
 
 /**
@@ -55,12 +55,13 @@ export const unfinished: Reconciler = {
     await askFor(deps, turn, {
       head: snapshotDelete,
       reason,
-      wishes: snapshots.map(({ id, accountId: account }) => ({
-        kind: 'snapshot',
-        id,
-        account,
-        input: { snapshot: id },
-      })),
+      wishes: snapshots.map(({ id, accountId: account }) => wish(id, account)),
+    })
+    const copies = await copiesToFinish(reader)
+    await askFor(deps, turn, {
+      head: snapshotDelete,
+      reason,
+      wishes: copies.map(({ id, accountId: account }) => wish(id, account, 'array')),
     })
     const volumes = await volumesToFinish(reader)
     await askFor(deps, turn, {
@@ -69,4 +70,8 @@ export const unfinished: Reconciler = {
       wishes: volumes.map(({ id, accountId: account }) => ({ kind: 'volume', id, account, input: { volume: id } })),
     })
   },
+}
+
+function wish(id: string, account: string, only?: 'array'): Wish<SnapshotDeleteInput> {
+  return { kind: 'snapshot', id, account, input: { snapshot: id, ...(only === undefined ? {} : { only }) } }
 }

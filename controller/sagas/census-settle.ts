@@ -9,7 +9,14 @@ import { jsonb } from '../store/json.ts'
 import { insertLocation, locationOf, updateLocation } from '../store/locations.ts'
 import { poolById } from '../store/pools.ts'
 import { changeReservation, reserve, reservationOf } from '../store/reservations.ts'
-import { insertCopy, insertSnapshot, snapshotById, updateCopies, updateSnapshot } from '../store/snapshots.ts'
+import {
+  archiveCopyOf,
+  insertCopy,
+  insertSnapshot,
+  snapshotById,
+  updateCopiesIn,
+  updateSnapshot,
+} from '../store/snapshots.ts'
 import type { Tx } from '../store/store.ts'
 import { lockVm, vmLeftHost } from '../store/vms.ts'
 import { insertVolume, lockVolume, observeQos, updateVolume } from '../store/volumes.ts'
@@ -199,13 +206,17 @@ function stateOfLost({ state, removedAt }: Pick<VolumeRow, 'state' | 'removedAt'
 async function snapshotLost(tx: Tx, id: string): Promise<void> {
   const row = await snapshotById(tx, id)
   if (!row) throw new Refusal('NOT_FOUND', `There is no snapshot ${id}`)
-  await updateCopies(tx, id, { state: 'gone' })
-  await updateSnapshot(tx, id, { state: row.removedAt ? row.state : 'Error' })
+  await updateCopiesIn(tx, { snapshot: id, kind: 'array' }, { state: 'gone' })
+  // What is archived is not lost with its array.
+  const archived = (await archiveCopyOf(tx, id)) !== undefined
+  if (!archived) await updateSnapshot(tx, id, { state: row.removedAt ? row.state : 'Error' })
   await recordEvent(tx, {
     type: 'SNAPSHOT.LOST',
     level: 'ERROR',
     state: 'Completed',
-    description: `Snapshot ${row.name} is lost: it is not on the storage system any more`,
+    description: archived
+      ? `Snapshot ${row.name} is not on the storage system any more: it is left in secondary storage`
+      : `Snapshot ${row.name} is lost: it is not on the storage system any more`,
     account: row.accountId,
     resource: { kind: 'Snapshot', id },
   })

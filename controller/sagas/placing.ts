@@ -12,7 +12,7 @@ import { deleteLocation, insertLocation, locationOf } from '../store/locations.t
 import { likeliestPools, pinPools, poolsOfZone } from '../store/pools.ts'
 import { texts } from '../store/registrations.ts'
 import { giveBack, reserve, reserveSecond } from '../store/reservations.ts'
-import { arrayCopyOf, snapshotById } from '../store/snapshots.ts'
+import { archiveCopyOf, arrayCopyOf, snapshotById } from '../store/snapshots.ts'
 import type { Tx } from '../store/store.ts'
 import { offeringById } from '../store/volumes.ts'
 import type { SagaDeps } from './deps.ts'
@@ -44,10 +44,18 @@ export async function placeVolume(
     /** Of the volume; absent: it is looked up. */
     readonly offering?: Pick<OfferingRow, 'tags'> | undefined
     readonly under: Under
+    /** It may be made empty, to be filled from an archive. Absent: what is in an archive only is refused. */
+    readonly restores?: true
   },
 ): Promise<VolumePlan> {
   const { volume } = what
   const source = await sourceOf(tx, volume)
+  if (source?.archive !== undefined && !what.restores) {
+    throw new Refusal(
+      'INVALID',
+      `Volume ${volume.id} is to be made from snapshot ${source.snapshot}, which is in secondary storage: it cannot be filled while it is attached. Create it anew from the snapshot, then attach it`,
+    )
+  }
   const request = { ...(await placementRequest(tx, { ...what, source })), spread: volume.id }
   const candidate = await reserveBest(tx, deps, { volume: volume.id, request, under: what.under })
   const { pool, bytes, tier } = candidate
@@ -59,7 +67,7 @@ export async function placeVolume(
     tier,
     arrayQos: tier === 'storage' ? request.qos : {},
     settings: texts(volume.settings),
-    ...(source ? { source: source.snapshot } : {}),
+    ...(source?.pool === undefined ? {} : { source: source.snapshot }),
   }
 }
 
@@ -114,8 +122,9 @@ export async function placementRequest(
     wantedTier: volume.qosTier,
     tags: offering?.tags ?? [],
     ...(hosts ? { hosts } : {}),
-    ...(source ? { pool: source.pool, leastBytes: source.bytes } : {}),
-    needs: source ? CLONING : [],
+    ...(source ? { leastBytes: source.bytes } : {}),
+    ...(source?.pool === undefined ? {} : { pool: source.pool }),
+    needs: source?.pool === undefined ? [] : CLONING,
   }
 }
 
@@ -208,19 +217,20 @@ function refusalOf(
   return new Refusal('NO_CAPACITY', tenant, { internal: operator, reasons })
 }
 
-/** What a volume is made from, and where that lives. */
-export interface Source {
+/** What a volume is made from, and where that lives: on an array, or else in an archive. */
+export type Source = {
   readonly snapshot: string
-  readonly pool: string
   readonly bytes: number
-}
+} & ({ readonly pool: string; readonly archive?: never } | { readonly archive: string; readonly pool?: never })
 
 /** Throws `Refusal` `INVALID` when what the volume is made from cannot be used any more. */
 export async function sourceOf(tx: Tx, volume: Placed): Promise<Source | undefined> {
   if (volume.sourceSnapshotId === null) return undefined
   const snapshot = await snapshotById(tx, volume.sourceSnapshotId)
   const copy = snapshot?.state === 'BackedUp' ? await arrayCopyOf(tx, snapshot.id) : undefined
-  if (!snapshot || !copy) {
+  const archived = snapshot?.state === 'BackedUp' ? await archiveCopyOf(tx, snapshot.id) : undefined
+  const where = copy ? { pool: copy.poolId } : archived ? { archive: archived.archiveId } : undefined
+  if (!snapshot || !where) {
     throw new Refusal(
       'INVALID',
       `The volume is made from snapshot ${volume.sourceSnapshotId}, which cannot be used any more`,
@@ -229,5 +239,5 @@ export async function sourceOf(tx: Tx, volume: Placed): Promise<Source | undefin
   if (volume.bytes < snapshot.bytes) {
     throw new Refusal('INVALID', `The volume is smaller than the snapshot ${snapshot.id} that it is made from`)
   }
-  return { snapshot: snapshot.id, pool: copy.poolId, bytes: snapshot.bytes }
+  return { snapshot: snapshot.id, bytes: snapshot.bytes, ...where }
 }

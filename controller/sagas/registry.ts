@@ -9,6 +9,7 @@ import { poolMaintenanceCancelSaga } from './pool-maintenance-cancel.ts'
 import { poolMaintenanceSaga } from './pool-maintenance.ts'
 import { qosRepairSaga } from './qos-repair.ts'
 import { recordedSaga } from './recorded.ts'
+import { snapshotArchiveSaga } from './snapshot-archive.ts'
 import { snapshotCreateSaga } from './snapshot-create.ts'
 import { snapshotDeleteSaga } from './snapshot-delete.ts'
 import { snapshotRevertSaga } from './snapshot-revert.ts'
@@ -45,6 +46,7 @@ export function createSagas(deps: SagaDeps): ReadonlyMap<string, SagaDefinition<
     volumeMigrateSaga(deps),
     qosRepairSaga(deps),
     snapshotCreateSaga(deps),
+    snapshotArchiveSaga(deps),
     snapshotDeleteSaga(deps),
     snapshotRevertSaga(deps),
     vmCreateSaga(),

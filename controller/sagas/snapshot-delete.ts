@@ -8,10 +8,12 @@ import { locationOf } from '../store/locations.ts'
 import { resourcesOfSnapshot } from '../store/resources.ts'
 import {
   copiesOf,
+  archiveCopyOf,
   copiesOfVolume,
   destroySnapshot,
   lockSnapshot,
   updateCopies,
+  updateCopiesIn,
   updateSnapshot,
 } from '../store/snapshots.ts'
 import type { Tx } from '../store/store.ts'
@@ -19,18 +21,20 @@ import { volumeById } from '../store/volumes.ts'
 import { mayPass, part, saying } from './calls.ts'
 import type { SagaDeps } from './deps.ts'
 import { sagaHead } from './head.ts'
+import { removeFromArchive } from './archiving.ts'
 import { ends, type Outcome } from './outcome.ts'
 import { deleteBytes, forgetBytes } from './volume-delete.ts'
 
-/** Delete `snapshot` and all its copies. */
+/** Delete `snapshot` and all its copies; `only` those on an array where that is told: the snapshot then stays, in its archive. */
 export interface SnapshotDeleteInput {
   readonly snapshot: string
+  readonly only?: 'array'
 }
 
-/** Deletes a snapshot; with the last one goes what was left of a deleted volume. */
+/** Deletes a snapshot; with the last one on an array goes what was left of a deleted volume. */
 export const snapshotDelete = sagaHead<SnapshotDeleteInput>({
   name: 'snapshot-delete',
-  version: 1,
+  version: 2,
   lane: 'housekeeping',
   needs: async (tx, { snapshot }) => resourcesOfSnapshot(tx, snapshot),
   about: ({ snapshot }) => ({ kind: 'snapshot', id: snapshot }),
@@ -45,14 +49,17 @@ const OUTCOME: Outcome<SnapshotDeleteInput> = {
 
 interface Begun {
   readonly snapshot: string
+  readonly zone: string
   readonly pools: readonly string[]
+  readonly archives: readonly string[]
   /** Array object of a deleted volume that goes when this is its last snapshot. */
   readonly tombstone?: { readonly volume: string; readonly pool: string }
 }
 
 /**
- * Steps: begin, delete (every copy), tombstone. When a copy could not be deleted but is still there, the snapshot is as it
- * was; when it is gone, or nobody answers, it stays Destroying and a reconciler finishes.
+ * Steps: begin, delete (copies on arrays), archive (copies in archives), tombstone. When a copy on an array could not be
+ * deleted but is still there, the snapshot is as it was; when it is gone, or nobody answers, it stays Destroying, or its copy
+ * deleting, and a reconciler finishes.
  */
 export function snapshotDeleteSaga(deps: SagaDeps): SagaDefinition<Tx> {
   return saga<SnapshotDeleteInput, Tx>(snapshotDelete)
@@ -62,12 +69,21 @@ export function snapshotDeleteSaga(deps: SagaDeps): SagaDefinition<Tx> {
     })
     .step('delete', {
       run: async ({ begin }, context) => deleteCopies(deps, begin, context),
-      record: async (tx, { begin }) => updateCopies(tx, begin.snapshot, { state: 'gone' }),
+      record: async (tx, { begin: { snapshot } }) => updateCopiesIn(tx, { snapshot, kind: 'array' }, { state: 'gone' }),
       undo: async ({ begin }, context) => ((await allThere(deps, begin, context)) ? 'there' : 'not there'),
       unrecord: async (tx, { begin }, { found, operation }) => {
         // Released here, so that undoing `begin` does not call usable what has lost its bytes.
         if (found === 'not there') await release(tx, 'snapshot', { id: begin.snapshot, operation })
       },
+    })
+    .step('archive', {
+      run: async ({ begin: { snapshot, zone, archives } }, context) => {
+        for (const archive of archives) await removeFromArchive(deps, { snapshot, zone, archive }, context)
+      },
+      record: async (tx, { input: { only }, begin: { snapshot } }) => {
+        if (only === undefined) await updateCopiesIn(tx, { snapshot, kind: 'archive' }, { state: 'gone' })
+      },
+      undo: async () => {},
     })
     .step('tombstone', {
       run: async ({ begin: { tombstone } }, context) =>
@@ -79,7 +95,7 @@ export function snapshotDeleteSaga(deps: SagaDeps): SagaDefinition<Tx> {
     })
     .build(
       ends(OUTCOME, async (tx, { input }, { operation }) => {
-        await destroySnapshot(tx, input.snapshot)
+        if (input.only === undefined) await destroySnapshot(tx, input.snapshot)
         await release(tx, 'snapshot', { id: input.snapshot, operation })
       }),
     )
@@ -88,18 +104,28 @@ export function snapshotDeleteSaga(deps: SagaDeps): SagaDefinition<Tx> {
 async function begin(tx: Tx, input: SnapshotDeleteInput, under: Under): Promise<Begun> {
   const snapshot = await lockSnapshot(tx, input.snapshot)
   if (!snapshot || snapshot.removedAt) throw new Refusal('NOT_FOUND', `There is no snapshot ${input.snapshot}`)
-  const state = next(SNAPSHOT_MACHINE, snapshot.state, { event: 'DestroyRequested', of: `Snapshot ${snapshot.id}` })
+  const of = `Snapshot ${snapshot.id}`
+  if (input.only === undefined) {
+    const state = next(SNAPSHOT_MACHINE, snapshot.state, { event: 'DestroyRequested', of })
+    await updateSnapshot(tx, snapshot.id, { state })
+  } else if (snapshot.state !== 'BackedUp' || (await archiveCopyOf(tx, snapshot.id)) === undefined) {
+    throw new Refusal('INVALID', `${of} has no copy but that on its array`)
+  }
   await hold(tx, 'snapshot', { id: snapshot.id, operation: under.operation })
-  const copies = await copiesOf(tx, snapshot.id)
-  await updateSnapshot(tx, snapshot.id, { state })
-  await updateCopies(tx, snapshot.id, { state: 'deleting' })
+  const copies = (await copiesOf(tx, snapshot.id)).filter(({ kind }) => input.only === undefined || kind === input.only)
+  const onArray = copies.filter(({ kind }) => kind === 'array')
+  await updateCopiesIn(tx, { snapshot: snapshot.id, kind: 'array' }, { state: 'deleting' })
+  if (input.only === undefined)
+    await updateCopiesIn(tx, { snapshot: snapshot.id, kind: 'archive' }, { state: 'deleting' })
   const volume = await volumeById(tx, snapshot.volumeId)
   const location = await locationOf(tx, snapshot.volumeId)
-  const others = (await copiesOfVolume(tx, snapshot.volumeId)) - copies.length
+  const others = (await copiesOfVolume(tx, snapshot.volumeId)) - onArray.length
   const last = volume?.state === 'Expunged' && location !== undefined && others <= 0
   return {
     snapshot: snapshot.id,
-    pools: copies.flatMap(({ poolId }) => poolId ?? []),
+    zone: snapshot.zoneId,
+    pools: onArray.flatMap(({ poolId }) => poolId ?? []),
+    archives: copies.flatMap(({ archiveId }) => archiveId ?? []),
     ...(last ? { tombstone: { volume: snapshot.volumeId, pool: location.poolId } } : {}),
   }
 }

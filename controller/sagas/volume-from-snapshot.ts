@@ -1,17 +1,34 @@
+import { randomUUID } from 'node:crypto'
+import type { MoverJobId, SnapshotId } from '@moorage/contract'
 import { Refusal } from '../domain/failures.ts'
 import { next } from '../domain/machine.ts'
 import { resourceName } from '../domain/resource.ts'
 import { VOLUME_MACHINE } from '../domain/volume.ts'
-import { type SagaDefinition, saga, type Under } from '../jobs/saga.ts'
+import { type SagaDefinition, saga, type StepContext, type Under } from '../jobs/saga.ts'
+import { archiveById } from '../store/archives.ts'
+import { deleteOfMover, givenToMover, intendForMover } from '../store/connections.ts'
 import { hold, isHeld, release } from '../store/held.ts'
+import { pinPools } from '../store/pools.ts'
 import { resourcesOfVolume, unique } from '../store/resources.ts'
 import type { Tx } from '../store/store.ts'
-import { lockVolume, updateVolume } from '../store/volumes.ts'
+import { chapAccountOf, lockVolume, updateVolume } from '../store/volumes.ts'
 import type { SagaDeps } from './deps.ts'
+import { poolFacts } from './facts.ts'
 import { sagaHead } from './head.ts'
 import { makeVolume, recordMade, unmakeVolume, unrecordMade } from './making.ts'
+import {
+  archiveAccess,
+  carryOut,
+  connectionOf,
+  endJob,
+  exposeToMover,
+  forgetJob,
+  moverFor,
+  type MoverWork,
+  withdrawFromMover,
+} from './archiving.ts'
 import { ends, type Outcome } from './outcome.ts'
-import { placeVolume, unplace, type VolumePlan } from './placing.ts'
+import { placeVolume, sourceOf, unplace, type VolumePlan } from './placing.ts'
 
 /** Fill `volume`, a row in state Allocated, with the bytes of `snapshot`. */
 export interface VolumeFromSnapshotInput {
@@ -19,10 +36,13 @@ export interface VolumeFromSnapshotInput {
   readonly snapshot: string
 }
 
-/** Makes a volume on the array from one of its snapshots, in the pool that holds the snapshot. */
+/**
+ * Makes a volume from a snapshot: on its array, in the pool that holds it; where that is none any more, in whatever pool it
+ * fits, filled from the archive.
+ */
 export const volumeFromSnapshot = sagaHead<VolumeFromSnapshotInput>({
   name: 'volume-from-snapshot',
-  version: 1,
+  version: 2,
   lane: 'motion',
   needs: async (tx, { volume, snapshot }) =>
     unique([resourceName('snapshot', snapshot), ...(await resourcesOfVolume(tx, volume))]),
@@ -36,23 +56,62 @@ const OUTCOME: Outcome<VolumeFromSnapshotInput> = {
   doing: 'creating volume',
 }
 
-/** Steps: begin, clone. A failure leaves the volume Allocated: the next attach tries again. */
+interface Begun {
+  readonly plan: VolumePlan
+  /** What fills it. Absent: it is a clone. */
+  readonly fill?: MoverWork & { readonly snapshot: string }
+}
+
+/**
+ * Steps: begin, make (a clone, or what is to be filled), expose (to a mover), restore, withdraw. A failure leaves the volume
+ * Allocated: the next attach tries again, where it would be a clone.
+ */
 export function volumeFromSnapshotSaga(deps: SagaDeps): SagaDefinition<Tx> {
   return saga<VolumeFromSnapshotInput, Tx>(volumeFromSnapshot)
     .step('begin', {
       decide: async (tx, { input }, under) => begin(deps, tx, { input, under }),
-      unrecord: async (tx, { input }, { operation }) => {
-        if (!(await isHeld(tx, 'volume', { id: input.volume, operation }))) return
-        await unplace(tx, input.volume)
-        await updateVolume(tx, input.volume, { state: 'Allocated' })
-        await release(tx, 'volume', { id: input.volume, operation })
+      unrecord: async (tx, { input }, under) => putBack(tx, input.volume, under),
+    })
+    .step('make', {
+      run: async ({ begin: { plan } }, context) => makeVolume(deps, plan, context),
+      record: async (tx, { begin: { plan, fill } }, made) => {
+        await recordMade(tx, plan, made)
+        if (fill) await intendForMover(tx, fill.grant)
+      },
+      undo: async ({ begin: { plan } }, context) => unmakeVolume(deps, plan, context),
+      unrecord: async (tx, { begin: { plan, fill } }) => {
+        await unrecordMade(tx, plan)
+        if (fill) await deleteOfMover(tx, fill.grant)
       },
     })
-    .step('clone', {
-      run: async ({ begin }, context) => makeVolume(deps, begin, context),
-      record: async (tx, { begin }, made) => recordMade(tx, begin, made),
-      undo: async ({ begin }, context) => unmakeVolume(deps, begin, context),
-      unrecord: async (tx, { begin }) => unrecordMade(tx, begin),
+    .step('expose', {
+      run: async ({ begin: { fill } }, context) =>
+        fill ? { sealed: await exposeToMover(deps, fill.grant, context) } : null,
+      record: async (tx, { begin: { fill } }) => {
+        if (fill) await givenToMover(tx, fill.grant)
+      },
+      undo: async ({ begin: { fill } }, context) => {
+        if (fill) await withdrawFromMover(deps, fill.grant, context)
+      },
+    })
+    .step('restore', {
+      run: async ({ begin: { fill }, expose }, context) => {
+        if (fill && expose) await restore(deps, { ...fill, sealed: expose.sealed }, context)
+      },
+      undo: async ({ begin: { fill } }, context) => {
+        if (fill && (await endJob(deps, fill, context)) !== 'unknown') await forgetJob(deps, fill, context)
+      },
+    })
+    .step('withdraw', {
+      run: async ({ begin: { fill } }, context) => {
+        if (!fill) return
+        await withdrawFromMover(deps, fill.grant, context)
+        await forgetJob(deps, fill, context)
+      },
+      record: async (tx, { begin: { fill } }) => {
+        if (fill) await deleteOfMover(tx, fill.grant)
+      },
+      undo: async () => {},
     })
     .build(
       ends(OUTCOME, async (tx, { input }, { operation }) => {
@@ -67,12 +126,47 @@ async function begin(
   deps: SagaDeps,
   tx: Tx,
   { input, under }: { readonly input: VolumeFromSnapshotInput; readonly under: Under },
-): Promise<VolumePlan> {
-  const volume = await lockVolume(tx, input.volume)
-  if (!volume || volume.removedAt) throw new Refusal('NOT_FOUND', `There is no volume ${input.volume}`)
-  const state = next(VOLUME_MACHINE, volume.state, { event: 'CreateRequested', of: `Volume ${volume.id}` })
-  await hold(tx, 'volume', { id: volume.id, operation: under.operation })
-  const plan = await placeVolume(tx, deps, { volume: { ...volume, sourceSnapshotId: input.snapshot }, under })
+): Promise<Begun> {
+  const row = await lockVolume(tx, input.volume)
+  if (!row || row.removedAt) throw new Refusal('NOT_FOUND', `There is no volume ${input.volume}`)
+  const state = next(VOLUME_MACHINE, row.state, { event: 'CreateRequested', of: `Volume ${row.id}` })
+  await hold(tx, 'volume', { id: row.id, operation: under.operation })
+  const volume = { ...row, sourceSnapshotId: input.snapshot }
+  const source = await sourceOf(tx, volume)
+  const plan = await placeVolume(tx, deps, { volume, under, restores: true })
   await updateVolume(tx, volume.id, { state, sourceSnapshotId: input.snapshot })
-  return plan
+  if (source?.archive === undefined) return { plan }
+  const archive = await archiveById(tx, source.archive)
+  const [pool] = await pinPools(tx, [plan.pool])
+  const protocols = pool ? (await poolFacts(deps, pool)).protocols : []
+  const mover = await moverFor(tx, volume.zoneId, { provider: archive?.provider ?? '', protocols })
+  const account = await chapAccountOf(tx, volume.accountId)
+  const { id, initiator } = mover
+  const grant = { kind: 'volume', source: volume.id, mover: id, pool: plan.pool, initiator, account } as const
+  const work = { job: randomUUID(), archive: source.archive, zone: volume.zoneId, grant }
+  return { plan, fill: { ...work, snapshot: input.snapshot } }
+}
+
+async function putBack(tx: Tx, id: string, { operation }: Under): Promise<void> {
+  if (!(await isHeld(tx, 'volume', { id, operation }))) return
+  await unplace(tx, id)
+  await updateVolume(tx, id, { state: 'Allocated' })
+  await release(tx, 'volume', { id, operation })
+}
+
+async function restore(
+  deps: SagaDeps,
+  fill: NonNullable<Begun['fill']> & { readonly sealed: string },
+  context: StepContext,
+): Promise<void> {
+  const task = {
+    kind: 'restore',
+    id: fill.job as MoverJobId, // Ids of ours are made by us; the brands only keep kinds apart.
+    archive: await archiveAccess(deps, fill.archive),
+    snapshot: fill.snapshot as SnapshotId, // As above.
+    target: connectionOf(deps, fill.grant, fill.sealed),
+    // Just made: it shows zeros.
+    blank: true,
+  } as const
+  await carryOut(deps, { mover: fill.grant.mover, task, note: 'restored' }, context)
 }

@@ -1,4 +1,5 @@
 import { type Insertable, sql, type Updateable } from 'kysely'
+import type { ArchiveFacts } from '../domain/archiving.ts'
 import type { ArchiveRow, ArchiveTable } from './generated/schema.ts'
 import type { Reader, Tx } from './store.ts'
 
@@ -16,6 +17,30 @@ export async function lockArchive(tx: Tx, id: string): Promise<ArchiveRow | unde
     .where('removedAt', 'is', null)
     .forUpdate()
     .executeTakeFirst()
+}
+
+/** The archive, removed ones included. */
+export async function archiveById(reader: Reader, id: string): Promise<ArchiveRow | undefined> {
+  return reader.selectFrom('archive').selectAll().where('id', '=', id).executeTakeFirst()
+}
+
+/** What choosing among the archives of a zone looks at, and how long their chunks are, in the order of registration. */
+export async function archivesOfZone(
+  reader: Reader,
+  zone: string,
+): Promise<readonly (ArchiveFacts & { readonly chunkBytes: number })[]> {
+  const rows = await allArchives(reader)
+  return rows
+    .filter(({ zoneId }) => zoneId === zone)
+    .map(({ id, name, provider, readOnly, unreachableSince, usedBytes, capacityBytes, chunkBytes }) => ({
+      id,
+      name,
+      provider,
+      readOnly,
+      chunkBytes,
+      silent: unreachableSince !== null,
+      full: capacityBytes !== null && (usedBytes ?? 0) >= capacityBytes,
+    }))
 }
 
 /** All archives that were not removed, in the order of registration. */

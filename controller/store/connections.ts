@@ -75,6 +75,17 @@ export async function givenToMover(tx: Tx, { kind, source, mover }: MoverAccess)
   )
 }
 
+/** Forgets a mover's access that was withdrawn, or never asked for. Idempotent. */
+export async function deleteOfMover(tx: Tx, { kind, source, mover }: MoverAccess): Promise<void> {
+  await later(
+    tx
+      .deleteFrom('connection')
+      .where('sourceKind', '=', kind)
+      .where('sourceId', '=', source)
+      .where('hostId', '=', mover),
+  )
+}
+
 /** The array gave access; `sealed` is what `sealConnection` made. */
 export async function connectionGiven(tx: Tx, access: VolumeAccess, sealed: string): Promise<void> {
   await later(
@@ -236,6 +247,21 @@ export function sealConnection(store: Store, access: VolumeAccess, connection: C
 export function unsealConnection(store: Store, access: VolumeAccess, sealed: string): Connection {
   // Only `sealConnection` seals under this context, and the seal is authenticated.
   return JSON.parse(store.unseal(contextOf(access), Buffer.from(sealed, 'base64'))) as Connection
+}
+
+/** As `sealConnection`, for a mover. */
+export function sealForMover(store: Store, access: MoverAccess, connection: Connection): string {
+  return store.seal(moverContext(access), JSON.stringify(connection)).toString('base64')
+}
+
+/** Opens what `sealForMover` made for the same source and mover. */
+export function unsealForMover(store: Store, access: MoverAccess, sealed: string): Connection {
+  // Only `sealForMover` seals under this context, and the seal is authenticated.
+  return JSON.parse(store.unseal(moverContext(access), Buffer.from(sealed, 'base64'))) as Connection
+}
+
+function moverContext({ kind, source, mover }: MoverAccess): string {
+  return `connection:${kind}:${source}:mover:${mover}`
 }
 
 function contextOf({ volume, host }: VolumeAccess): string {

@@ -54,7 +54,8 @@ export async function lockLimitOwners(tx: Tx, owners: readonly string[]): Promis
 
 /**
  * What an account, or all accounts of a domain and of those below it, have. What is destroyed counts until it is expunged:
- * it takes its room, and may be recovered. A volume that is growing counts with what is reserved for it.
+ * it takes its room, and may be recovered. A volume that is growing counts with what is reserved for it. A snapshot that is
+ * being archived counts in full, one that is with the bytes that hold anything.
  */
 export async function amountsOf(reader: Reader, owner: Pick<SetLimit, 'kind' | 'ownerId'>): Promise<Required<Amounts>> {
   const accounts =
@@ -69,13 +70,16 @@ export async function amountsOf(reader: Reader, owner: Pick<SetLimit, 'kind' | '
       union all select 'volume', 0, greatest(v.bytes, r.bytes) from volume v left join reservation r on r.volume_id = v.id
         where v.account_id in (select * from mine) and v.removed_at is null
       union all select 'snapshot', 0, 0 from snapshot where account_id in (select * from mine) and removed_at is null
+      union all select 'archived', 0, c.bytes from snapshot_copy c join snapshot s on s.id = c.snapshot_id
+        where s.account_id in (select * from mine) and c.kind = 'archive' and c.state <> 'gone'
       union all select 'template', 0, 0 from template where account_id in (select * from mine) and removed_at is null
     )
     select count(*) filter (where what = 'vm') as vms, count(*) filter (where what = 'volume') as volumes,
       count(*) filter (where what = 'snapshot') as snapshots, count(*) filter (where what = 'template') as templates,
       coalesce(sum(cpus), 0)::bigint as cpus,
       coalesce(sum(bytes) filter (where what = 'vm'), 0)::bigint as memory,
-      coalesce(sum(bytes) filter (where what = 'volume'), 0)::bigint as "primaryBytes"
+      coalesce(sum(bytes) filter (where what = 'volume'), 0)::bigint as "primaryBytes",
+      coalesce(sum(bytes) filter (where what = 'archived'), 0)::bigint as "secondaryBytes"
     from there`.execute(reader)
   const [row] = rows
   if (row === undefined) throw new Error('a query without groups answers one row')

@@ -1,4 +1,5 @@
 import { type Insertable, sql, type Updateable } from 'kysely'
+import type { MoverFacts } from '../domain/archiving.ts'
 import type { MoverRow, MoverTable } from './generated/schema.ts'
 import type { Reader, Tx } from './store.ts'
 
@@ -26,6 +27,30 @@ export async function moverById(reader: Reader, id: string): Promise<MoverRow | 
 /** All movers that were not removed, in the order of registration. */
 export async function allMovers(reader: Reader): Promise<readonly MoverRow[]> {
   return reader.selectFrom('mover').selectAll().where('removedAt', 'is', null).orderBy('seq').execute()
+}
+
+/** What choosing among the movers of a zone looks at, with the names under which they log in, in the order of registration. */
+export async function moversOfZone(
+  reader: Reader,
+  zone: string,
+): Promise<readonly (MoverFacts & { readonly initiator: string })[]> {
+  const rows = await reader
+    .selectFrom('mover')
+    .where('zoneId', '=', zone)
+    .where('removedAt', 'is', null)
+    .select(['id', 'name', 'accepts', 'archives', 'initiator', 'unreachableSince'])
+    .select((eb) =>
+      eb
+        .selectFrom('connection')
+        .whereRef('connection.hostId', '=', 'mover.id')
+        .select(({ fn }) => fn.countAll<number>().as('n'))
+        .$asScalar()
+        .$notNull()
+        .as('busy'),
+    )
+    .orderBy('seq')
+    .execute()
+  return rows.map(({ unreachableSince, ...mover }) => ({ ...mover, silent: unreachableSince !== null }))
 }
 
 /** Changes columns of a mover. */

@@ -70,6 +70,105 @@ export async function updateCopies(tx: Tx, snapshot: string, changes: Updateable
   )
 }
 
+/** As `updateCopies`, of those on an array only, or of those in an archive. */
+export async function updateCopiesIn(
+  tx: Tx,
+  copies: { readonly snapshot: string; readonly kind: SnapshotCopyRow['kind'] },
+  changes: Updateable<SnapshotCopyTable>,
+): Promise<void> {
+  await later(
+    tx
+      .updateTable('snapshotCopy')
+      .set(changes)
+      .where('snapshotId', '=', copies.snapshot)
+      .where('kind', '=', copies.kind)
+      .where('state', '<>', 'gone'),
+  )
+}
+
+/** Forgets a copy in an archive that was intended and did not come about. */
+export async function deleteIntendedCopy(tx: Tx, snapshot: string): Promise<void> {
+  await later(
+    tx
+      .deleteFrom('snapshotCopy')
+      .where('snapshotId', '=', snapshot)
+      .where('kind', '=', 'archive')
+      .where('state', '=', 'intended'),
+  )
+}
+
+/** The copy in an archive that can be used, if there is one. */
+export async function archiveCopyOf(
+  reader: Reader,
+  snapshot: string,
+): Promise<(SnapshotCopyRow & { readonly archiveId: string }) | undefined> {
+  for (const copy of await copiesOf(reader, snapshot)) {
+    const { archiveId } = copy
+    if (copy.kind === 'archive' && copy.state === 'present' && archiveId !== null) return { ...copy, archiveId }
+  }
+  return undefined
+}
+
+/** Snapshots of a volume that are archived, the newest point in time first, with what their array holds of them. */
+export async function archivedOf(
+  reader: Reader,
+  volume: string,
+): Promise<
+  readonly {
+    readonly snapshot: string
+    readonly archive: string
+    readonly takenAt: Date
+    /** Of a copy on an array; null where there is none. */
+    readonly pool: string | null
+    readonly base: boolean
+  }[]
+> {
+  return reader
+    .selectFrom('snapshot')
+    .innerJoin('snapshotCopy as archived', 'archived.snapshotId', 'snapshot.id')
+    .leftJoin('snapshotCopy as local', (join) =>
+      join
+        .onRef('local.snapshotId', '=', 'snapshot.id')
+        .on('local.kind', '=', 'array')
+        .on('local.state', '=', 'present'),
+    )
+    .where('snapshot.volumeId', '=', volume)
+    .where('snapshot.state', '=', 'BackedUp')
+    .where('archived.kind', '=', 'archive')
+    .where('archived.state', '=', 'present')
+    .select((eb) => [
+      'snapshot.id as snapshot',
+      'archived.archiveId as archive',
+      'snapshot.takenAt',
+      'local.poolId as pool',
+      eb.fn.coalesce('local.base', eb.lit(false)).as('base'),
+    ])
+    .$narrowType<{ readonly archive: string; readonly takenAt: Date }>()
+    .orderBy('snapshot.takenAt', 'desc')
+    .execute()
+}
+
+/** The newest snapshot of the volume before this one that is archived, or is being archived. */
+export async function baseFor(
+  reader: Reader,
+  of: { readonly snapshot: string; readonly volume: string },
+): Promise<string | undefined> {
+  const row = await reader
+    .selectFrom('snapshot')
+    .innerJoin('snapshotCopy', 'snapshotCopy.snapshotId', 'snapshot.id')
+    .select('snapshot.id')
+    .where('snapshot.volumeId', '=', of.volume)
+    .where('snapshotCopy.kind', '=', 'archive')
+    .where('snapshotCopy.state', 'in', ['intended', 'present'])
+    .where('snapshot.seq', '<', (eb) =>
+      eb.selectFrom('snapshot as itself').select('itself.seq').where('itself.id', '=', of.snapshot),
+    )
+    .orderBy('snapshot.seq', 'desc')
+    .limit(1)
+    .executeTakeFirst()
+  return row?.id
+}
+
 /** Copies on arrays of all snapshots of a volume that are not gone: what its array object may still be needed for. */
 export async function copiesOfVolume(reader: Reader, volume: string): Promise<number> {
   const row = await reader
@@ -92,6 +191,31 @@ export async function copiesInArchive(reader: Reader, archive: string): Promise<
     .where('state', '<>', 'gone')
     .executeTakeFirstOrThrow()
   return row.copies
+}
+
+/**
+ * Archived snapshots of which an array has a copy that is to go: its deletion began and is not done, or it is there as a base,
+ * and its volume is gone, so that no increment follows.
+ */
+export async function copiesToFinish(reader: Reader): Promise<readonly Pick<SnapshotRow, 'id' | 'accountId'>[]> {
+  return reader
+    .selectFrom('snapshot')
+    .innerJoin('snapshotCopy', 'snapshotCopy.snapshotId', 'snapshot.id')
+    .innerJoin('volume', 'volume.id', 'snapshot.volumeId')
+    .select(['snapshot.id', 'snapshot.accountId'])
+    .where('snapshot.state', '=', 'BackedUp')
+    .where('snapshotCopy.kind', '=', 'array')
+    .where(({ or, and, eb }) =>
+      or([
+        eb('snapshotCopy.state', '=', 'deleting'),
+        and([
+          eb('snapshotCopy.state', '=', 'present'),
+          eb('snapshotCopy.base', '=', true),
+          eb('volume.removedAt', 'is not', null),
+        ]),
+      ]),
+    )
+    .execute()
 }
 
 /** Snapshots whose deletion began and is not done. */

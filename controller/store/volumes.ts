@@ -108,6 +108,7 @@ export async function volumesToFinish(reader: Reader): Promise<readonly Pick<Vol
                 .innerJoin('snapshotCopy', 'snapshotCopy.snapshotId', 'snapshot.id')
                 .select('snapshot.id')
                 .whereRef('snapshot.volumeId', '=', 'volume.id')
+                .where('snapshotCopy.kind', '=', 'array')
                 .where('snapshotCopy.state', '<>', 'gone'),
             ),
           ),

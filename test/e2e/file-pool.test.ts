@@ -7,17 +7,18 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startController, type TestController } from '../../controller/testing.ts'
 import { textOf } from '../../controller/testing-client.ts'
 import { loopMount, type LoopMount } from '../../plugins/storage/file/testing/loop-mount.ts'
+import { type QemuPlace, qemuPlace } from './qemu-place.ts'
 
 let controller: TestController
 let hostd: TestHostd
 let mount: LoopMount
-let place: { readonly zoneid: string; readonly vm: string }
+let place: QemuPlace
 
 beforeAll(async () => {
   mount = await loopMount('xfs')
   hostd = await startHostd()
   controller = await startController({ plugins: { storage: [fileStorage], hypervisors: [qemuHypervisor] } })
-  place = await newPlace()
+  place = await qemuPlace(controller, hostd)
 })
 afterAll(async () => {
   await controller.stop()
@@ -27,24 +28,6 @@ afterAll(async () => {
 
 async function made(command: string, params: Parameters<TestController['api']['run']>[1]): Promise<string> {
   return textOf(await controller.api.run(command, params), 'id')
-}
-
-/** A zone with one QEMU host, and a VM there that is stopped: its disks are made, and connected when it starts. */
-async function newPlace() {
-  const hypervisor = 'KVM'
-  const zoneid = await made('createZone', { name: 'zone', networktype: 'Basic' })
-  const range = { gateway: '127.0.0.1', netmask: '255.0.0.0', startip: '127.0.0.2' }
-  const podid = await made('createPod', { name: 'pod', zoneid, ...range })
-  const inPod = { zoneid, podid, hypervisor }
-  const clusterid = await made('addCluster', { ...inPod, clustername: 'cluster', clustertype: 'CloudManaged' })
-  const { user: username = '', password = '' } = hostd.endpoint.settings
-  await made('addHost', { ...inPod, clusterid, url: hostd.endpoint.url, username, password })
-  const small = { name: 'small', displaytext: 'small', cpunumber: 1, cpuspeed: 1000, memory: 64 }
-  const serviceofferingid = await made('createServiceOffering', small)
-  const image = { name: 'guest', displaytext: 'guest', format: 'RAW', hypervisor, url: 'guest' }
-  const templateid = await made('registerTemplate', { ...image, zoneid })
-  const vm = await made('deployVirtualMachine', { zoneid, serviceofferingid, templateid, startvm: false })
-  return { zoneid, vm }
 }
 
 async function newPool(name: string, managed: boolean) {

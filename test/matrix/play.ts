@@ -8,7 +8,7 @@ import { portraitOf, withoutCounts } from './portrait.ts'
 import type { Victim } from './victims.ts'
 
 /** Calls that change nothing. */
-const READING = /\/(get|read|list|describe)$/
+const READING = /\/(get|read|list|describe|extents)$/
 /** Changes that may come late without harm: one tells a machine how large its disk is, one makes an archive that will be made again. */
 const HARMLESS = /\/(refresh|archives\/prepare)$/
 

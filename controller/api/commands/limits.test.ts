@@ -96,7 +96,7 @@ describe('a limit', () => {
     await limit(owner, VOLUME, 7)
     const own = await client.list('listResourceLimits', { resourcetype: VOLUME })
     expect(own).toMatchObject([{ max: 7, account: owner.account, domainid: domain }])
-    expect(await client.list('listResourceLimits')).toHaveLength(7)
+    expect(await client.list('listResourceLimits')).toHaveLength(8)
     await expect(client.list('listResourceLimits', { domainid: domain })).rejects.toThrow(/permission|does not exist/)
     const manager = await controller.user({ role: 'domain-admin', domain })
     await expect(

@@ -61,6 +61,15 @@ test.each<readonly [string, Asked, RegExp]>([
   await refused('createSnapshot', { volumeid: volume, ...more }, text)
 })
 
+test('a snapshot is archived where the zone has secondary storage, by operators', async () => {
+  const { api } = controller
+  const id = textOf(await api.run('createSnapshot', { volumeid: volume, name: 'to archive' }), 'id')
+  await refused('archiveSnapshot', { id }, /secondary storage, and the zone has none/)
+  const tenant = await controller.user()
+  expect((await tenant.send('archiveSnapshot', { id })).status).toBe(432)
+  await api.run('deleteSnapshot', { id })
+})
+
 test('locationtype is for managed pools', async () => {
   const { api, simulator } = controller
   const other = await makeGround(controller, 'unmanaged')

@@ -1,11 +1,12 @@
 import { poolsThatCan } from '../../operations/capabilities.ts'
 import type { System } from '../../operations/context.ts'
 import { ownershipOf } from '../../operations/ownership.ts'
+import { archiveSnapshot } from '../../operations/snapshot-archive.ts'
 import { createSnapshot } from '../../operations/snapshot-create.ts'
 import { deleteSnapshot } from '../../operations/snapshot-delete.ts'
 import { revertSnapshot } from '../../operations/snapshot-revert.ts'
-import { listSnapshots, type SnapshotView, snapshotViews } from '../../store/queries/snapshots.ts'
-import { defineCommand, EVERYONE, type Finished, SUCCESS, TENANTS } from '../command.ts'
+import { type CopyView, listSnapshots, type SnapshotView, snapshotViews } from '../../store/queries/snapshots.ts'
+import { defineCommand, EVERYONE, type Finished, OPERATORS, SUCCESS, TENANTS } from '../command.ts'
 import { given } from '../given.ts'
 import { keyword, ownershipParams } from '../ownership.ts'
 import { choice, entities, entity, flag, map, tags, text } from '../params.ts'
@@ -16,7 +17,16 @@ import { idsOf, pendingOn, taggedOf } from './listed.ts'
 const admin = { admin: true } as const
 const LOCATIONS = ['PRIMARY', 'SECONDARY'] as const
 
-/** A snapshot as CloudStack answers it. `physicalsize` and the data store are of its copy on an array. */
+const copyShape = {
+  locationtype: field.string('PRIMARY for a copy on an array, SECONDARY for one in an image store'),
+  state: field.string('the state of the copy: intended, present or deleting'),
+  physicalsize: field.long('bytes that it takes, as far as that is known'),
+  base: field.boolean('whether it is there for the next increment of archived snapshots only'),
+  datastoreid: field.string('ID of the storage pool or image store', admin),
+  datastorename: field.string('name of the storage pool or image store', admin),
+} as const
+
+/** A snapshot as CloudStack answers it. `physicalsize` and the data store are of the copy that `locationtype` tells. */
 const snapshotShape = {
   id: field.string('ID of the snapshot'),
   account: field.string('the account associated with the snapshot'),
@@ -32,18 +42,19 @@ const snapshotShape = {
   takenat: field.date('the point in time that it holds, by the clock of its array'),
   name: field.string('name of the snapshot'),
   intervaltype: field.string('the interval of the policy that asked for it; MANUAL where none did'),
-  locationtype: field.string('PRIMARY while it is on its array, else SECONDARY'),
+  locationtype: field.string('PRIMARY while it is on its array, and not only as a base; else SECONDARY'),
   state: field.string('the state of the snapshot; BackedUp means that it can be used'),
   physicalsize: field.long('bytes that it takes for itself, as far as the array knows'),
   virtualsize: field.long('size in bytes of the volume at that point in time'),
   zoneid: field.string('id of the availability zone'),
   zonename: field.string('name of the availability zone'),
   revertable: field.boolean('whether its volume can be put back to it'),
-  datastoreid: field.string('ID of the storage pool that holds it', admin),
-  datastorename: field.string('name of the storage pool that holds it', admin),
-  datastorestate: field.string('state of the copy in that pool', admin),
+  datastoreid: field.string('ID of the storage pool or image store that holds it', admin),
+  datastorename: field.string('name of the storage pool or image store that holds it', admin),
+  datastorestate: field.string('state of the copy there', admin),
   datastoretype: field.string('Primary or Image', admin),
   path: field.string('name of the snapshot on its array', admin),
+  copies: field.list(copyShape, 'where it is held'),
   tags: field.list(tagFields, 'the list of resource tags'),
   ...pendingFields,
 } as const
@@ -57,7 +68,9 @@ async function renderSnapshots(
   const pools = views.flatMap(({ copies }) => copies.map(({ poolId }) => poolId))
   const reverting = await poolsThatCan(system, 'revert', pools)
   return views.map((view) => {
-    const copy = view.copies.find(({ kind }) => kind === 'array') ?? view.copies[0]
+    const local = view.copies.find(({ kind, state }) => kind === 'array' && state === 'present')
+    const archived = view.copies.find(({ kind, state }) => kind === 'archive' && state === 'present')
+    const copy = (local?.base === true ? archived : local) ?? archived ?? view.copies[0]
     const onArray = copy === undefined || copy.kind === 'array'
     return {
       id: view.id,
@@ -80,16 +93,28 @@ async function renderSnapshots(
       virtualsize: view.bytes,
       zoneid: view.zoneId,
       zonename: view.zoneName,
-      revertable: view.state === 'BackedUp' && copy?.poolId !== undefined && reverting.has(copy.poolId ?? ''),
-      datastoreid: copy?.poolId,
-      datastorename: copy?.poolName,
+      revertable: view.state === 'BackedUp' && reverting.has(local?.poolId ?? ''),
+      datastoreid: copy?.poolId ?? copy?.archiveId,
+      datastorename: copy?.poolName ?? copy?.archiveName,
       datastorestate: copy?.state,
       datastoretype: onArray ? 'Primary' : 'Image',
       path: copy?.name,
+      copies: view.copies.map(renderCopy),
       tags: taggedOf(view, 'Snapshot'),
       ...pendingOn(view),
     }
   })
+}
+
+function renderCopy({ kind, state, bytes, base, ...where }: CopyView): Rendered<typeof copyShape> {
+  return {
+    locationtype: kind === 'array' ? 'PRIMARY' : 'SECONDARY',
+    state,
+    physicalsize: bytes,
+    base,
+    datastoreid: where.poolId ?? where.archiveId,
+    datastorename: where.poolName ?? where.archiveName,
+  }
 }
 
 async function result({ system, subject }: Finished): Promise<Rendered<typeof snapshotShape> | undefined> {
@@ -99,28 +124,34 @@ async function result({ system, subject }: Finished): Promise<Rendered<typeof sn
 const create = defineCommand({
   name: 'createSnapshot',
   kind: 'async-create',
-  description: 'Takes a snapshot of a volume, on the array that holds it.',
+  description:
+    'Takes a snapshot of a volume, on the array that holds it, and archives it where it is to be in secondary storage.',
   roles: TENANTS,
   params: {
     volumeid: entity('volume', { required: true, description: 'the ID of the disk volume' }),
     name: text({ description: 'the name of the snapshot; volume and time if not given' }),
     locationtype: choice(LOCATIONS, {
-      description: 'where it is kept, for volumes on managed storage: primary (as if not given) or secondary',
+      description:
+        'where it is kept, for volumes on managed storage: primary (as if not given) or secondary; others go to secondary',
     }),
     quiescevm: flag({
       description: 'true asks for a snapshot that waits for the guest, which no volume snapshot does',
     }),
     tags: map({ description: 'resource tags of the snapshot' }),
     customid: text({ description: 'the id it shall have, a UUID; for administrators' }),
-    asyncbackup: flag({ description: 'accepted for the sake of clients: nothing is copied afterwards' }),
+    asyncbackup: flag({
+      description:
+        'of a snapshot that goes to secondary storage: true ends the job once it is taken, and archives it in the background',
+    }),
   },
   response: snapshot,
   result,
-  run: ({ system, caller, params: { volumeid, name, locationtype, quiescevm, customid, tags: labels } }) =>
+  run: ({ system, caller, params: { volumeid, name, locationtype, quiescevm, customid, asyncbackup, tags: labels } }) =>
     createSnapshot(
       { system, caller },
       {
         volume: volumeid,
+        inBackground: asyncbackup ?? false,
         quiesce: quiescevm ?? false,
         tags: labels ?? {},
         ...given({ name: name || undefined, location: locationtype, customId: customid || undefined }),
@@ -138,6 +169,23 @@ const remove = defineCommand({
   params: { id: itself },
   response: SUCCESS,
   run: ({ system, caller, params: { id } }) => deleteSnapshot({ system, caller }, id),
+})
+
+const archive = defineCommand({
+  name: 'archiveSnapshot',
+  kind: 'async',
+  description:
+    'Copies a snapshot from its array to an image store. Its copy on the array then goes, unless it is the base of the next increment.',
+  roles: OPERATORS,
+  params: {
+    id: itself,
+    keepprimary: flag({ description: 'true keeps its copy on the array, too' }),
+  },
+  // CloudStack's own answer: its class was copied.
+  response: { ...snapshot, envelope: 'createsnapshotresponse' },
+  result,
+  run: ({ system, caller, params: { id, keepprimary } }) =>
+    archiveSnapshot({ system, caller }, { id, keepPrimary: keepprimary ?? false }),
 })
 
 const revert = defineCommand({
@@ -199,4 +247,4 @@ const list = defineCommand({
 })
 
 /** The commands about snapshots. */
-export const snapshotCommands = [create, remove, revert, list] as const
+export const snapshotCommands = [create, remove, archive, revert, list] as const

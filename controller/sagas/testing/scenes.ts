@@ -10,6 +10,7 @@ import { volumeFromSnapshot } from '../volume-from-snapshot.ts'
 import { volumeResize } from '../volume-resize.ts'
 import { asked, type Scene } from './scene.ts'
 import { kept, lingering, plugged, QOS, snapped, throttled, tombstone } from './scene-parts.ts'
+import { ARCHIVE_SCENES } from './scenes-archive.ts'
 import { MOVE_SCENES } from './scenes-move.ts'
 import { CENSUS_SCENES } from './scenes-census.ts'
 import { RECORD_SCENES } from './scenes-record.ts'
@@ -52,8 +53,8 @@ const VOLUME_SCENES: readonly Scene[] = [
   {
     saga: 'volume-from-snapshot',
     of: 'a clone',
-    calls: { begin: [], clone: ['array/clones/clone'] },
-    undoing: { clone: ['array/volumes/delete'] },
+    calls: { begin: [], make: ['array/clones/clone'], expose: [], restore: [], withdraw: [] },
+    undoing: { make: ['array/volumes/delete'] },
     stage: async (world) => {
       const { snapshot } = await snapped(world)
       return asked(world, volumeFromSnapshot, { volume: await world.volume(), snapshot })
@@ -124,14 +125,14 @@ const SNAPSHOT_SCENES: readonly Scene[] = [
   {
     saga: 'snapshot-delete',
     of: 'the last snapshot of a deleted volume',
-    calls: { begin: [], delete: ['array/snapshots/delete'], tombstone: ['array/volumes/delete'] },
+    calls: { begin: [], delete: ['array/snapshots/delete'], archive: [], tombstone: ['array/volumes/delete'] },
     undoing: { delete: ['array/snapshots/get'] },
     stage: async (world) => asked(world, snapshotDelete, { snapshot: await tombstone(world) }),
   },
   {
     saga: 'snapshot-delete',
     of: 'a snapshot of a living volume',
-    calls: { begin: [], delete: ['array/snapshots/delete'], tombstone: [] },
+    calls: { begin: [], delete: ['array/snapshots/delete'], archive: [], tombstone: [] },
     undoing: { delete: ['array/snapshots/get'] },
     stage: async (world) => asked(world, snapshotDelete, { snapshot: (await snapped(world)).snapshot }),
   },
@@ -148,6 +149,7 @@ export const SCENES: readonly Scene[] = [
   ...VOLUME_SCENES,
   ...MOVE_SCENES,
   ...SNAPSHOT_SCENES,
+  ...ARCHIVE_SCENES,
   ...VM_SCENES,
   ...RECORD_SCENES,
   ...CENSUS_SCENES,

@@ -348,6 +348,7 @@ export interface SnapshotCopyTable {
   state: 'intended' | 'present' | 'deleting' | 'gone'
   createdAt: Generated<Date>
   archiveId: string | null
+  base: Generated<boolean>
 }
 
 /** Row of table `reservation`. */

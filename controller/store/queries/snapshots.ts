@@ -23,7 +23,7 @@ export interface SnapshotFilter {
   readonly keyword?: string
   readonly volume?: string
   readonly zone?: string
-  /** Where a copy lies. */
+  /** Where a copy lies, those that are only the base of an increment left out. */
   readonly kind?: 'array' | 'archive'
   /** Taken by a policy, or not. */
   readonly scheduled?: boolean
@@ -32,7 +32,7 @@ export interface SnapshotFilter {
   readonly tags?: readonly TagFilter[]
 }
 
-/** A copy of a snapshot, with the name of its pool. */
+/** A copy of a snapshot, with the name of its pool or archive. */
 export type CopyView = Awaited<ReturnType<typeof selectCopies>>[number]
 
 /** A snapshot with the names of what it points to, and its copies in the order in which they were made. */
@@ -102,6 +102,7 @@ function conditions(eb: ExpressionBuilder<Database, 'snapshot'>, filter: Snapsho
       .select('snapshotId')
       .where('kind', '=', filter.kind)
       .where('state', '!=', 'gone')
+      .where('base', '=', false)
     found.push(eb('snapshot.id', 'in', copies))
   }
   return found
@@ -139,6 +140,7 @@ function selectCopies(reader: Reader, ids: readonly string[]) {
   return reader
     .selectFrom('snapshotCopy')
     .leftJoin('pool', 'pool.id', 'snapshotCopy.poolId')
+    .leftJoin('archive', 'archive.id', 'snapshotCopy.archiveId')
     .where('snapshotCopy.snapshotId', 'in', ids)
     .where('snapshotCopy.state', '!=', 'gone')
     .select([
@@ -148,7 +150,8 @@ function selectCopies(reader: Reader, ids: readonly string[]) {
       'snapshotCopy.bytes',
       'snapshotCopy.name',
     ])
-    .select(['snapshotCopy.poolId', 'pool.name as poolName'])
+    .select(['snapshotCopy.poolId', 'pool.name as poolName', 'snapshotCopy.base'])
+    .select(['snapshotCopy.archiveId', 'archive.name as archiveName'])
     .orderBy('snapshotCopy.createdAt')
     .execute()
 }

@@ -1,0 +1,88 @@
+import { baseFor } from '../../store/snapshots.ts'
+import { snapshotArchive } from '../snapshot-archive.ts'
+import { snapshotCreate } from '../snapshot-create.ts'
+import { snapshotDelete } from '../snapshot-delete.ts'
+import { volumeFromSnapshot } from '../volume-from-snapshot.ts'
+import { asked, type Scene } from './scene.ts'
+import { type Pair, snapped } from './scene-parts.ts'
+import type { World } from './world.ts'
+
+/** As `snapped`, with the snapshot in an archive, and on its array as the base of the next increment, unless `keepPrimary`. */
+export async function archived(
+  world: World,
+  { keepPrimary = false }: { readonly keepPrimary?: boolean } = {},
+): Promise<Pair & { readonly snapshot: string }> {
+  const made = await snapped(world)
+  await world.archive()
+  await world.done(snapshotArchive, { snapshot: made.snapshot, keepPrimary })
+  return made
+}
+
+/** A snapshot in an archive, and nowhere else. */
+export async function archivedOnly(world: World): Promise<string> {
+  const { snapshot } = await archived(world)
+  await world.done(snapshotDelete, { snapshot, only: 'array' })
+  return snapshot
+}
+
+/** A simulated mover has done what it is to do when it was looked at twice. */
+const JOB = ['mover/jobs/submit', 'mover/jobs/get', 'mover/jobs/get'] as const
+
+/** Scenes of what goes into archives and comes out of them. */
+export const ARCHIVE_SCENES: readonly Scene[] = [
+  {
+    saga: 'snapshot-archive',
+    of: 'an increment, after which the base before it goes',
+    calls: {
+      begin: [],
+      expose: ['array/access/expose'],
+      ready: ['mover/archives/prepare'],
+      move: ['array/change-list/extents', ...JOB],
+      withdraw: ['array/access/withdraw', 'mover/jobs/forget'],
+    },
+    undoing: {
+      withdraw: ['mover/snapshots/remove'],
+      move: ['mover/jobs/cancel', 'mover/jobs/get', 'mover/jobs/abandon', 'mover/jobs/forget'],
+      expose: ['array/access/withdraw'],
+    },
+    stage: async (world) => {
+      const { volume } = await archived(world)
+      const snapshot = await world.snapshot(volume)
+      await world.done(snapshotCreate, { snapshot })
+      const base = (await baseFor(world.store.reader, { snapshot, volume })) ?? ''
+      return asked(world, snapshotArchive, { snapshot, keepPrimary: false, base })
+    },
+  },
+  {
+    saga: 'snapshot-delete',
+    of: 'a snapshot on its array and in an archive',
+    calls: {
+      begin: [],
+      delete: ['array/snapshots/delete'],
+      archive: ['mover/snapshots/remove'],
+      tombstone: [],
+    },
+    undoing: { delete: ['array/snapshots/get'] },
+    stage: async (world) => asked(world, snapshotDelete, { snapshot: (await archived(world)).snapshot }),
+  },
+  {
+    saga: 'volume-from-snapshot',
+    of: 'what is in an archive only',
+    calls: {
+      begin: [],
+      make: ['array/volumes/create'],
+      expose: ['array/access/expose'],
+      restore: JOB,
+      withdraw: ['array/access/withdraw', 'mover/jobs/forget'],
+    },
+    undoing: {
+      restore: ['mover/jobs/cancel', 'mover/jobs/get', 'mover/jobs/forget'],
+      expose: ['array/access/withdraw'],
+      make: ['array/volumes/delete'],
+    },
+    stage: async (world) => {
+      const snapshot = await archivedOnly(world)
+      return asked(world, volumeFromSnapshot, { volume: await world.volume(), snapshot })
+    },
+  },
+]
