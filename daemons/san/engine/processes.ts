@@ -10,8 +10,13 @@ export interface Daemon {
   readonly instance: string
   /** True when it was running before us. */
   readonly adopted: boolean
-  /** Resolves once no thread of it is left: nothing that it had begun can still take effect. */
+  /**
+   * Resolves once no thread of it is left: nothing that it had begun can still take effect. Does not keep this process alive
+   * meanwhile, since daemons outlive it: who has nothing else to wait for uses `untilGone`.
+   */
   readonly gone: Promise<void>
+  /** Waits for `gone`, and keeps this process alive meanwhile. */
+  untilGone(): Promise<void>
   /** Kills it with SIGKILL and waits until it is gone. Idempotent. */
   kill(): Promise<void>
 }
@@ -66,15 +71,19 @@ interface Found {
 }
 
 function daemonOf(found: Found, gone: Promise<void>): Daemon {
+  const untilGone = async () => {
+    const awake = setInterval(() => {}, POLL_MS)
+    await gone.finally(() => clearInterval(awake))
+  }
   const kill = async () => {
     try {
       process.kill(found.pid, 'SIGKILL')
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error // process.kill throws system errors only.
     }
-    await gone
+    await untilGone()
   }
-  return { pid: found.pid, instance: `${found.pid}:${found.started}`, adopted: true, gone, kill }
+  return { pid: found.pid, instance: `${found.pid}:${found.started}`, adopted: true, gone, untilGone, kill }
 }
 
 async function findProcess({ command, mark }: DaemonSpec): Promise<Found | undefined> {

@@ -142,7 +142,7 @@ export class StorageDaemon {
   async stop(): Promise<void> {
     await this.#do('quit', {}).catch(() => {})
     const timer = setTimeout(() => void this.daemon.kill(), RELEASE_MS)
-    await this.daemon.gone
+    await this.daemon.untilGone()
     clearTimeout(timer)
     this.#qmp.close()
   }
