@@ -41,6 +41,7 @@ export const SLOW_TESTS: Readonly<Record<string, number>> = {
   'test/crash/fencing.test.ts': 62,
   'test/crash/host-kills.test.ts': 76,
   'test/crash/matrix.test.ts': 55,
+  'test/crash/move-kills.test.ts': 31,
   'test/crash/real-kills.test.ts': 69,
   'test/crash/storage-kills.test.ts': 42,
   'test/crash/zombies.test.ts': 70,
