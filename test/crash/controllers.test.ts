@@ -6,6 +6,7 @@ import { type Api, text } from '../../lab/api.ts'
 import { stopDaemon, until } from '../../lab/process.ts'
 import { findings } from '../support/census.ts'
 import { controllerProcess, type ControllerProcess } from '../support/controller.ts'
+import { sharing } from '../support/controllers.ts'
 import { simulatorFaults } from '../support/simulator.ts'
 
 const OPERATIONS = 20
@@ -23,10 +24,7 @@ describe('two controllers on one database', () => {
   beforeAll(async () => {
     first = await controllerProcess({ parent, name: 'first', args: ['--seed', 'simulator'] })
     await first.kill()
-    const env = {
-      MOORAGE_DATABASE_URL: `postgres://moorage@localhost:5432/moorage?host=${encodeURIComponent(join(first.dir, 'postgres'))}`,
-      MOORAGE_MASTER_KEY_FILE: join(first.dir, 'master.key'),
-    }
+    const env = sharing(first.dir)
     one = await controllerProcess({ parent, name: 'one', env })
     two = await controllerProcess({ parent, name: 'two', env })
     disks = await prepare(one.api)

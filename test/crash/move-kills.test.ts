@@ -12,6 +12,7 @@ import { SILENT } from '../../lab/terminal.ts'
 import { loopMount, type LoopMount } from '../../plugins/storage/file/testing/loop-mount.ts'
 import { findings } from '../support/census.ts'
 import { controllerProcess, type ControllerProcess } from '../support/controller.ts'
+import { sharing } from '../support/controllers.ts'
 import { killDaemon } from '../support/processes.ts'
 import { random } from '../support/random.ts'
 import { realLab, type RealLab } from '../support/real-lab.ts'
@@ -44,12 +45,7 @@ describe('a volume that moves between a real SAN and files while what moves it d
     await lab.api.run('detachVolume', { id: volume })
     kept = await filled(await fileIn('first'))
     await attach()
-    const home = lab.at.controller
-    const env = {
-      MOORAGE_DATABASE_URL: `postgres://moorage@localhost:5432/moorage?host=${encodeURIComponent(join(home, 'postgres'))}`,
-      MOORAGE_MASTER_KEY_FILE: join(home, 'master.key'),
-    }
-    second = await controllerProcess({ parent: lab.at.root, name: 'second', env })
+    second = await controllerProcess({ parent: lab.at.root, name: 'second', env: sharing(lab.at.controller) })
   }, 180_000)
 
   afterAll(async () => {

@@ -21,12 +21,7 @@ export async function severalControllers(options: {
   const { parent, count } = options
   const first = await controllerProcess({ parent, name: 'first', args: ['--seed', 'simulator'] })
   await first.kill()
-  const database = `postgres://moorage@localhost:5432/moorage?host=${encodeURIComponent(join(first.dir, 'postgres'))}`
-  const env = {
-    ...options.env,
-    MOORAGE_DATABASE_URL: database,
-    MOORAGE_MASTER_KEY_FILE: join(first.dir, 'master.key'),
-  }
+  const env = { ...options.env, ...sharing(first.dir) }
   const all: ControllerProcess[] = []
   const stop = async () => {
     await Promise.all(all.map((one) => one.stop()))
@@ -42,6 +37,14 @@ export async function severalControllers(options: {
     throw error
   }
   return { home: first.dir, all, stop }
+}
+
+/** The environment of a controller that shares database and master key with the one whose data directory is `dir`. */
+export function sharing(dir: string): Readonly<Record<string, string>> {
+  return {
+    MOORAGE_DATABASE_URL: `postgres://moorage@localhost:5432/moorage?host=${encodeURIComponent(join(dir, 'postgres'))}`,
+    MOORAGE_MASTER_KEY_FILE: join(dir, 'master.key'),
+  }
 }
 
 /** A client that goes to the next of several controllers when one does not answer, beginning with the one `at`. */

@@ -1,4 +1,4 @@
-import { type MirrorSpec, PluginError, type VmId } from '@moorage/contract'
+import { type FailureCode, type MirrorSpec, PluginError, type VmId } from '@moorage/contract'
 import { failureOf } from '../../check.ts'
 import { adapter, evading, type FullAdapter, type HypervisorCheat } from '../cheat.ts'
 
@@ -86,15 +86,7 @@ export const mirrorCheats: readonly HypervisorCheat[] = [
   adapter(
     'says of a second mirror of a disk that it copies',
     'a second mirror of a disk is refused while one is under way',
-    (honest) => ({
-      mirror: {
-        async copy(vm, mirror, call) {
-          const copying = honest.mirror.copy(vm, mirror, call)
-          if ((await failureOf(copying))?.code !== 'CONFLICT') return copying
-          return { state: 'copying', doneBytes: 0, totalBytes: 1 }
-        },
-      },
-    }),
+    copiesDespite('CONFLICT'),
   ),
   adapter(
     'keeps a mirror that is abandoned',
@@ -210,28 +202,12 @@ export const mirrorCheats: readonly HypervisorCheat[] = [
   adapter(
     'says that it copies to what is smaller than the disk',
     'a disk is not copied to what is smaller or cannot be opened: nothing is left of it, and the disk goes on',
-    (honest) => ({
-      mirror: {
-        async copy(vm, mirror, call) {
-          const copying = honest.mirror.copy(vm, mirror, call)
-          if ((await failureOf(copying))?.code !== 'INVALID') return copying
-          return { state: 'copying', doneBytes: 0, totalBytes: 1 }
-        },
-      },
-    }),
+    copiesDespite('INVALID'),
   ),
   adapter(
     'says that it copies a disk that is not there',
     'a disk that is not there is not copied, nor one of an older generation',
-    (honest) => ({
-      mirror: {
-        async copy(vm, mirror, call) {
-          const copying = honest.mirror.copy(vm, mirror, call)
-          if ((await failureOf(copying))?.code !== 'NOT_FOUND') return copying
-          return { state: 'copying', doneBytes: 0, totalBytes: 1 }
-        },
-      },
-    }),
+    copiesDespite('NOT_FOUND'),
   ),
   {
     name: 'loses what a guest writes while its disk is copied',
@@ -295,6 +271,19 @@ export const mirrorCheats: readonly HypervisorCheat[] = [
     }),
   ),
 ]
+
+/** Says that it copies where the honest one refuses with `code`. */
+function copiesDespite(code: FailureCode): Parameters<typeof adapter>[2] {
+  return (honest) => ({
+    mirror: {
+      async copy(vm, mirror, call) {
+        const copying = honest.mirror.copy(vm, mirror, call)
+        if ((await failureOf(copying))?.code !== code) return copying
+        return { state: 'copying', doneBytes: 0, totalBytes: 1 }
+      },
+    },
+  })
+}
 
 async function diskOf(
   honest: FullAdapter,
