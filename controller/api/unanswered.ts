@@ -3,7 +3,7 @@ export const UNANSWERED = {
   'volumes and snapshots': `extractVolume uploadVolume assignVolume checkVolume importVolume
     unmanageVolume listVolumesForImport getUploadParamsForVolume
     getSolidFireVolumeSize getSolidFireVolumeAccessGroupIds getSolidFireAccountId getVolumeSnapshotDetails
-    copySnapshot extractSnapshot createSnapshotFromVMSnapshot updateSnapshotPolicy`,
+    copySnapshot extractSnapshot createSnapshotFromVMSnapshot`,
   storage: `syncStoragePool changeStoragePoolScope updateStorageCapabilities
     listAffectedVmsForStorageScopeChange listStoragePoolObjects addImageStoreS3
     listImageStoreObjects downloadImageStoreObject createSecondaryStagingStore

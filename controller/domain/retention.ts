@@ -69,3 +69,68 @@ function weekOf({ year, month, day }: WallTime): string {
   const days = Math.floor(Date.UTC(year, month - 1, day) / DAY_MS)
   return String(Math.floor((days + 3) / 7))
 }
+
+/** Where a policy has its snapshots: on their array, or in an archive, and the newest `onArray` of those on the array, too. */
+export type Kept =
+  | { readonly location: 'PRIMARY'; readonly retention: Retention }
+  | { readonly location: 'SECONDARY'; readonly retention: Retention; readonly onArray: number }
+
+/** A point in time with the copies of it that can be used. */
+export interface HeldPoint extends Point {
+  readonly archived: boolean
+  readonly onArray: boolean
+  /**
+   * Whether the next increment of its volume is told apart from its copy on the array: `only` where that copy is there for
+   * nothing else, `also` where it would have to be.
+   */
+  readonly base: 'no' | 'also' | 'only'
+}
+
+/** What is to be done so that what a policy keeps is where it keeps it, the oldest first. A point is in one of the lists at most. */
+export interface Settling<Held extends HeldPoint> {
+  /** Of which a copy goes to an archive. */
+  readonly archive: readonly Held[]
+  /** Archived ones whose copy on the array goes. */
+  readonly withdraw: readonly Held[]
+  /** Archived ones whose copy on the array is there as a base only from now on. */
+  readonly base: readonly Held[]
+  /** Of which all copies go. */
+  readonly expire: readonly Held[]
+}
+
+/**
+ * What is to be done about the points of a policy. In an archive only what is archived counts, so that while archiving fails
+ * nothing that is there makes room for what is not; what waits to be archived goes once it would not be kept there either. A
+ * base is not counted on its array, and does not go as long as it is one.
+ */
+export function settlePoints<Held extends HeldPoint>(
+  points: readonly Held[],
+  wanted: Kept,
+  zone: string,
+): Settling<Held> {
+  const goes = (point: Held) => point.base !== 'only'
+  if (wanted.location === 'PRIMARY') {
+    const expire = expired(points, wanted.retention, zone).filter(goes)
+    return { archive: [], withdraw: [], base: [], expire }
+  }
+  const archived = points.filter((point) => point.archived)
+  const waiting = points.filter((point) => !point.archived)
+  const late = new Set(expired(points, wanted.retention, zone))
+  const expire = [
+    ...expired(archived, wanted.retention, zone).filter(goes),
+    ...waiting.filter((point) => late.has(point)),
+  ].toSorted(byAge)
+  const going = new Set(expire)
+  const local = archived.filter((point) => point.onArray && point.base !== 'only' && !going.has(point))
+  const over = local.toSorted(byAge).slice(0, Math.max(0, local.length - wanted.onArray))
+  return {
+    archive: waiting.filter((point) => point.onArray && !going.has(point)).toSorted(byAge),
+    withdraw: over.filter(({ base }) => base === 'no'),
+    base: over.filter(({ base }) => base === 'also'),
+    expire,
+  }
+}
+
+function byAge(one: Point, other: Point): number {
+  return one.at - other.at
+}

@@ -1,11 +1,11 @@
 import { Refusal } from '../domain/failures.ts'
 import { checkLimits } from '../sagas/limits.ts'
-import { snapshotArchive } from '../sagas/snapshot-archive.ts'
+import { archivingOf, snapshotArchive } from '../sagas/snapshot-archive.ts'
 import { snapshotDelete } from '../sagas/snapshot-delete.ts'
 import { archivesOfZone } from '../store/archives.ts'
 import { moversOfZone } from '../store/movers.ts'
 import { snapshotStanding } from '../store/queries/standing.ts'
-import { archiveCopyOf, baseFor } from '../store/snapshots.ts'
+import { archiveCopyOf } from '../store/snapshots.ts'
 import type { Reader, Tx } from '../store/store.ts'
 import { certain } from './certain.ts'
 import type { Submitted } from './context.ts'
@@ -48,8 +48,7 @@ export async function submitArchiving(
   },
 ): Promise<string> {
   const { snapshot, command, keepPrimary } = what
-  const base = await baseFor(tx, { snapshot: snapshot.id, volume: snapshot.volumeId })
-  const input = { snapshot: snapshot.id, keepPrimary, ...(base === undefined ? {} : { base }) }
+  const input = await archivingOf(tx, { snapshot: snapshot.id, volume: snapshot.volumeId, keepPrimary })
   return submit(tx, by, { command, event: eventOf(snapshot), head: snapshotArchive, input })
 }
 

@@ -88,8 +88,8 @@ export async function createSnapshot(by: By, request: SnapshotRequest): Promise<
   )
 }
 
-/** Whether it is to be archived. `managed` is null while the volume lives nowhere: it may still come to live on a managed pool. */
-function goesToArchive(location: 'PRIMARY' | 'SECONDARY' | undefined, managed: boolean | null): boolean {
+/** Whether a snapshot is to be archived. Throws `Refusal` for a location that cannot be chosen. `managed` is null while the volume lives nowhere: it may still come to live on a managed pool. */
+export function goesToArchive(location: 'PRIMARY' | 'SECONDARY' | undefined, managed: boolean | null): boolean {
   if (managed === false && location !== undefined)
     throw new Refusal('INVALID', 'Invalid parameter locationtype: it is for volumes on managed storage only')
   return managed === false || location === 'SECONDARY'

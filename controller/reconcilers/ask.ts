@@ -14,6 +14,8 @@ export interface Wish<Input> {
   /** Whose it is. */
   readonly account: string
   readonly input: Input
+  /** Read in the transaction that submits, in place of `input`: what others change meanwhile. */
+  readonly inputNow?: (tx: Tx) => Promise<Input>
   /** Looked at in the transaction that submits, before anything else: false when there is nothing to wish for any more. */
   readonly still?: (tx: Tx) => Promise<boolean>
   /** Records what goes with the operation, in the transaction that submits it. */
@@ -60,13 +62,14 @@ async function ask<Input>(
   { wish, turn }: { readonly wish: Wish<Input>; readonly turn: Turn },
 ): Promise<boolean> {
   const { head, reason } = order
-  const { kind, id, account, input } = wish
+  const { kind, id, account } = wish
   const operation = await deps.store.transact(async (tx) => {
     if (wish.still && !(await wish.still(tx))) return undefined
     if (await isBusy(tx, resourceName(kind, id))) return undefined
     const before = (await attemptsAt(tx, head.name, [id])).get(id)
     if (!isDue(before, turn)) return undefined
     const derived = derivedId('reconciler', head.name, id, before?.last ?? '')
+    const input = (await wish.inputNow?.(tx)) ?? wish.input
     await submitInternal(tx, deps.jobs, { head, input, id: derived, account })
     await wish.note?.(tx, derived)
     return derived

@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import { derivedId } from '../domain/derived-id.ts'
 import { Refusal } from '../domain/failures.ts'
-import { expired, type Retention } from '../domain/retention.ts'
+import { type Kept, settlePoints } from '../domain/retention.ts'
 import { parseSchedule, settle } from '../domain/schedule.ts'
 import { submitInternal } from '../sagas/internal.ts'
 import { checkLimits } from '../sagas/limits.ts'
+import { archivingOf, snapshotArchive, type SnapshotArchiveInput } from '../sagas/snapshot-archive.ts'
 import { snapshotCreate } from '../sagas/snapshot-create.ts'
 import { snapshotDelete } from '../sagas/snapshot-delete.ts'
 import { recordEvent } from '../store/events.ts'
@@ -17,20 +18,21 @@ import {
   pointsOfPolicies,
   policiesById,
   policiesDue,
-  setPolicyNext,
+  type PolicyPoint,
+  updatePolicy,
 } from '../store/snapshot-policies.ts'
-import { insertSnapshot } from '../store/snapshots.ts'
+import { insertSnapshot, updateCopiesIn } from '../store/snapshots.ts'
 import type { Tx } from '../store/store.ts'
-import { askFor } from './ask.ts'
+import { askFor, type Wish } from './ask.ts'
 import type { Reconciler, ReconcilerDeps, Turn } from './reconciler.ts'
 
 /** Policies that are seen to in one turn. */
 const MOST = 500
 
 /**
- * Takes the snapshots that policies say are due, and deletes those that they keep no more. Runs that were missed are made
- * up for by one. A run is left out, and said to be, where the last one has not ended, where the volume lives nowhere, and
- * where its account may have no more snapshots.
+ * Takes the snapshots that policies say are due and archives those that are to be in an archive, again and again where that
+ * fails; deletes what policies keep no more. Runs that were missed are made up for by one. A run is left out, and said to be,
+ * where the last one has not ended, where the volume lives nowhere, and where its account may have no more snapshots.
  */
 export const snapshotSchedule: Reconciler = {
   name: 'snapshot-schedule',
@@ -41,7 +43,7 @@ export const snapshotSchedule: Reconciler = {
       if (turn.signal.aborted) return
       await deps.store.transact(async (tx) => takeOne(deps, tx, id))
     }
-    await dropExpired(deps, turn)
+    await settleAll(deps, turn)
   },
 }
 
@@ -52,10 +54,13 @@ async function takeOne(deps: ReconcilerDeps, tx: Tx, id: string): Promise<void> 
   const delay = policy.delay * 1000
   const due = policy.nextAt.getTime() - delay
   const { next } = settle(schedule, policy.timezone, { due, now: policy.now.getTime() - delay })
-  await setPolicyNext(tx, id, new Date(next + delay))
   const volume = await volumeStanding(tx, policy.volumeId)
+  // Snapshots of volumes on unmanaged storage go to the archive: where it came to live there, its policy says so from now on.
+  const location = volume?.poolManaged === false ? 'SECONDARY' : policy.location
+  await updatePolicy(tx, id, { nextAt: new Date(next + delay), location })
   if (!volume || volume.removedAt !== null) return
-  const why = await obstacle(tx, policy, volume)
+  const taking = { policy: { ...policy, location }, volume }
+  const why = await obstacle(tx, taking)
   if (why !== undefined) {
     await recordEvent(tx, {
       type: 'SNAPSHOT.POLICY.SKIPPED',
@@ -67,19 +72,22 @@ async function takeOne(deps: ReconcilerDeps, tx: Tx, id: string): Promise<void> 
     })
     return
   }
-  await submitTaking(deps, tx, { policy, volume })
+  await submitTaking(deps, tx, taking)
+}
+
+/** A policy that is due, and its volume. */
+interface Taking {
+  readonly policy: SnapshotPolicyRow & { readonly now: Date }
+  readonly volume: NonNullable<Awaited<ReturnType<typeof volumeStanding>>>
 }
 
 /** Why a run is left out; `undefined` when it is not. Whether the volume is ready is found out under its locks. */
-async function obstacle(
-  tx: Tx,
-  policy: SnapshotPolicyRow,
-  volume: { readonly state: string; readonly busy: boolean },
-): Promise<string | undefined> {
+async function obstacle(tx: Tx, { policy, volume }: Taking): Promise<string | undefined> {
   if (await isTaking(tx, policy.id)) return 'the last one that the policy asked for has not ended'
   if (!volume.busy && volume.state !== 'Ready') return `the volume is ${volume.state}`
   try {
-    await checkLimits(tx, policy.accountId, { snapshots: 1 })
+    const more = policy.location === 'SECONDARY' ? { secondaryBytes: volume.bytes } : {}
+    await checkLimits(tx, policy.accountId, { snapshots: 1, ...more })
     return undefined
   } catch (error) {
     if (error instanceof Refusal) return error.message
@@ -87,15 +95,7 @@ async function obstacle(
   }
 }
 
-async function submitTaking(
-  deps: ReconcilerDeps,
-  tx: Tx,
-  what: {
-    readonly policy: SnapshotPolicyRow & { readonly now: Date }
-    readonly volume: NonNullable<Awaited<ReturnType<typeof volumeStanding>>>
-  },
-): Promise<void> {
-  const { policy, volume } = what
+async function submitTaking(deps: ReconcilerDeps, tx: Tx, { policy, volume }: Taking): Promise<void> {
   const snapshot = randomUUID()
   const name = `${volume.name}_${policy.now.toISOString().slice(0, 19).replaceAll(/[-:T]/g, '')}`
   await insertSnapshot(tx, {
@@ -125,25 +125,58 @@ async function submitTaking(
     operation,
   })
   deps.log.info({ operation, policy: policy.id, volume: volume.id }, 'a snapshot is due')
-}
-
-async function dropExpired(deps: ReconcilerDeps, turn: Turn): Promise<void> {
-  const points = Map.groupBy(await pointsOfPolicies(deps.store.reader), ({ policyId }) => policyId)
-  const policies = await policiesById(deps.store.reader, [...points.keys()])
-  const over = policies.flatMap((policy) => expired(points.get(policy.id) ?? [], retentionOf(policy), policy.timezone))
-  await askFor(deps, turn, {
-    head: snapshotDelete,
-    reason: 'its policy keeps it no more',
-    wishes: over.map(({ id, accountId }) => ({ kind: 'snapshot', id, account: accountId, input: { snapshot: id } })),
+  if (policy.location === 'PRIMARY') return
+  // It waits for its turn behind the other. Where either fails, what was taken is archived by and by: see `settleAll`.
+  await submitInternal(tx, deps.jobs, {
+    head: snapshotArchive,
+    input: await archivingOf(tx, { snapshot, volume: volume.id, keepPrimary: policy.maxPrimary > 0 }),
+    id: derivedId(operation, 'archive'),
+    account: policy.accountId,
   })
 }
 
-function retentionOf(policy: SnapshotPolicyRow): Retention {
-  return {
+/** Has what policies keep be where they keep it, and nothing besides. */
+async function settleAll(deps: ReconcilerDeps, turn: Turn): Promise<void> {
+  const points = Map.groupBy(await pointsOfPolicies(deps.store.reader), ({ policyId }) => policyId)
+  const policies = await policiesById(deps.store.reader, [...points.keys()])
+  const settling = policies.map((policy) => {
+    const keepPrimary = policy.maxPrimary > 0
+    return { keepPrimary, ...settlePoints(points.get(policy.id) ?? [], keptBy(policy), policy.timezone) }
+  })
+  await askFor(deps, turn, {
+    head: snapshotArchive,
+    reason: 'its policy keeps it in an archive',
+    wishes: settling.flatMap(({ archive, keepPrimary }) => archive.map((point) => archivingWish(point, keepPrimary))),
+  })
+  for (const { id } of settling.flatMap(({ base }) => base))
+    await deps.store.transact(async (tx) => updateCopiesIn(tx, { snapshot: id, kind: 'array' }, { base: true }))
+  await askFor(deps, turn, {
+    head: snapshotDelete,
+    reason: 'its policy keeps it no more',
+    wishes: settling.flatMap(({ withdraw, expire }) => [
+      ...withdraw.map((point) => wish(point, { snapshot: point.id, only: 'array' as const })),
+      ...expire.map((point) => wish(point, { snapshot: point.id })),
+    ]),
+  })
+}
+
+function wish<Input>({ id, accountId: account }: PolicyPoint, input: Input): Wish<Input> {
+  return { kind: 'snapshot', id, account, input }
+}
+
+function archivingWish(point: PolicyPoint, keepPrimary: boolean): Wish<SnapshotArchiveInput> {
+  const input = { snapshot: point.id, keepPrimary }
+  return { ...wish(point, input), inputNow: async (tx) => archivingOf(tx, { ...input, volume: point.volumeId }) }
+}
+
+function keptBy(policy: SnapshotPolicyRow): Kept {
+  const { location, maxPrimary: onArray } = policy
+  const retention = {
     newest: policy.maxSnaps,
     days: policy.keepDays,
     weeks: policy.keepWeeks,
     months: policy.keepMonths,
     years: policy.keepYears,
   }
+  return location === 'PRIMARY' ? { location, retention } : { location, retention, onArray }
 }

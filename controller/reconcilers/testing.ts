@@ -73,8 +73,8 @@ export function patientReconcilers({ system }: Pick<TestController, 'system'>, l
 }
 
 /** Starts everything; about a second. */
-export async function startScene(): Promise<Scene> {
-  const controller = await startController()
+export async function startScene(options: Parameters<typeof startController>[0] = {}): Promise<Scene> {
+  const controller = await startController(options)
   const { api } = controller
   const ground = await makeGround(controller)
   const log: LogLine[] = []

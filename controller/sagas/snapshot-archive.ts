@@ -25,6 +25,7 @@ import {
   archiveCopyOf,
   archivedOf,
   arrayCopyOf,
+  baseFor,
   deleteIntendedCopy,
   insertCopy,
   lockSnapshot,
@@ -75,6 +76,19 @@ export const snapshotArchive = sagaHead<SnapshotArchiveInput>({
     unique([snapshot, ...(base === undefined ? [] : [base])].map((id) => resourceName('snapshot', id))),
   about: ({ snapshot }) => ({ kind: 'snapshot', id: snapshot }),
 })
+
+/** What to ask for so that a snapshot is archived, told apart from the one of its volume that was archived before it. */
+export async function archivingOf(
+  tx: Tx,
+  {
+    snapshot,
+    volume,
+    keepPrimary,
+  }: { readonly snapshot: string; readonly volume: string; readonly keepPrimary: boolean },
+): Promise<SnapshotArchiveInput> {
+  const base = await baseFor(tx, { snapshot, volume })
+  return { snapshot, keepPrimary, ...(base === undefined ? {} : { base }) }
+}
 
 const OUTCOME: Outcome<SnapshotArchiveInput> = {
   type: 'SNAPSHOT.ARCHIVE',

@@ -1,6 +1,6 @@
-import { type Insertable, sql } from 'kysely'
+import { type Insertable, sql, type Updateable } from 'kysely'
 import type { Interval } from '../domain/schedule.ts'
-import type { Point } from '../domain/retention.ts'
+import type { HeldPoint } from '../domain/retention.ts'
 import type { SnapshotPolicyRow, SnapshotPolicyTable } from './generated/schema.ts'
 import { later } from './pipeline.ts'
 import type { Reader, Tx } from './store.ts'
@@ -28,6 +28,11 @@ export async function policyOf(
     .where('volumeId', '=', of.volume)
     .where('intervalType', '=', of.interval)
     .executeTakeFirst()
+}
+
+/** The policy, its row locked until the transaction ends. */
+export async function lockPolicy(tx: Tx, id: string): Promise<SnapshotPolicyRow | undefined> {
+  return tx.selectFrom('snapshotPolicy').selectAll().where('id', '=', id).forUpdate().executeTakeFirst()
 }
 
 /** The policies of these ids. */
@@ -74,9 +79,9 @@ export async function lockPolicyDue(
     .executeTakeFirst()
 }
 
-/** Says when a policy is due again. */
-export async function setPolicyNext(tx: Tx, id: string, nextAt: Date): Promise<void> {
-  await later(tx.updateTable('snapshotPolicy').set({ nextAt }).where('id', '=', id))
+/** Changes columns of a policy. */
+export async function updatePolicy(tx: Tx, id: string, changes: Updateable<SnapshotPolicyTable>): Promise<void> {
+  await later(tx.updateTable('snapshotPolicy').set(changes).where('id', '=', id))
 }
 
 /** Whether a snapshot that the policy took is still on its way. */
@@ -92,32 +97,40 @@ export async function isTaking(reader: Reader, policy: string): Promise<boolean>
   return open !== undefined
 }
 
-/** A snapshot that a policy took, with what decides whether it stays. */
-export interface PolicyPoint extends Point {
+/** A snapshot that a policy took, with what decides where it stays. */
+export interface PolicyPoint extends HeldPoint {
   readonly policyId: string
   readonly accountId: string
+  readonly volumeId: string
 }
 
-/** Usable snapshots of policies that have more of them than they keep as the newest: nothing of another policy goes. */
+/**
+ * Usable snapshots of policies of which one may have to go or to be archived: those that have more than they keep as the
+ * newest, something that is not in the archive yet, or more on its array than stays there.
+ */
 export async function pointsOfPolicies(reader: Reader): Promise<readonly PolicyPoint[]> {
-  const rows = await reader
-    .selectFrom('snapshot')
-    .innerJoin('snapshotPolicy', 'snapshotPolicy.id', 'snapshot.policyId')
-    .where('snapshot.removedAt', 'is', null)
-    .where('snapshot.state', '=', 'BackedUp')
-    .where(({ eb, selectFrom }) =>
-      eb(
-        'snapshotPolicy.maxSnaps',
-        '<',
-        selectFrom('snapshot as taken')
-          .whereRef('taken.policyId', '=', 'snapshotPolicy.id')
-          .where('taken.removedAt', 'is', null)
-          .where('taken.state', '=', 'BackedUp')
-          .select(({ fn }) => fn.countAll<number>().as('n')),
-      ),
+  const { rows } = await sql<Omit<PolicyPoint, 'at'> & { readonly takenAt: Date }>`
+    with usable as (
+      select snapshot.id, snapshot.account_id, snapshot.volume_id, snapshot.policy_id,
+        coalesce(snapshot.taken_at, snapshot.created_at) as taken_at,
+        ${present('archive')} as archived, ${present('array')} as on_array, ${present('array', sql`and copy.base`)} as is_base
+      from snapshot
+      where snapshot.policy_id is not null and snapshot.removed_at is null and snapshot.state = 'BackedUp'
+    ), unsettled as (
+      select policy.id from snapshot_policy policy join usable on usable.policy_id = policy.id group by policy.id
+      having count(*) > policy.max_snaps or policy.location = 'SECONDARY' and (
+        count(*) filter (where not archived) > 0 or count(*) filter (where on_array and not is_base) > policy.max_primary)
     )
-    .select(['snapshot.id', 'snapshot.accountId', 'snapshotPolicy.id as policyId'])
-    .select(sql<Date>`coalesce(snapshot.taken_at, snapshot.created_at)`.as('takenAt'))
-    .execute()
+    select usable.id, account_id, volume_id, policy_id, taken_at, archived, on_array,
+      case when is_base then 'only' when on_array and archived and not exists (
+        select from snapshot
+        where snapshot.volume_id = usable.volume_id and snapshot.taken_at > usable.taken_at and snapshot.removed_at is null
+          and ${present('archive')} and ${present('array')}) then 'also' else 'no' end as base
+    from usable join unsettled on unsettled.id = usable.policy_id`.execute(reader)
   return rows.map(({ takenAt, ...row }) => ({ ...row, at: takenAt.getTime() }))
+}
+
+function present(kind: 'array' | 'archive', more = sql``) {
+  return sql<boolean>`exists (select from snapshot_copy copy
+    where copy.snapshot_id = snapshot.id and copy.kind = ${kind} and copy.state = 'present' ${more})`
 }

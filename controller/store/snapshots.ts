@@ -148,18 +148,34 @@ export async function archivedOf(
     .execute()
 }
 
-/** The newest snapshot of the volume before this one that is archived, or is being archived. */
+/** The newest snapshot of the volume before this one that is archived, is being archived, or waits for its turn to be. */
 export async function baseFor(
   reader: Reader,
   of: { readonly snapshot: string; readonly volume: string },
 ): Promise<string | undefined> {
   const row = await reader
     .selectFrom('snapshot')
-    .innerJoin('snapshotCopy', 'snapshotCopy.snapshotId', 'snapshot.id')
     .select('snapshot.id')
     .where('snapshot.volumeId', '=', of.volume)
-    .where('snapshotCopy.kind', '=', 'archive')
-    .where('snapshotCopy.state', 'in', ['intended', 'present'])
+    .where('snapshot.removedAt', 'is', null)
+    .where(({ or, exists, selectFrom }) =>
+      or([
+        exists(
+          selectFrom('snapshotCopy')
+            .select('snapshotCopy.id')
+            .whereRef('snapshotCopy.snapshotId', '=', 'snapshot.id')
+            .where('snapshotCopy.kind', '=', 'archive')
+            .where('snapshotCopy.state', 'in', ['intended', 'present']),
+        ),
+        exists(
+          selectFrom('operation')
+            .select('operation.id')
+            .whereRef('operation.subjectId', '=', 'snapshot.id')
+            .where('operation.saga', '=', 'snapshot-archive')
+            .where('operation.endedAt', 'is', null),
+        ),
+      ]),
+    )
     .where('snapshot.seq', '<', (eb) =>
       eb.selectFrom('snapshot as itself').select('itself.seq').where('itself.id', '=', of.snapshot),
     )

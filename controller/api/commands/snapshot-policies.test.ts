@@ -56,8 +56,30 @@ test.each<readonly [string, Asked, RegExp]>([
   ['a zone that is none', { timezone: 'Mars/Olympus' }, /timezone: it must name a time zone/],
   ['no snapshots', { maxsnaps: 0 }, /maxsnaps/],
   ['more snapshots than are allowed', { maxsnaps: 9 }, /maxsnaps: snapshot.max.daily allows 8 at most/],
+  ['a location where no archive is', { locationtype: 'SECONDARY' }, /to secondary storage, and the zone has none/],
+  [
+    'copies on the array besides those on the array',
+    { maxprimary: 1 },
+    /maxprimary: it is for policies whose location/,
+  ],
 ])('a policy with %s is refused', async (_what, more, text) => {
   expect(await controller.api.refuses('createSnapshotPolicy', { volumeid: volume, ...DAILY, ...more })).toMatch(text)
+})
+
+test('a policy is changed, and keeps what nobody speaks of', async () => {
+  const { api } = controller
+  const { id } = await api.run('createSnapshotPolicy', { volumeid: volume, ...DAILY, keepweeks: 4 })
+  const changed = await api.run('updateSnapshotPolicy', { id: String(id), maxsnaps: 5, schedule: '15:04' })
+  expect(changed).toMatchObject({ id, maxsnaps: 5, keepweeks: 4, schedule: '15:04', timezone: 'Europe/Berlin' })
+  await api.run('updateSnapshotPolicy', { id: String(id), fordisplay: false })
+  expect(await api.list('listSnapshotPolicies', { id: String(id), fordisplay: true })).toEqual([])
+  expect(await api.refuses('updateSnapshotPolicy', { id: String(id), schedule: '30' })).toMatch(
+    /schedule: DAILY is written MM:HH/,
+  )
+  expect(await api.refuses('updateSnapshotPolicy', { id: String(id), locationtype: 'SECONDARY' })).toMatch(
+    /would go to secondary storage, and the zone has none/,
+  )
+  await api.run('deleteSnapshotPolicies', { id: String(id) })
 })
 
 test('deleting no policy is refused', async () => {
@@ -71,6 +93,11 @@ test('a simulation tells what would be left, and why, and records nothing', asyn
   expect(left.map(({ keptas }) => keptas).slice(0, 2)).toEqual(['newest, weeks', 'newest'])
   expect(left.filter(({ keptas }) => keptas === 'weeks').length).toBeGreaterThanOrEqual(1)
   expect(left.length).toBeLessThanOrEqual(5)
+  const places = await api.list('simulateSnapshotPolicy', { ...terms, locationtype: 'SECONDARY', maxprimary: 1 })
+  expect(places.map(({ keptin }) => keptin).slice(0, 2)).toEqual(['PRIMARY, SECONDARY', 'SECONDARY'])
+  expect(await api.refuses('simulateSnapshotPolicy', { ...terms, locationtype: 'SECONDARY', maxprimary: 3 })).toMatch(
+    /maxprimary: what stays on the array is in the archive, too, where maxsnaps keeps 2/,
+  )
   expect(await api.list('listSnapshotPolicies', { listall: true })).toEqual([])
   const endless = { ...terms, intervaltype: 'HOURLY', schedule: '0', days: 3660 }
   expect(await api.refuses('simulateSnapshotPolicy', endless)).toMatch(

@@ -11,11 +11,10 @@ import { given } from '../given.ts'
 import { keyword, ownershipParams } from '../ownership.ts'
 import { choice, entities, entity, flag, map, tags, text } from '../params.ts'
 import { field, pendingFields, type Rendered, tagFields } from '../shape.ts'
-import { INTERVALS } from './snapshot-policies.ts'
+import { INTERVALS, LOCATIONS } from './snapshot-policies.ts'
 import { idsOf, pendingOn, taggedOf } from './listed.ts'
 
 const admin = { admin: true } as const
-const LOCATIONS = ['PRIMARY', 'SECONDARY'] as const
 
 const copyShape = {
   locationtype: field.string('PRIMARY for a copy on an array, SECONDARY for one in an image store'),

@@ -706,6 +706,9 @@ export interface SnapshotPolicyTable {
   delay: Generated<number>
   nextAt: Date
   createdAt: Generated<Date>
+  location: Generated<'PRIMARY' | 'SECONDARY'>
+  maxPrimary: Generated<number>
+  display: Generated<boolean>
 }
 
 /** All tables, for Kysely with the camel-case plug-in. */

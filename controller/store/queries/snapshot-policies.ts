@@ -7,6 +7,8 @@ export interface PolicyFilter {
   readonly ownership: Ownership
   readonly id?: string
   readonly volume?: string
+  /** Whether tenants see it. */
+  readonly display?: boolean
 }
 
 /** A policy, with the zone of its volume. */
@@ -17,6 +19,7 @@ export async function listPolicies(reader: Reader, filter: PolicyFilter, window:
   let query = select(reader, filter.ownership)
   if (filter.id !== undefined) query = query.where('snapshotPolicy.id', '=', filter.id)
   if (filter.volume !== undefined) query = query.where('snapshotPolicy.volumeId', '=', filter.volume)
+  if (filter.display !== undefined) query = query.where('snapshotPolicy.display', '=', filter.display)
   return await listed(query.orderBy('snapshotPolicy.seq'), window)
 }
 
