@@ -26,6 +26,8 @@ export interface Turn {
   readonly began: number
   /** A call to read from a back end, to be answered within seconds. Reconcilers change nothing there, so it holds no fence. */
   call(name: string): Call
+  /** Asks for the next turn in so many milliseconds, unless it comes sooner anyway: what was found is to be looked at twice. */
+  againIn(ms: number): void
 }
 
 /** Keeps one thing true: takes no input, may run at any time and on several controllers at once, changes what is off only. */

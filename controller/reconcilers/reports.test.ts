@@ -7,6 +7,9 @@ import { volumeById } from '../store/volumes.ts'
 import { vmById } from '../store/vms.ts'
 import { textOf } from '../testing-client.ts'
 import { type Scene, startScene } from './testing.ts'
+import { createVmState } from './vm-state.ts'
+
+const QUIET = { info: () => {}, warn: () => {}, error: () => {} }
 
 let scene: Scene
 beforeAll(async () => {
@@ -70,6 +73,34 @@ describe('vm-state', () => {
     expect(await scene.findings()).toEqual([])
     await api.run('destroyVirtualMachine', { id: vm, expunge: true })
     await api.run('deleteVolume', { id: volume })
+  })
+
+  test('what is missed for the first time is looked for again within seconds, and nothing else is', async () => {
+    const { api, system, pullThePlug, deploy } = scene
+    const [gone, kept] = [await deploy(), await deploy()]
+    const asked: number[] = []
+    const { signal } = new AbortController()
+    const turn = {
+      signal,
+      began: performance.now(),
+      call: (name: string) => ({
+        key: `${gone}/${asked.length}/${name}`,
+        deadline: Date.now() + 5_000,
+        signal,
+        fence: 0,
+      }),
+      againIn: (ms: number) => void asked.push(ms),
+    }
+    const deps = { store: system.store, plugins: system.plugins, jobs: system.jobs, log: QUIET }
+    const { run } = createVmState()
+    await run(deps, turn)
+    expect(asked).toEqual([])
+    await pullThePlug(gone)
+    await run(deps, turn)
+    expect(asked).toEqual([5_000])
+    await run(deps, turn)
+    expect(asked).toEqual([5_000])
+    for (const id of [gone, kept]) await api.run('destroyVirtualMachine', { id, expunge: true })
   })
 
   test('a turn in which the host does not answer says nothing of its VMs', async () => {

@@ -44,29 +44,36 @@ const FIRST = 0.1
 export function startReconcilers(options: ReconcilerOptions): RunningReconcilers {
   const { everyMs = {}, ...deps } = options
   const stopped = new AbortController()
-  const turns = new Map<string, Promise<void>>()
+  const turns = new Map<string, Promise<number>>()
   const timers = new Map<string, NodeJS.Timeout>()
   const all = everyReconciler()
-  const runOnce = async (reconciler: Reconciler): Promise<void> => {
-    const before = turns.get(reconciler.name) ?? Promise.resolve()
+  // Answers in how many milliseconds the next turn is due.
+  const runOnce = async (reconciler: Reconciler): Promise<number> => {
+    const before = turns.get(reconciler.name) ?? Promise.resolve(0)
     const turn = before
       .catch(() => {})
       .then(async () => {
-        if (!stopped.signal.aborted) await reconciler.run(deps, newTurn(stopped.signal))
+        let dueIn = intervalOf(reconciler)
+        const againIn = (ms: number) => {
+          dueIn = Math.min(dueIn, ms)
+        }
+        if (!stopped.signal.aborted) await reconciler.run(deps, { ...newTurn(stopped.signal), againIn })
+        return dueIn
       })
     turns.set(reconciler.name, turn)
-    await turn
+    return turn
   }
   const schedule = (reconciler: Reconciler, inMs: number): void => {
     const due = async () => {
+      let dueIn = intervalOf(reconciler)
       try {
-        await runOnce(reconciler)
+        dueIn = await runOnce(reconciler)
       } catch (error) {
         // What fails while the controller stops says nothing.
         if (!stopped.signal.aborted)
           deps.log.error({ err: error, reconciler: reconciler.name }, 'a reconciler failed: its next turn tries again')
       }
-      if (!stopped.signal.aborted) schedule(reconciler, intervalOf(reconciler))
+      if (!stopped.signal.aborted) schedule(reconciler, dueIn)
     }
     timers.set(
       reconciler.name,
@@ -113,7 +120,7 @@ function everyReconciler(): readonly Reconciler[] {
   ]
 }
 
-function newTurn(signal: AbortSignal): Turn {
+function newTurn(signal: AbortSignal): Omit<Turn, 'againIn'> {
   const turn = randomUUID()
   return {
     signal,

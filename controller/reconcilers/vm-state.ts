@@ -18,6 +18,9 @@ interface Missed {
   readonly host: string
 }
 
+/** What is missed is looked for once more after this. */
+const SECOND_LOOK_MS = 5_000
+
 /**
  * A VM is recorded as running only while its host has its machine: of one that is gone, access to its volumes is withdrawn
  * and it is recorded as stopped. It must be missed in two turns on end: a host that has just started may not know all of
@@ -37,6 +40,7 @@ export function createVmState(): Reconciler {
         missed.push(...(await missedOn(deps, turn, host)))
       })
       missedBefore = new Set(missed.map(keyOf))
+      if (missed.some((vm) => !before.has(keyOf(vm)))) turn.againIn(SECOND_LOOK_MS)
       const wishes = missed.filter((vm) => before.has(keyOf(vm))).map(wishOf)
       await askFor(deps, turn, { head: vmStop, reason: 'its machine is gone', wishes })
     },
