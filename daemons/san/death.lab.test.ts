@@ -182,6 +182,33 @@ test('the daemons of a SAN that was killed are adopted, and their sessions go on
   await provider.volumes.delete(id, newCall())
 })
 
+test.for([{ when: 'before the SAN starts again' }, { when: 'while the SAN runs' }] as const)(
+  'a storage daemon that hangs $when is replaced, and what it served goes on',
+  async ({ when }) => {
+    const id = newId<'volume'>()
+    await provider.volumes.create({ id, bytes: 16 * MEBIBYTE, qos: {}, settings: {} }, newCall())
+    const session = await Session.open(await provider.access.expose(exposureOf(id), newCall()))
+    expect(await session.run('write -P 1 0 4096')).toContain('wrote')
+    const { qsd } = await san.daemons()
+    const restart = when === 'before the SAN starts again'
+    if (restart) await san.kill()
+    process.kill(qsd, 'SIGSTOP')
+    if (restart) await san.start()
+    const other = newId<'volume'>()
+    const spec = { id: other, bytes: 16 * MEBIBYTE, qos: {}, settings: {} }
+    await insist((call) => provider.volumes.create(spec, call))
+    await insist((call) => provider.access.expose(exposureOf(other), call))
+    expect((await san.daemons()).qsd).not.toBe(qsd)
+    // A request that was under way when the storage daemon hung may have failed, as for any hypervisor, which repeats it.
+    await until('the session reads', async () => (await session.run('read -P 1 0 4096')).includes('read 4096'), 30_000)
+    await session.close()
+    for (const volume of [id, other]) {
+      await provider.access.withdraw(exposureOf(volume), newCall())
+      await provider.volumes.delete(volume, newCall())
+    }
+  },
+)
+
 test('SIGTERM ends everything it serves, and a new start serves the same again', async () => {
   const id = newId<'volume'>()
   const clone = newId<'volume'>()

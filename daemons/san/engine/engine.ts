@@ -1,6 +1,7 @@
 import { mkdir, rm } from 'node:fs/promises'
 import { setTimeout as pause } from 'node:timers/promises'
 import { type Call, PluginError, type Qos, type VolumeId } from '@moorage/contract'
+import { QmpLineError } from '@moorage/qmp'
 import type { Logger } from 'pino'
 import { Gate } from '../gate.ts'
 import { outletOfIqn } from '../state/names.ts'
@@ -161,8 +162,18 @@ export class Engine {
         return
       } catch (error) {
         this.#options.log.error({ err: error }, 'repair failed; trying again')
+        await this.#endIfHung(error)
       }
     }
+  }
+
+  /** A qemu-storage-daemon that does not answer will not: the next turn starts another, and initiators repeat their requests. */
+  async #endIfHung(error: unknown): Promise<void> {
+    if (!(error instanceof QmpLineError) || error.failure !== 'timeout' || !this.#qsd) return
+    this.#options.log.error('qemu-storage-daemon does not answer and is ended')
+    const hung = this.#qsd
+    await hung.daemon.kill()
+    await hung.closed
   }
 
   async #reconcile(): Promise<void> {
@@ -186,7 +197,8 @@ export class Engine {
       void tgtd.daemon.gone.then(() => this.#lost('tgtd', tgtd))
     }
     if (!this.#qsd) {
-      const qsd = await StorageDaemon.start({ socket: qsdSocket, log: qsdLog })
+      const note = (what: string) => this.#options.log.error(what)
+      const qsd = await StorageDaemon.start({ socket: qsdSocket, log: qsdLog, note })
       this.#qsd = qsd
       void qsd.closed.then(() => this.#lost('qemu-storage-daemon', qsd))
     }

@@ -43,14 +43,27 @@ export class StorageDaemon {
     this.#qmp = qmp
   }
 
-  /** Starts it or adopts the one that runs. */
-  static async start(options: { readonly socket: string; readonly log: string }): Promise<StorageDaemon> {
-    const { socket, log } = options
+  /**
+   * Starts it or adopts the one that runs. One that runs and does not answer is replaced, and `note` is told: nobody could
+   * take access away from what it serves.
+   */
+  static async start(options: {
+    readonly socket: string
+    readonly log: string
+    note(what: string): void
+  }): Promise<StorageDaemon> {
+    const { socket, log, note } = options
     const mark = `socket,id=qmp,path=${socket},server=on,wait=off`
     const args = ['--chardev', mark, '--monitor', 'chardev=qmp']
     const daemon = await adoptOrStart({ command: 'qemu-storage-daemon', args, mark, env: {}, log })
-    const qmp = await connectQmp({ path: socket, timeoutMs: START_MS })
-    return new StorageDaemon(daemon, qmp)
+    try {
+      return new StorageDaemon(daemon, await connectQmp({ path: socket, timeoutMs: START_MS }))
+    } catch (error) {
+      await daemon.kill()
+      if (!daemon.adopted) throw error
+      note(`the qemu-storage-daemon that was running did not answer and was ended: ${String(error)}`)
+      return StorageDaemon.start(options)
+    }
   }
 
   /** Resolves when the line to it is closed, which happens at the latest when it dies. */
