@@ -2,7 +2,7 @@ import { later } from './pipeline.ts'
 import type { Tx } from './store.ts'
 
 /** Tables whose rows name the operation that is changing them. */
-export type HeldTable = 'pool' | 'host' | 'vm' | 'volume' | 'snapshot'
+export type HeldTable = 'pool' | 'host' | 'vm' | 'volume' | 'snapshot' | 'template'
 
 const OPEN = ['queued', 'running', 'undoing'] as const
 

@@ -218,6 +218,11 @@ export interface TemplateTable {
   featured: Generated<boolean>
   createdAt: Generated<Date>
   removedAt: Date | null
+  archiveId: string | null
+  state: Generated<'Creating' | 'Ready' | 'Failed'>
+  failure: string | null
+  operationId: string | null
+  dataBytes: Generated<number>
 }
 
 /** Row of table `vm`. */
