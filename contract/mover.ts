@@ -54,6 +54,39 @@ export interface ArchiveTask {
   readonly bytesPerSecond?: number
 }
 
+/** How an image lies in a file: as it is, or as qcow2. */
+export type ImageFormat = 'raw' | 'qcow2'
+
+/** The digest that a file is to have. */
+export interface Checksum {
+  readonly algorithm: 'md5' | 'sha-1' | 'sha-224' | 'sha-256' | 'sha-384' | 'sha-512'
+  /** Lower-case hexadecimal. */
+  readonly value: string
+}
+
+/**
+ * An image that is to be brought from a web server into an archive, where it then lies as a snapshot does. The file is
+ * fetched whole and compared with its checksum before anything of it is believed. An image that refers to other files (a
+ * backing file, a file of its own for data) or is encrypted is `INVALID`: it would be read with the mover's eyes.
+ */
+export interface ImportTask {
+  readonly kind: 'import'
+  readonly id: MoverJobId
+  readonly archive: ArchiveAccess
+  readonly snapshot: SnapshotId
+  readonly volume: VolumeId
+  /** Epoch milliseconds. */
+  readonly takenAt: number
+  /** http or https, without a user in it. */
+  readonly url: string
+  readonly format: ImageFormat
+  readonly checksum?: Checksum
+  /** Bytes that the file, and the disk in it, may have at most: more is `LIMIT`. */
+  readonly most: number
+  /** Bytes per second that may be fetched. Absent: as fast as it goes. */
+  readonly bytesPerSecond?: number
+}
+
 /** What is to be written back. The target is at least as large as the snapshot. */
 export interface RestoreTask {
   readonly kind: 'restore'
@@ -82,12 +115,15 @@ export interface CollectTask {
 }
 
 /** One piece of work for a mover. */
-export type MoverTask = ArchiveTask | RestoreTask | VerifyTask | CollectTask
+export type MoverTask = ArchiveTask | ImportTask | RestoreTask | VerifyTask | CollectTask
 
 /** How far a job is. Bytes of the volume or of the archive, as the job reads them. */
 export interface MoverProgress {
   readonly done: number
+  /** Zero: not known yet. */
   readonly total: number
+  /** There while an import fetches its file: the bytes are those of the file then. */
+  readonly fetching?: true
   /** Milliseconds that it will take as it goes now. Absent: nobody can tell yet. */
   readonly leftMs?: number
 }
@@ -104,6 +140,21 @@ export interface ArchiveResult {
   /** Chunks that hold anything but zeros, whether or not they were in the archive before. */
   readonly dataBytes: number
   /** The length of the packs that this job has added, also before it was taken up again. */
+  readonly addedBytes: number
+}
+
+/** What an import job did. Bytes, as of an archive job. */
+export interface ImportResult {
+  readonly kind: 'import'
+  /** Size of the disk in the image. */
+  readonly bytes: number
+  /** Length of the file, and its SHA-256 in lower-case hexadecimal. */
+  readonly fileBytes: number
+  readonly sha256: string
+  /** Fetched by this job, since it was last taken up. */
+  readonly fetchedBytes: number
+  readonly sentBytes: number
+  readonly dataBytes: number
   readonly addedBytes: number
 }
 
@@ -148,7 +199,7 @@ export interface CollectResult {
 }
 
 /** What came of a job. */
-export type MoverResult = ArchiveResult | RestoreResult | VerifyResult | CollectResult
+export type MoverResult = ArchiveResult | ImportResult | RestoreResult | VerifyResult | CollectResult
 
 /**
  * A job as its mover knows it. `paused`: the mover was restarted, or somebody has cancelled nothing and nobody has asked
@@ -197,10 +248,13 @@ export interface MoverReport {
  * be asked for again when the mover was restarted. Throws `PluginError`: `DENIED` for a key that is wrong, missing or was
  * replaced, `DAMAGED` for bytes that are not what was stored, `NOT_FOUND` for a snapshot that is not in the archive. What
  * goes wrong in a job, these included, and `DENIED` for a source or target that does not let the mover in (`UNAVAILABLE`
- * where it only hangs up), is told by the job's `failure`, never by `submit`.
+ * where it only hangs up), is told by the job's `failure`, never by `submit`. Of an import: `NOT_FOUND` where there is no such
+ * file, `DENIED` where its server does not give it, `DAMAGED` for a file that has not the checksum, `INVALID` for what is no
+ * image, or none that may be taken, `NO_SPACE` also where the mover has no room for the file, `UNSUPPORTED` for a format
+ * that it cannot read.
  *
  * Fences are kept for jobs (`submit`, `cancel`, `abandon`, `forget`), for a snapshot in an archive (`submit` of what
- * archives it, `remove`), and for the key of an archive (`rekey`): a change that comes late is `FENCED`, also after the job
+ * archives or imports it, `remove`), and for the key of an archive (`rekey`): a change that comes late is `FENCED`, also after the job
  * was forgotten or the snapshot taken out. A late `prepare` does no harm.
  */
 export interface Mover {

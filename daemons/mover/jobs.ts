@@ -1,3 +1,5 @@
+import { mkdir, readdir } from 'node:fs/promises'
+import { join } from 'node:path'
 import {
   abandonWriting,
   type Archive,
@@ -10,17 +12,20 @@ import {
   type ArchiveAccess,
   asPluginError,
   type Call,
+  FAILURES,
   type MoverJob,
   type MoverJobId,
   type MoverResult,
   type MoverTask,
   PluginError,
 } from '@moorage/contract'
+import { dropDownload } from '@moorage/files'
 import { aboutOf } from '@moorage/wire'
 import type { Logger } from 'pino'
 import { openStore } from './archives.ts'
 import { runArchive } from './engine/archive-run.ts'
 import { Progress } from './engine/budget.ts'
+import { runImport } from './engine/import-run.ts'
 import { patientStore } from './engine/patience.ts'
 import { runRestore } from './engine/restore-run.ts'
 import { runVerify } from './engine/verify-run.ts'
@@ -39,20 +44,43 @@ interface Running {
 /** Jobs that are worked on at the same time; others wait, and count as running. */
 const AT_ONCE = 2
 
+/** What jobs work with. */
+export interface JobOptions {
+  readonly log: Logger
+  /** A directory for what is kept of archives between jobs. */
+  readonly footers: string
+  /** A directory for files that are fetched. */
+  readonly spools: string
+}
+
 /** The jobs of a mover. */
 export class Jobs {
   readonly #records: JobRecords
   readonly #log: Logger
   readonly #footers: string
+  readonly #spools: string
   readonly #running = new Map<MoverJobId, Running>()
   readonly #waiting: (() => void)[] = []
   #busy = 0
 
-  /** `footers`: a directory for what is kept of archives between jobs. */
-  constructor(records: JobRecords, options: { readonly log: Logger; readonly footers: string }) {
+  private constructor(records: JobRecords, options: JobOptions) {
     this.#records = records
     this.#log = options.log
     this.#footers = options.footers
+    this.#spools = options.spools
+  }
+
+  /** Begins with the jobs on record. Files of others, fetched and left by a crash, go. */
+  static async open(records: JobRecords, options: JobOptions): Promise<Jobs> {
+    const { spools } = options
+    await mkdir(spools, { recursive: true, mode: 0o700 })
+    const jobs = new Jobs(records, options)
+    for (const name of await readdir(spools)) {
+      const id = name.split('.')[0] as MoverJobId // What is no id is not on record.
+      const state = records.get(id)?.job.state
+      if (state !== 'paused' && state !== 'failed') await dropDownload(join(spools, id))
+    }
+    return jobs
   }
 
   /** `Mover.submit`. */
@@ -97,6 +125,7 @@ export class Jobs {
     if (record && record.job.state === 'paused') {
       await this.#records.set({ ...record, job: { ...record.job, state: 'cancelled' } })
     }
+    if (record && record.job.state !== 'done') await dropDownload(this.#spoolOf(id))
   }
 
   /** `Mover.abandon`. */
@@ -115,6 +144,7 @@ export class Jobs {
   async forget(id: MoverJobId): Promise<void> {
     if (this.#running.has(id)) throw new PluginError('BUSY', `job ${id} is running`, 'none')
     await this.#records.delete(id)
+    await dropDownload(this.#spoolOf(id))
   }
 
   /** Ends what runs, to be taken up by whoever comes after. */
@@ -134,7 +164,8 @@ export class Jobs {
     }
     this.#busy += 1
     try {
-      const result = await runTask(task, { signal: abort.signal, progress, footers: this.#footers })
+      const paths = { footers: this.#footers, spool: this.#spoolOf(id) }
+      const result = await runTask(task, { signal: abort.signal, progress, ...paths })
       await this.#end(task, { id, kind, progress: progress.report(), state: 'done', result })
       this.#log.info({ job: id, kind, result }, 'done')
     } catch (thrown) {
@@ -156,21 +187,34 @@ export class Jobs {
   }
 
   async #end(task: MoverTask, job: MoverJob): Promise<void> {
-    await this.#records
-      .set({ about: aboutOf(task), job })
-      .catch((error: unknown) => this.#log.error({ err: error, job: task.id }, 'what came of a job is not recorded'))
-    this.#running.delete(task.id)
+    const { id } = task
+    try {
+      await this.#records.set({ about: aboutOf(task), job })
+      // What was fetched is kept for a job that may go on; of any other it is fetched anew.
+      if (task.kind === 'import' && !mayGoOn(job)) await dropDownload(this.#spoolOf(id))
+    } catch (error) {
+      this.#log.error({ err: error, job: id }, 'what came of a job is not recorded')
+    }
+    this.#running.delete(id)
+  }
+
+  #spoolOf(id: MoverJobId): string {
+    return join(this.#spools, id)
   }
 
   /** Collections do not wait for a job that was cancelled. Where that fails, they do: until it is given up. */
   async #returnLease({ kind, archive, id }: MoverTask): Promise<void> {
-    if (kind !== 'archive') return
+    if (kind !== 'archive' && kind !== 'import') return
     const signal = AbortSignal.timeout(RETURN_MS)
     const call = { key: id, fence: 0, deadline: Date.now() + RETURN_MS, signal }
     await endWriting(openStore(archive), id, call).catch((error: unknown) => {
       this.#log.warn({ err: error, job: id }, 'its lease is not returned')
     })
   }
+}
+
+function mayGoOn(job: MoverJob): boolean {
+  return job.state === 'paused' || (job.state === 'failed' && FAILURES[job.failure.code].retry === 'later')
 }
 
 const RETURN_MS = 10_000
@@ -181,9 +225,10 @@ interface RunOptions {
   readonly signal: AbortSignal
   readonly progress: Progress
   readonly footers: string
+  readonly spool: string
 }
 
-async function runTask(task: MoverTask, { signal, progress, footers }: RunOptions): Promise<MoverResult> {
+async function runTask(task: MoverTask, { signal, progress, footers, spool }: RunOptions): Promise<MoverResult> {
   const call: Call = { key: task.id, fence: 0, deadline: Date.now() + JOB_MS, signal }
   const store = patientStore(openStore(task.archive), signal)
   const archive = await openArchive({ store, key: task.archive.key }, call)
@@ -192,6 +237,7 @@ async function runTask(task: MoverTask, { signal, progress, footers }: RunOption
   const cache = await openFooters(footers, archive.head.id)
   try {
     if (task.kind === 'collect') return await runCollect(archive, { run: task.id, cache }, call)
+    if (task.kind === 'import') return await runImport({ archive, task, spool, progress, cache }, call)
     return await withEnd(task, (end) =>
       task.kind === 'restore'
         ? runRestore({ archive, task, target: end, progress, cache }, call)

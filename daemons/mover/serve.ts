@@ -45,7 +45,8 @@ export async function serveMover(options: ServeOptions): Promise<ServedMover> {
   const data = await realpath(options.data)
   const lock = await lockDirectory(data)
   const id = await identityIn(data)
-  const jobs = new Jobs(await JobRecords.open(join(data, 'jobs')), { log, footers: join(data, 'footers') })
+  const paths = { footers: join(data, 'footers'), spools: join(data, 'spools') }
+  const jobs = await Jobs.open(await JobRecords.open(join(data, 'jobs')), { log, ...paths })
   const fences = await Fences.open(join(data, 'fences'))
   const server = wireServer({
     methods: moverMethods({ jobs, fences, identity: { id, initiator, version: packageVersion() } }),

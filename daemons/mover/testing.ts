@@ -1,7 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { randomUUID } from 'node:crypto'
+import { hash, randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { createWriteStream } from 'node:fs'
+import http, { type IncomingMessage, type ServerResponse } from 'node:http'
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -14,6 +15,8 @@ import type { JobRecord } from './records.ts'
 /** A mover of one test, in a process of its own. */
 export interface TestMover {
   readonly url: string
+  /** Its directory. */
+  readonly data: string
   readonly user: string
   readonly password: string
   readonly initiator: string
@@ -32,6 +35,61 @@ export interface TestMover {
   jobs(): Promise<readonly MoverJob[]>
   /** Ends it and removes its directory. */
   stop(): Promise<void>
+}
+
+/** A web server of one test. */
+export interface TestWeb {
+  /** The url of a file under that name: its bytes, or how a request for it is answered. */
+  put(name: string, what: Buffer | ((request: IncomingMessage, answer: ServerResponse) => void)): string
+  /** What was asked for: names, and from which byte on. */
+  readonly asked: readonly { readonly name: string; readonly from: number }[]
+  stop(): Promise<void>
+}
+
+/** Starts a web server on a free port of 127.0.0.1. Files have strong ETags, and are sent from where a request says. */
+export async function startWeb(): Promise<TestWeb> {
+  const files = new Map<string, Parameters<TestWeb['put']>[1]>()
+  const asked: { name: string; from: number }[] = []
+  const server = http.createServer((request, answer) => {
+    const name = (request.url ?? '').slice(1)
+    const from = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1] ?? 0)
+    asked.push({ name, from })
+    const file = files.get(name)
+    if (typeof file === 'function') return file(request, answer)
+    if (file) return sendFile(file, { from, request, answer })
+    answer.writeHead(404).end()
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  const port = typeof address === 'object' ? address?.port : undefined
+  return {
+    put: (name, what) => {
+      files.set(name, what)
+      return `http://127.0.0.1:${port}/${name}`
+    },
+    asked,
+    stop: async () => {
+      server.closeAllConnections()
+      server.close()
+      await once(server, 'close')
+    },
+  }
+}
+
+function sendFile(
+  bytes: Buffer,
+  {
+    from,
+    request,
+    answer,
+  }: { readonly from: number; readonly request: IncomingMessage; readonly answer: ServerResponse },
+): void {
+  const etag = `"${hash('sha256', bytes, 'hex').slice(0, 16)}"`
+  const at = request.headers['if-range'] === etag ? from : 0
+  const range = at > 0 && { 'content-range': `bytes ${at}-${bytes.length - 1}/${bytes.length}` }
+  answer.writeHead(at > 0 ? 206 : 200, { etag, 'content-length': bytes.length - at, ...range })
+  answer.end(bytes.subarray(at))
 }
 
 const MAIN = join(import.meta.dirname, 'main.ts')
@@ -59,6 +117,7 @@ export async function startMover(): Promise<TestMover> {
   const kill = (signal: NodeJS.Signals) => ended(child, signal)
   return {
     url,
+    data,
     ...credentials,
     initiator,
     mover,

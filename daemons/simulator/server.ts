@@ -12,6 +12,7 @@ import { claim } from './fences.ts'
 import { defineHost, hostRequest } from './host/host.ts'
 import { HOST_METHODS, type HostMethod } from './host/methods.ts'
 import { IO_METHODS } from './io.ts'
+import { fetchFor } from './mover/jobs.ts'
 import { inspectMovers, MOVER_METHODS } from './mover/methods.ts'
 import type { MoverRequest } from './mover/mover.ts'
 import type { Store } from './store.ts'
@@ -117,6 +118,8 @@ function served(
     const ended = world.calls.begin(name, args, call)
     const socket = world.lines.getStore()
     if (!socket) throw new Error('a call came without its line')
+    // What comes from elsewhere is waited for before, not in the transaction.
+    if (name === 'mover/jobs/get') await fetchFor(store, args)
     const once = handler(args, call)
     // Claims are committed apart, so that they stay when the call is refused later on.
     const real = () => {

@@ -1,6 +1,7 @@
 import {
   type ArchiveAccess,
   type ArchiveShape,
+  type Checksum,
   type Connection,
   type Extent,
   type MoverJobId,
@@ -47,7 +48,7 @@ export function moverClaims(method: string, args: unknown): readonly string[] {
   if (method === 'jobs/submit') {
     const task = fields(body(args)['task'], 'task')
     const job = `job ${uuid(task, 'id')}`
-    if (task['kind'] !== 'archive') return [job]
+    if (task['kind'] !== 'archive' && task['kind'] !== 'import') return [job]
     // Whoever has taken the snapshot out meanwhile must not find it there again.
     return [job, `snapshot ${uuid(task, 'snapshot')} in ${archive(archiveAccess(task['archive']))}`]
   }
@@ -63,8 +64,14 @@ export function moverClaims(method: string, args: unknown): readonly string[] {
 export function aboutOf(task: MoverTask): string {
   const { kind } = task
   const snapshot = kind === 'collect' ? undefined : task.snapshot
-  const more = kind === 'archive' ? [task.volume, task.base] : kind === 'restore' ? [task.blank] : []
+  const more = aboutKind(task)
   return JSON.stringify([kind, task.archive.plugin, task.archive.endpoint.url, snapshot, ...more])
+}
+
+function aboutKind(task: MoverTask): readonly unknown[] {
+  if (task.kind === 'archive') return [task.volume, task.base]
+  if (task.kind === 'import') return [task.volume, task.url, task.format, task.checksum?.value]
+  return task.kind === 'restore' ? [task.blank] : []
 }
 
 function body(args: unknown): Fields {
@@ -125,6 +132,7 @@ function moverTask(value: unknown, accepts: readonly Protocol[]): MoverTask {
   const common = { id: uuid<MoverTask['id']>(from, 'id'), archive: archiveAccess(from['archive']) }
   const kind = text(from, 'kind')
   if (kind === 'archive') return { ...common, kind, ...archiveFields(from, accepts) }
+  if (kind === 'import') return { ...common, kind, ...importFields(from) }
   if (kind === 'restore') {
     const target = connection(from['target'], { name: 'target', accepts })
     const snapshot = uuid<SnapshotId>(from, 'snapshot')
@@ -134,7 +142,7 @@ function moverTask(value: unknown, accepts: readonly Protocol[]): MoverTask {
     return { ...common, kind, ...(from['snapshot'] !== undefined && { snapshot: uuid<SnapshotId>(from, 'snapshot') }) }
   }
   if (kind === 'collect') return { ...common, kind }
-  throw invalid('task.kind', 'archive, restore, verify or collect')
+  throw invalid('task.kind', 'archive, import, restore, verify or collect')
 }
 
 type ArchiveFields = Omit<Extract<MoverTask, { kind: 'archive' }>, 'kind' | 'id' | 'archive'>
@@ -151,6 +159,43 @@ function archiveFields(from: Fields, accepts: readonly Protocol[]): ArchiveField
     ...(changes !== undefined && { changes: extents(changes) }),
     ...rate(from),
   }
+}
+
+type ImportFields = Omit<Extract<MoverTask, { kind: 'import' }>, 'kind' | 'id' | 'archive'>
+
+function importFields(from: Fields): ImportFields {
+  const format = from['format']
+  if (format !== 'raw' && format !== 'qcow2') throw invalid('format', 'raw or qcow2')
+  return {
+    snapshot: uuid<ImportFields['snapshot']>(from, 'snapshot'),
+    volume: uuid<ImportFields['volume']>(from, 'volume'),
+    takenAt: whole(from, 'takenAt', 0),
+    url: webUrl(from),
+    format,
+    most: whole(from, 'most', 1),
+    ...(from['checksum'] !== undefined && { checksum: checksum(from['checksum']) }),
+    ...rate(from),
+  }
+}
+
+function webUrl(from: Fields): string {
+  const url = URL.parse(text(from, 'url'))
+  if (url && /^https?:$/.test(url.protocol) && url.username === '' && url.password === '') return url.href
+  throw invalid('url', 'http or https, without a user in it')
+}
+
+/** Hexadecimal digits of the digests. */
+const DIGITS = { md5: 32, 'sha-1': 40, 'sha-224': 56, 'sha-256': 64, 'sha-384': 96, 'sha-512': 128 } as const
+
+function checksum(value: unknown): Checksum {
+  const from = fields(value, 'checksum')
+  const name = text(from, 'algorithm')
+  const [algorithm, digits] = Object.entries(DIGITS).find(([known]) => known === name) ?? []
+  if (algorithm === undefined) throw invalid('checksum.algorithm', Object.keys(DIGITS).join(', '))
+  const digest = text(from, 'value')
+  if (!/^[0-9a-f]+$/.test(digest) || digest.length !== digits)
+    throw invalid('checksum.value', `${digits} lower-case hexadecimal digits`)
+  return { algorithm: algorithm as Checksum['algorithm'], value: digest } // A key of the table.
 }
 
 function rate(from: Fields): { readonly bytesPerSecond?: number } {

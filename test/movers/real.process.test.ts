@@ -6,9 +6,13 @@ import { pathToFileURL } from 'node:url'
 import { startMover } from '@moorage/mover/testing'
 import { describe } from 'vitest'
 import { moverCases, type MoverGround, SIZE } from './cases.ts'
+import { importCases } from './import-cases.ts'
 
 describe('the mover', () => {
   moverCases(start)
+  describe('importing', () => {
+    importCases(start)
+  })
 })
 
 /** Reads and writes files, into archives that are directories. */

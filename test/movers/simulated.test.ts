@@ -5,11 +5,15 @@ import { startSimulator, type TestSimulator } from '@moorage/simulator/testing'
 import { remoteMover, wireClient } from '@moorage/wire'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { callUnder, moverCases, run, type Runs, SIZE } from './cases.ts'
+import { importCases } from './import-cases.ts'
 
 const MIB = 1024 * 1024
 
 describe('the simulated mover', () => {
   moverCases(async () => groundOf(await startSimulator()))
+  describe('importing', () => {
+    importCases(async () => groundOf(await startSimulator()))
+  })
 })
 
 describe('beside what every mover keeps, the simulated one', () => {

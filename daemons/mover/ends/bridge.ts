@@ -100,7 +100,8 @@ function nodeOf(connection: Connection, writable: boolean): object {
   if (connection.via === 'file') {
     const inside = { 'read-only': !writable, discard: 'unmap' }
     const file = { ...inside, driver: 'file', filename: connection.path, locking: writable ? 'on' : 'off' }
-    return { driver: connection.format, file }
+    // Whatever the file says: it stands alone.
+    return { driver: connection.format, file, ...(connection.format === 'qcow2' && { backing: null }) }
   }
   throw new PluginError('UNSUPPORTED', `a mover does not speak ${connection.via} over a bridge`, 'none')
 }

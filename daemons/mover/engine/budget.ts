@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
+import type { MoverProgress } from '@moorage/contract'
 
 /** Bytes per second that a job may use. What was not used in the last second is lost. */
 export class Budget {
@@ -23,13 +24,22 @@ export class Budget {
 
 /** How far something is, and how long it will take as it goes. */
 export class Progress {
-  readonly #began = performance.now()
+  #began = performance.now()
   done = 0
   total = 0
+  /** What is counted is a file that is fetched. */
+  fetching = false
 
-  report(): { readonly done: number; readonly total: number; readonly leftMs?: number } {
-    const { done, total } = this
+  /** Something else is counted from here on. */
+  next(): void {
+    Object.assign(this, { done: 0, total: 0, fetching: false })
+    this.#began = performance.now()
+  }
+
+  report(): MoverProgress {
+    const { done, total, fetching } = this
     const took = performance.now() - this.#began
-    return { done, total, ...(done > 0 && { leftMs: Math.round((took / done) * Math.max(0, total - done)) }) }
+    const left = done > 0 && { leftMs: Math.round((took / done) * Math.max(0, total - done)) }
+    return { done, total, ...left, ...(fetching && { fetching }) }
   }
 }

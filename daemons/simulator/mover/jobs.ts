@@ -10,6 +10,7 @@ import { aboutOf, moverArgs } from '@moorage/wire'
 import type { Store } from '../store.ts'
 import { urlOf } from './archives.ts'
 import { ACCEPTS, type MoverRequest } from './mover.ts'
+import { type Fetched, fetchFile } from './importing.ts'
 import type { Work } from './step.ts'
 import { advance, begin } from './work.ts'
 import { endWriting, giveUp } from './writers.ts'
@@ -27,6 +28,21 @@ interface JobRow {
 
 /** Jobs at work, by store: what they have of secrets is in memory only, so that a restart pauses them. */
 const working = new WeakMap<Store, Map<string, Work>>()
+
+const FETCH_MS = 30_000
+/** Files that imports have fetched, or are fetching, by their work. */
+const files = new WeakMap<MoverTask, { readonly coming: Promise<Fetched>; there?: Fetched }>()
+
+/** Resolves once the file that a job is to import is there, or cannot be had: what follows then runs in one go. */
+export async function fetchFor(store: Store, args: MoverRequest['args']): Promise<void> {
+  const task = worksOf(store).get(moverArgs.job(args))?.task
+  if (task?.kind !== 'import') return
+  const known = files.get(task)
+  // Whoever asks may be gone before it has come.
+  const file = known ?? { coming: fetchFile(task, AbortSignal.timeout(FETCH_MS)) }
+  if (!known) files.set(task, file)
+  file.there = await file.coming
+}
 
 /** Method `jobs/submit`. */
 export function submitJob({ store, args }: MoverRequest): MoverJob {
@@ -51,10 +67,10 @@ export function getJob(request: MoverRequest): MoverJob | undefined {
   const failure = request.befalls(work.task)
   try {
     if (failure?.kind === 'error-before') throw new PluginError(failure.code, 'a fault on command', 'none')
-    const step = advance(store, work)
+    const step = advance(store, work, files.get(work.task)?.there)
     if (failure) throw new PluginError(failure.code, 'a fault on command', 'possible')
-    const { leftMs, ...progress } = step.progress
-    const left = leftMs === undefined ? {} : { leftMs }
+    const { done, total, ...left } = step.progress
+    const progress = { done, total }
     if ('more' in step) {
       store.afterCommit(() => worksOf(store).set(job.id, step.more))
       return update(store, job, { state: 'running', progress, outcome: left })
@@ -76,7 +92,7 @@ export function cancelJob({ store, args }: MoverRequest): void {
   if (!job || job.state !== 'running') return
   const task = worksOf(store).get(id)?.task
   // Collections do not wait for it; one that was paused has no way into its archive.
-  if (task?.kind === 'archive') endWriting(store, { url: urlOf(task.archive) }, id)
+  if (task?.kind === 'archive' || task?.kind === 'import') endWriting(store, { url: urlOf(task.archive) }, id)
   store.afterCommit(() => worksOf(store).delete(id))
   update(store, job, { state: 'cancelled', progress: job, outcome: {} })
 }
@@ -122,8 +138,8 @@ function shown(store: Store, job: JobRow): MoverJob {
 }
 
 function show({ id, kind, state, done, total, outcome }: JobRow): MoverJob {
-  const { leftMs, ...rest } = JSON.parse(outcome) as { readonly leftMs?: number } // Written by `update` only.
-  const progress = { done, total, ...(leftMs !== undefined && { leftMs }) }
+  const { leftMs, fetching, ...rest } = JSON.parse(outcome) as Omit<MoverProgress, 'done' | 'total'> // Written by `update` only.
+  const progress = { done, total, ...(leftMs !== undefined && { leftMs }), ...(fetching && { fetching }) }
   return { id, kind, progress, state, ...rest } as MoverJob // What stands beside the state is what `getJob` stored with it.
 }
 
