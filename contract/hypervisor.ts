@@ -89,13 +89,17 @@ export interface DiskSpec {
   readonly throttle: Qos
 }
 
-/** What to run. `image` names a boot image that the host holds; absent: a machine without a guest. */
+/**
+ * What to run. `image` names a boot image that the host holds; `boot`: it boots from its disk of device id 0 instead. Neither: a
+ * machine without a guest.
+ */
 export interface VmSpec {
   readonly id: VmId
   readonly name: string
   readonly cpus: number
   readonly memoryBytes: number
   readonly image?: string
+  readonly boot?: 'disk'
   readonly disks: readonly DiskSpec[]
 }
 

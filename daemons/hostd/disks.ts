@@ -39,6 +39,8 @@ export async function plug(machine: Machine, disk: PlacedDisk, call: Call): Prom
     // tables become 65,536 operations, which a volume of 200 IOPS takes five minutes for.
     ...(machine.bare ? { driver: 'scsi-hd' } : { driver: 'virtio-blk-pci', 'write-zeroes': false }),
     ...disk.place,
+    // Behind the kernel of a machine that boots an image.
+    ...(disk.deviceId === 0 && !machine.bare ? { bootindex: 1 } : {}),
     id: names.device,
     drive: names.format,
     serial: disk.serial,

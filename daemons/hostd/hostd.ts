@@ -117,12 +117,12 @@ export class Hostd {
   }
 
   /** Watches a QEMU that was just started or found; `connect` is the caller's. */
-  watch(record: Pick<VmRecord, 'id' | 'image'>, process: ProcessRef): Machine {
+  watch(record: Pick<VmRecord, 'id' | 'image' | 'boot'>, process: ProcessRef): Machine {
     const files = machineFiles(this.records.folder(record.id))
     const isAway = () => this.records.get(record.id)?.phase === 'arriving'
     const machine = new Machine({
       id: record.id,
-      bare: record.image === undefined,
+      bare: record.image === undefined && record.boot === undefined,
       process,
       files,
       listener: this,

@@ -18,7 +18,7 @@ import type { Machine } from './machine.ts'
 import { backendVm } from './machine-view.ts'
 import { fields, integer, text, volumeId } from './parse.ts'
 import { admitMachineCall, type VmRecord } from './records.ts'
-import { discard, launchIncoming, neverRan, refuseOtherShape, startingRecord } from './vms.ts'
+import { bootOf, discard, launchIncoming, neverRan, refuseOtherShape, sameShape, startingRecord } from './vms.ts'
 
 /** `query-migrate` of QAPI, as far as it is read. */
 interface Migration {
@@ -42,8 +42,8 @@ export async function describeVm(hostd: Hostd, { vm, owner }: VmRef, call: Call)
   const machine = hostd.running(vm)
   const { disks } = await machine.view(timeLeft(call))
   const places = disks.map(async ({ volume, device }) => ({ volume, place: await placeOf(machine, device, call) }))
-  const { cpus, memoryBytes, image } = record ?? { cpus: 0, memoryBytes: 0 }
-  return { cpus, memoryBytes, ...(image === undefined ? {} : { image }), disks: await Promise.all(places) }
+  const { cpus, memoryBytes, ...boot } = record ?? { cpus: 0, memoryBytes: 0 }
+  return { cpus, memoryBytes, ...bootOf(boot), disks: await Promise.all(places) }
 }
 
 /** As `MigrationFacet.prepare`. QEMU listens on a port of the loopback that the kernel chose. */
@@ -264,8 +264,8 @@ async function placeOf(machine: Machine, device: string, call: Call): Promise<Pl
 
 function placesIn(spec: VmSpec, description: unknown): ReadonlyMap<string, Place> {
   const from = fields(description, 'description')
-  const same = from['cpus'] === spec.cpus && from['memoryBytes'] === spec.memoryBytes && from['image'] === spec.image
-  if (!same) throw new PluginError('CONFLICT', `VM ${spec.id} has other cpus, memory or image at the source`, 'none')
+  if (!sameShape(from, spec))
+    throw new PluginError('CONFLICT', `VM ${spec.id} has other cpus, memory or image at the source`, 'none')
   const listed = from['disks']
   if (!Array.isArray(listed)) throw new PluginError('INVALID', 'description.disks must be a list', 'none')
   const places = new Map(

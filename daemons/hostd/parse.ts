@@ -91,7 +91,16 @@ export function vmSpec(value: unknown): VmSpec {
     memoryBytes: bytes(from, 'memoryBytes'),
     disks: disks.map((disk) => diskSpec(disk)),
   }
-  return from['image'] === undefined ? spec : { ...spec, image: text(from, 'image') }
+  const [image, boot] = [from['image'], from['boot']]
+  if (boot !== undefined && (boot !== 'disk' || image !== undefined))
+    return invalid('spec.boot', "'disk', and no image")
+  if (boot !== undefined && !spec.disks.some(({ deviceId }) => deviceId === 0))
+    return invalid('spec.disks', 'a list with device id 0, from which the machine is to boot')
+  return {
+    ...spec,
+    ...(image === undefined ? {} : { image: text(from, 'image') }),
+    ...(boot === undefined ? {} : { boot }),
+  }
 }
 
 /** One attachment. */

@@ -11,6 +11,8 @@ export type MachineShape =
   | { readonly kind: 'bare' }
   /** A Linux guest from a directory with `vmlinux` and `initrd.cpio`. Disks are virtio-blk, plugged by ACPI. */
   | { readonly kind: 'guest'; readonly image: string; readonly cpus: number; readonly memoryBytes: number }
+  /** As `guest`, with whatever guest the firmware, QEMU's SeaBIOS, finds on the disk of device id 0. */
+  | { readonly kind: 'disk'; readonly cpus: number; readonly memoryBytes: number }
 
 /** Files of one machine in its folder. Socket paths end at 107 bytes, hence the short names. */
 export interface MachineFiles {
@@ -82,12 +84,16 @@ export function qemuArguments(
     '-m',
     String(mib),
   ]
-  const [kernel, initrd] = [join(shape.image, 'vmlinux'), join(shape.image, 'initrd.cpio')]
-  const boot = ['-kernel', kernel, '-initrd', initrd, '-append', KERNEL_ARGUMENTS]
+  const boot = shape.kind === 'guest' ? kernelIn(shape.image) : []
   const serial = ['-serial', `file:${files.console}`, '-device', 'virtio-serial']
   const line = ['-chardev', `socket,path=${escaped(files.agent)},server=on,wait=off,id=agent`]
   const agent = [...line, '-device', 'virtserialport,chardev=agent,name=org.qemu.guest_agent.0']
   return [...machine, ...processor, ...boot, ...serial, ...agent]
+}
+
+function kernelIn(image: string): readonly string[] {
+  const [kernel, initrd] = [join(image, 'vmlinux'), join(image, 'initrd.cpio')]
+  return ['-kernel', kernel, '-initrd', initrd, '-append', KERNEL_ARGUMENTS]
 }
 
 /** In QEMU's option syntax a comma in a value is written twice. */

@@ -52,6 +52,8 @@ export interface VmRecord {
   readonly cpus: number
   readonly memoryBytes: number
   readonly image?: string
+  /** It boots from its disk of device id 0. */
+  readonly boot?: 'disk'
   /**
    * `running` from when a start was complete until a stop was accepted. A QEMU found in any other phase is half of a start
    * or of a stop: it is ended. `arriving`: prepared for a machine that comes from another host, until it has arrived.

@@ -143,15 +143,22 @@ export function startingRecord(
   request: { spec: VmSpec; owner: string },
   call: Call,
 ): VmRecord {
-  const { id, name, cpus, memoryBytes, image, disks } = request.spec
+  const { id, name, cpus, memoryBytes, disks } = request.spec
   const base = { id, owner: request.owner, name, cpus, memoryBytes, phase: 'starting' } as const
   const seen = { fence: record?.fence ?? 0, disks: record?.disks ?? {} }
-  const starting: VmRecord = image === undefined ? { ...base, ...seen } : { ...base, ...seen, image }
+  const starting: VmRecord = { ...base, ...seen, ...bootOf(request.spec) }
   const admit = (sum: VmRecord, disk: DiskSpec) => admitDiskCall(sum, disk, call.fence)
   return disks.reduce(admit, admitMachineCall(starting, call.fence))
 }
 
+/** What a machine boots; nothing of one without a guest. */
+export function bootOf({ image, boot }: Pick<VmSpec, 'image' | 'boot'>): Pick<VmSpec, 'image' | 'boot'> {
+  return { ...(image === undefined ? {} : { image }), ...(boot === undefined ? {} : { boot }) }
+}
+
 async function shapeOf(hostd: Hostd, spec: VmSpec): Promise<MachineShape> {
+  const { cpus, memoryBytes } = spec
+  if (spec.boot !== undefined) return { kind: 'disk', cpus, memoryBytes }
   if (spec.image === undefined) return { kind: 'bare' }
   const image = join(hostd.options.images ?? '', spec.image)
   const there = hostd.options.images !== undefined && /^[\w][\w.-]*$/.test(spec.image)
@@ -162,21 +169,31 @@ async function shapeOf(hostd: Hostd, spec: VmSpec): Promise<MachineShape> {
   } catch (error) {
     throw new PluginError('INVALID', `this host holds no boot image '${spec.image}'`, 'none', error)
   }
-  return { kind: 'guest', image, cpus: spec.cpus, memoryBytes: spec.memoryBytes }
+  return { kind: 'guest', image, cpus, memoryBytes }
 }
 
 /** Throws `CONFLICT` when the VM is there in another size or with another image. */
 export function refuseOtherShape(record: VmRecord, spec: VmSpec): void {
-  const same = record.cpus === spec.cpus && record.memoryBytes === spec.memoryBytes && record.image === spec.image
-  if (!same) throw new PluginError('CONFLICT', `VM ${spec.id} runs with other cpus, memory or image`, 'none')
+  if (sameShape(record, spec)) return
+  throw new PluginError('CONFLICT', `VM ${spec.id} runs with other cpus, memory or image`, 'none')
 }
+
+/** Whether a machine is of the same size, and boots from the same. */
+export function sameShape(one: Shaped, other: Shaped): boolean {
+  const [size, boot] = [one.cpus === other.cpus && one.memoryBytes === other.memoryBytes, one.boot === other.boot]
+  return size && boot && one.image === other.image
+}
+
+type Shaped = Partial<Pick<VmSpec, 'cpus' | 'memoryBytes' | 'image' | 'boot'>>
 
 async function launch(hostd: Hostd, what: { spec: VmSpec; shape: MachineShape }, call: Call): Promise<BackendVm> {
   const { spec, shape } = what
   const machine = await begun(hostd, what, call)
   try {
     for (const disk of spec.disks) await plug(machine, disk, call)
-    if (shape.kind === 'guest') await command(machine, 'cont', call)
+    // The firmware is told of the disk to boot from when a machine is reset: it was not there when this one was made.
+    if (shape.kind === 'disk') await command(machine, 'system_reset', call)
+    if (shape.kind !== 'bare') await command(machine, 'cont', call)
     const view = await machine.view(timeLeft(call))
     await setPhase(hostd, spec.id, 'running')
     return backendVm(spec.id, view)
