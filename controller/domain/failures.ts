@@ -24,6 +24,15 @@ export const REFUSALS = {
 /** A code of the registry `REFUSALS`. */
 export type RefusalCode = keyof typeof REFUSALS
 
+/** The code under which an operation failed; `INTERNAL` for what is none. */
+export function asRefusalCode(code: string): RefusalCode {
+  return isRefusalCode(code) ? code : 'INTERNAL'
+}
+
+function isRefusalCode(code: string): code is RefusalCode {
+  return Object.hasOwn(REFUSALS, code)
+}
+
 /**
  * Thrown wherever Moorage refuses. `text` is for whoever asked, a tenant included: it names the parameter and the rule,
  * never a path, host, stack or secret. `internal` is for operators and logs.

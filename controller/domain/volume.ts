@@ -75,6 +75,14 @@ export const ROOT_DEVICE = 0
 /** CloudStack keeps device id 3 for the CD drive. */
 export const CD_DEVICE = 3
 
+/**
+ * How many of the disks that its hypervisor allows a VM takes: one more than those recorded where it boots an image that its
+ * host holds, and has no root disk.
+ */
+export function diskSlots(vm: { readonly templateId: string | null }, deviceIds: readonly number[]): number {
+  return deviceIds.length + (vm.templateId === null || deviceIds.includes(ROOT_DEVICE) ? 0 : 1)
+}
+
 /** The lowest device id that is free for a data disk. `taken` holds those of the VM's other disks. */
 export function nextDeviceId(taken: ReadonlySet<number>): number {
   let id = ROOT_DEVICE + 1

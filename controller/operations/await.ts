@@ -1,4 +1,4 @@
-import { REFUSALS, Refusal, type RefusalCode } from '../domain/failures.ts'
+import { asRefusalCode, Refusal } from '../domain/failures.ts'
 import { outcomeOf } from '../store/queries/pending.ts'
 import type { System } from './context.ts'
 
@@ -29,10 +29,6 @@ export async function endedWell(
       text: 'The operation was aborted',
       internal: undefined,
     }
-    throw new Refusal(isRefusalCode(code) ? code : 'INTERNAL', text, internal === undefined ? {} : { internal })
+    throw new Refusal(asRefusalCode(code), text, internal === undefined ? {} : { internal })
   }
-}
-
-function isRefusalCode(code: string): code is RefusalCode {
-  return Object.hasOwn(REFUSALS, code)
 }

@@ -99,6 +99,7 @@ async function requestFor(tx: Tx, offering: OfferingView, ground: Ground): Promi
       qosTier: terms.tier,
       offeringId: offering.id,
       sourceSnapshotId: volume?.sourceSnapshotId ?? null,
+      templateId: volume?.templateId ?? null,
     },
     source,
     offering,

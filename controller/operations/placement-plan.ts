@@ -113,6 +113,7 @@ async function anew(tx: Tx, request: PlanRequest): Promise<Placed> {
     ...termsOf(await soldTerms(tx, offering), request.qos, bytes),
     offeringId: offering.id,
     sourceSnapshotId: null,
+    templateId: null,
   }
 }
 

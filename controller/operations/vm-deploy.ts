@@ -19,6 +19,7 @@ import { insertVolume, offeringById } from '../store/volumes.ts'
 import { certain, openZone } from './certain.ts'
 import type { Submitted } from './context.ts'
 import { freshId, ID_TAKEN } from './custom-id.ts'
+import { addRoot, isDisk, makeRoot } from './root-disk.ts'
 import { checkLargest, offeredBytes } from './size.ts'
 import { type By, carriedOut, submit } from './submit.ts'
 import { unlessTaken } from './taken.ts'
@@ -34,6 +35,8 @@ export interface VmRequest {
   readonly name?: string
   readonly displayName?: string
   readonly hypervisor?: string
+  /** Of its root disk, where the template is one; `sizeGib` in GiB. */
+  readonly root: { readonly sizeGib?: number; readonly qos: AskedQos }
   /** A data disk to go with it; `sizeGib` in GiB. */
   readonly disk?: { readonly offering: string; readonly sizeGib?: number; readonly qos: AskedQos }
   /** Only this host will do: for administrators. */
@@ -46,8 +49,8 @@ export interface VmRequest {
 }
 
 /**
- * Records a VM, with its data disk if there is to be one, and submits its start. The VM stays when the start fails: Stopped,
- * to be started again or destroyed.
+ * Records a VM, with its root disk where the template is one and its data disk if there is to be one, and submits what makes
+ * the root disk, and its start, which is the job. The VM stays when either fails: Stopped, to be started again or destroyed.
  */
 export async function deployVm(by: By, request: VmRequest): Promise<Submitted> {
   return await unlessTaken(ID_TAKEN, () =>
@@ -76,23 +79,33 @@ export async function deployVm(by: By, request: VmRequest): Promise<Submitted> {
         ha: offering.ha,
         networkIds: cardsIn(request.networks),
       })
+      const made = { id, name }
+      if (isDisk(template)) await addRoot(by, tx, { ...request, ...request.root, vm: made, template, offering })
       if (request.disk) await addDisk(by, tx, { request, disk: request.disk, vm: id, name })
-      const common = {
-        command: 'deployVirtualMachine',
-        event: {
-          type: 'VM.CREATE',
-          description: `Deploying virtual machine ${name}`,
-          account: request.account,
-          resource: { kind: 'UserVm', id },
-        },
-      }
-      const host = request.host === undefined ? {} : { host: request.host }
-      const operation = request.start
-        ? await submit(tx, by, { ...common, head: vmStart, input: { vm: id, ...host } })
-        : await submit(tx, by, { ...common, head: vmCreate, input: { vm: id } })
+      const operation = await submitStart(tx, by, { request, vm: made })
       return { operation, id }
     }),
   )
+}
+
+async function submitStart(
+  tx: Tx,
+  by: By,
+  { request, vm }: { readonly request: VmRequest; readonly vm: { readonly id: string; readonly name: string } },
+): Promise<string> {
+  const common = {
+    command: 'deployVirtualMachine',
+    event: {
+      type: 'VM.CREATE',
+      description: `Deploying virtual machine ${vm.name}`,
+      account: request.account,
+      resource: { kind: 'UserVm', id: vm.id },
+    },
+  }
+  if (!request.start) return submit(tx, by, { ...common, head: vmCreate, input: { vm: vm.id } })
+  const host = request.host === undefined ? {} : { host: request.host }
+  await makeRoot(tx, by, { vm: vm.id, command: common.command, ...host })
+  return submit(tx, by, { ...common, head: vmStart, input: { vm: vm.id, ...host } })
 }
 
 function cardsIn(networks: readonly string[] = []): string[] {
@@ -107,6 +120,13 @@ async function templateOf(tx: Tx, request: VmRequest, zone: string): Promise<Tem
     throw new Refusal('INVALID', 'Invalid parameter templateid: the template is not in the zone')
   if (request.hypervisor !== undefined && request.hypervisor.toLowerCase() !== template.hypervisor.toLowerCase())
     throw new Refusal('INVALID', `Invalid parameter hypervisor: the template is for ${template.hypervisor}`)
+  if (template.state !== 'Ready')
+    throw new Refusal(
+      'INVALID',
+      `Invalid parameter templateid: the template is in state ${template.state}, it must be Ready`,
+    )
+  if (!isDisk(template) && request.root.sizeGib !== undefined)
+    throw new Refusal('INVALID', 'Invalid parameter rootdisksize: machines of the template have no root disk')
   return template
 }
 

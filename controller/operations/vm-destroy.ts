@@ -19,7 +19,7 @@ export interface VmDestroyRequest {
 
 /**
  * Submits the destruction of a VM, and of data disks of it: each of those is an operation of its own that runs after the
- * VM's, which is the one answered. Volumes that are not named stay.
+ * VM's, which is the one answered. Volumes that are not named stay, but for the root disk, which goes with its VM.
  */
 export async function destroyVm(by: By, request: VmDestroyRequest): Promise<Submitted> {
   return await carriedOut(by, async (tx) => {
@@ -76,6 +76,11 @@ async function disksOf(tx: Tx, request: VmDestroyRequest) {
     const volume = certain(await volumeStanding(tx, id), 'volumeids')
     if (volume.vmId !== request.vm)
       throw new Refusal('INVALID', `Invalid parameter volumeids: volume ${id} is not attached to the virtual machine`)
+    if (volume.type === 'ROOT')
+      throw new Refusal(
+        'INVALID',
+        `Invalid parameter volumeids: volume ${id} is the root disk, which goes with its machine`,
+      )
     disks.push(volume)
   }
   return disks

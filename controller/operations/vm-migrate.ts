@@ -69,7 +69,12 @@ export async function migrationTargets(system: System, id: string): Promise<read
     const attachments = await attachmentsOfVm(tx, vm.id)
     const disks = attachments.map(({ volumeId }) => volumeId)
     const pools = await servingPools(system, tx, await locationsOf(tx, disks))
-    const request = await hostRequest(tx, { vm, disks: disks.length, pools, charge: chargeOf(attachments) })
+    const request = await hostRequest(tx, {
+      vm,
+      deviceIds: attachments.map(({ deviceId }) => deviceId),
+      pools,
+      charge: chargeOf(attachments),
+    })
     const loads = await hostLoads(system, rows, await knownOf(tx, vm.zoneId, rows))
     const others = loads.filter((load) => load.id !== from)
     return others.map((load) => {

@@ -5,6 +5,7 @@ import { hostById } from '../store/hosts.ts'
 import { vmStanding } from '../store/queries/standing.ts'
 import { certain } from './certain.ts'
 import type { Submitted } from './context.ts'
+import { makeRoot } from './root-disk.ts'
 import { type By, carriedOut, submit } from './submit.ts'
 
 /** What is said to others than administrators who choose the host. */
@@ -16,7 +17,7 @@ export interface StartRequest {
   readonly host?: string
 }
 
-/** Submits the start. Refuses a VM that is neither Stopped nor Running, where no operation is open on it. */
+/** Submits the start, and what makes the root disk where it is not there. Refuses a VM that is neither Stopped nor Running, where no operation is open on it. */
 export async function startVm(by: By, request: StartRequest): Promise<Submitted> {
   return await carriedOut(by, async (tx) => {
     const vm = certain(await vmStanding(tx, request.vm), 'id')
@@ -28,6 +29,7 @@ export async function startVm(by: By, request: StartRequest): Promise<Submitted>
       if (host.zoneId !== vm.zoneId)
         throw new Refusal('INVALID', 'Invalid parameter hostid: the host is in another zone')
     }
+    await makeRoot(tx, by, { ...request, command: 'startVirtualMachine' })
     const operation = await submit(tx, by, {
       command: 'startVirtualMachine',
       head: vmStart,

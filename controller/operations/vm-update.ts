@@ -1,8 +1,13 @@
 import { Refusal } from '../domain/failures.ts'
 import { peek } from '../domain/machine.ts'
 import { VM_MACHINE } from '../domain/vm.ts'
+import { recovered } from '../domain/volume.ts'
+import { locationOf } from '../store/locations.ts'
 import { vmStanding } from '../store/queries/standing.ts'
+import { rootOf } from '../store/root-disks.ts'
+import type { Tx } from '../store/store.ts'
 import { lockVm, updateVm } from '../store/vms.ts'
+import { updateVolume } from '../store/volumes.ts'
 import { certain } from './certain.ts'
 import { type By, note } from './submit.ts'
 import { nameOf } from './vm-deploy.ts'
@@ -39,7 +44,7 @@ export async function changeVm(by: By, change: VmChange): Promise<void> {
   })
 }
 
-/** Takes a destroyed VM back, at once: it is Stopped then. Refused in any other state, and while an operation is open on it. */
+/** Takes a destroyed VM back with its root disk, at once: it is Stopped then. Refused in any other state, and while an operation is open on it. */
 export async function recoverVm(by: By, id: string): Promise<void> {
   await by.system.store.transact(async (tx) => {
     certain(await lockVm(tx, id), 'id')
@@ -50,6 +55,7 @@ export async function recoverVm(by: By, id: string): Promise<void> {
     if (state === undefined)
       throw new Refusal('INVALID', `A virtual machine in state ${vm.state} cannot be recovered: it must be Destroyed`)
     await updateVm(tx, id, { state })
+    await recoverRoot(tx, id)
     await note(tx, by, {
       type: 'VM.RECOVER',
       description: `Recovered virtual machine ${vm.name}`,
@@ -57,4 +63,12 @@ export async function recoverVm(by: By, id: string): Promise<void> {
       resource: { kind: 'UserVm', id },
     })
   })
+}
+
+/** The root disk was destroyed with its VM, and comes back with it. */
+async function recoverRoot(tx: Tx, vm: string): Promise<void> {
+  const root = await rootOf(tx, vm)
+  if (root?.state !== 'Destroy') return
+  const located = (await locationOf(tx, root.id)) !== undefined
+  await updateVolume(tx, root.id, { state: recovered(located), destroyedAt: null })
 }

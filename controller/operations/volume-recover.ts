@@ -17,6 +17,8 @@ export async function recoverVolume(by: By, id: string): Promise<void> {
     if (volume.busy) throw new Refusal('INVALID', 'The volume cannot be recovered while an operation on it is open')
     if (volume.state !== 'Destroy')
       throw new Refusal('INVALID', `A volume in state ${volume.state} cannot be recovered: it must be in state Destroy`)
+    if (volume.vmId !== null)
+      throw new Refusal('INVALID', 'The volume was destroyed with its virtual machine, and is recovered with it')
     const location = await locationOf(tx, id)
     await updateVolume(tx, id, { state: recovered(location !== undefined), destroyedAt: null })
     await note(tx, by, {

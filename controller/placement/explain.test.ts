@@ -26,6 +26,8 @@ const CASES: readonly Case[] = [
   { what: 'protocol', pools: [{ protocols: ['rbd'] }] },
   { what: 'tags', request: { tags: ['gold', 'ssd'] }, pools: [{ tags: ['gold'] }] },
   { what: 'capability', request: { needs: ['clones'] }, pools: [{}] },
+  { what: 'filling', request: { movers: [['nbd'], ['file', 'nbd']] }, pools: [{}] },
+  { what: 'filling, without movers', request: { movers: [] }, pools: [{}] },
   { what: 'qos', request: { ...min(10), wantedTier: 'storage' }, pools: [{}] },
   { what: 'qos, which nobody keeps', request: { qos: { readBytes: { max: 1 } }, wantedTier: 'any' }, pools: [PLAIN] },
   { what: 'bounds', pools: [{ boundedOnly: true }] },

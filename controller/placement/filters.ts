@@ -13,6 +13,7 @@ export const FILTERS = [
   'protocol',
   'tags',
   'capability',
+  'filling',
   'qos',
   'bounds',
   'host',
@@ -105,6 +106,17 @@ const capability: Filter = ({ request, pool }) => {
     ...verdict(false, () => `cannot ${missing.join(', ')}, can ${listed([...pool.can])}`),
     lacking: missing,
   }
+}
+
+const filling: Filter = ({ request, pool }) => {
+  const { movers } = request
+  if (!movers) return verdict(true, 'nobody has to fill it')
+  const passed = movers.some((accepted) => pool.protocols.some((name) => accepted.includes(name)))
+  const accepted = () => listed([...new Set(movers.flat())])
+  return verdict(
+    passed,
+    () => `offers ${pool.protocols.join(', ')}; the movers that get to the archive accept ${accepted()}`,
+  )
 }
 
 const qos: Filter = ({ choice }) => {
@@ -267,6 +279,7 @@ const RUN: Readonly<Record<FilterName, Filter>> = {
   protocol,
   tags,
   capability,
+  filling,
   qos,
   bounds,
   host,

@@ -31,6 +31,7 @@ describe('each filter refuses on its own', () => {
     ['protocol', {}, { protocols: ['rbd'] }],
     ['tags', { tags: ['ssd', 'gold'] }, { tags: ['gold'] }],
     ['capability', { needs: ['clones'] }, {}],
+    ['filling', { movers: [['nbd']] }, {}],
     ['qos', { qos: { readBytes: { max: 1 } } }, {}],
     ['size', { bytes: 101 * GIB }, { capBytes: 1000 * GIB }],
     ['bounds', {}, { boundedOnly: true }],

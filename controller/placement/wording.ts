@@ -9,6 +9,7 @@ const OBSTACLES: Readonly<Record<FilterName, string>> = {
   protocol: 'the hypervisor does not speak the protocol of a pool',
   tags: 'a pool does not carry the tags of the disk offering',
   capability: 'a pool cannot do what is asked',
+  filling: 'no data mover reaches both a pool and the secondary storage',
   qos: 'a pool cannot keep the requested QoS',
   bounds: 'a pool takes only volumes whose IOPS or bytes per second have a maximum, and the disk offering gives none',
   host: 'the host of the virtual machine has too little left for disks that it throttles',

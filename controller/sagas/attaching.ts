@@ -2,7 +2,7 @@ import type { Qos } from '@moorage/contract'
 import { Refusal } from '../domain/failures.ts'
 import { inService } from '../domain/pool.ts'
 import { readQos, type Tier, unkept } from '../domain/qos.ts'
-import { nextDeviceId, ROOT_DEVICE } from '../domain/volume.ts'
+import { diskSlots, nextDeviceId, ROOT_DEVICE } from '../domain/volume.ts'
 import { hostCharge } from '../placement/charges.ts'
 import type { HostFacts } from '../placement/facts.ts'
 import { reaches, speaks } from '../placement/filters.ts'
@@ -130,7 +130,10 @@ export function checkDiskLimit(
   { hosts, deviceId }: { readonly hosts: readonly HostFacts[]; readonly deviceId: number },
 ): void {
   if (hosts.length === 0) return
-  const disks = attached.length + (vm.templateId === null ? 0 : 1)
+  const disks = diskSlots(
+    vm,
+    attached.map((each) => each.deviceId),
+  )
   const limit = Math.max(...hosts.map(({ limits }) => limits.maxDisksPerVm))
   if (disks + 1 > limit) {
     throw new Refusal('INVALID', `Virtual machine ${vm.id} has ${disks} disks, its hypervisor takes ${limit}`)

@@ -1,4 +1,5 @@
 import { Refusal } from '../domain/failures.ts'
+import { diskSlots } from '../domain/volume.ts'
 import type { HostCharge } from '../placement/charges.ts'
 import { chooseHost, type HostLoad, type HostRequest } from '../placement/choose-host.ts'
 import type { PoolFacts } from '../placement/facts.ts'
@@ -14,18 +15,19 @@ import { hostLoads } from './facts.ts'
 /** A host with the name under which it logs in. */
 export type ChosenHost = HostLoad & { readonly initiator: string }
 
-/** What the VM needs of a host; `disks` without one for its image. */
+/** What the VM needs of a host. */
 export async function hostRequest(
   tx: Tx,
   what: {
     readonly vm: VmRow
-    readonly disks: number
+    /** Of its disks. */
+    readonly deviceIds: readonly number[]
     readonly pools: readonly PoolFacts[]
     /** What the host is to throttle. */
     readonly charge: HostCharge
   },
 ): Promise<HostRequest> {
-  const { vm, disks, pools, charge } = what
+  const { vm, deviceIds, pools, charge } = what
   const offering = await offeringById(tx, vm.offeringId)
   return {
     zoneId: vm.zoneId,
@@ -33,7 +35,7 @@ export async function hostRequest(
     cpus: vm.cpus,
     memoryBytes: vm.memoryBytes,
     tags: offering?.hostTags ?? [],
-    disks: disks + (vm.templateId === null ? 0 : 1),
+    disks: diskSlots(vm, deviceIds),
     pools,
     charge,
     ...(vm.lastHostId === null ? {} : { last: vm.lastHostId }),

@@ -3,7 +3,7 @@ import type { StepContext } from '../jobs/saga.ts'
 import { unsealConnection } from '../store/connections.ts'
 import { giveAccess } from './access.ts'
 import type { SagaDeps } from './deps.ts'
-import type { StartingDisk } from './start-begin.ts'
+import type { Machine, StartingDisk } from './start-begin.ts'
 
 /** The connection to a volume, sealed. Plain data. */
 export interface Sealed {
@@ -35,7 +35,7 @@ export function machineSpec(
   deps: Pick<SagaDeps, 'store'>,
   what: {
     readonly vm: string
-    readonly machine: Pick<VmSpec, 'name' | 'cpus' | 'memoryBytes' | 'image'>
+    readonly machine: Machine
     readonly disks: readonly StartingDisk[]
   },
   given: readonly Sealed[],

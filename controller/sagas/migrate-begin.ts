@@ -9,12 +9,20 @@ import { hold } from '../store/held.ts'
 import { hostById } from '../store/hosts.ts'
 import { locationsOf } from '../store/locations.ts'
 import type { Tx } from '../store/store.ts'
-import { imageOf, lockVm, updateVm } from '../store/vms.ts'
+import { lockVm, updateVm } from '../store/vms.ts'
 import { chapAccountOf, lockVolumes } from '../store/volumes.ts'
 import type { Grant } from './access.ts'
 import { throttleOf } from './attaching.ts'
 import { chargeOf, choose, type ChosenHost, hostRequest, lockedLoads } from './choosing.ts'
-import { checkThrottle, type Opening, servingPools, type StartingDisk, type VmDisk } from './start-begin.ts'
+import {
+  checkThrottle,
+  type Machine,
+  machineOf,
+  type Opening,
+  servingPools,
+  type StartingDisk,
+  type VmDisk,
+} from './start-begin.ts'
 
 /** Move `vm` to another host while it runs: to `host` when given. `from`: only if it is on that host still. */
 export interface VmMigrateInput {
@@ -28,12 +36,7 @@ export interface Migrating {
   readonly vm: string
   readonly from: string
   readonly to: string
-  readonly machine: {
-    readonly name: string
-    readonly cpus: number
-    readonly memoryBytes: number
-    readonly image?: string
-  }
+  readonly machine: Machine
   /** As the destination is to have them. */
   readonly disks: readonly StartingDisk[]
   /** What the source has. */
@@ -58,12 +61,11 @@ export async function beginMigration(
   const volumes = disks.map(({ volume }) => volume.id)
   const going = await disksThere(tx, disks, host)
   for (const { grant, generation } of going) await intendConnection(tx, { ...grant, generation })
-  const image = await imageOf(tx, vm.templateId)
   return {
     vm: vm.id,
     from: source.id,
     to: host.id,
-    machine: { name: vm.name, cpus: vm.cpus, memoryBytes: vm.memoryBytes, ...(image === undefined ? {} : { image }) },
+    machine: await machineOf(tx, vm, disks),
     disks: going,
     left: (await connectionsTo(tx, volumes)).filter((grant) => grant.host === source.id),
   }
@@ -108,7 +110,7 @@ async function destination(
     })
   const request = await hostRequest(tx, {
     vm,
-    disks: disks.length,
+    deviceIds: disks.map(({ attachment }) => attachment.deviceId),
     pools,
     charge: chargeOf(disks.map(({ attachment }) => attachment)),
   })

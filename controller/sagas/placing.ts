@@ -6,12 +6,15 @@ import { explain } from '../placement/explain.ts'
 import type { HostFacts, PlacementRequest, PoolFacts } from '../placement/facts.ts'
 import { type Candidate, type Placement, place } from '../placement/place.ts'
 import { recorded } from '../placement/record.ts'
+import { archiveById } from '../store/archives.ts'
 import type { LocationRow, OfferingRow, PoolRow, VolumeRow } from '../store/generated/schema.ts'
 import { writeLog } from '../store/journal-log.ts'
 import { deleteLocation, insertLocation, locationOf } from '../store/locations.ts'
+import { moversOfZone } from '../store/movers.ts'
 import { likeliestPools, pinPools, poolsOfZone } from '../store/pools.ts'
 import { texts } from '../store/registrations.ts'
 import { giveBack, reserve, reserveSecond } from '../store/reservations.ts'
+import { templateNow } from '../store/queries/places.ts'
 import { archiveCopyOf, arrayCopyOf, snapshotById } from '../store/snapshots.ts'
 import type { Tx } from '../store/store.ts'
 import { offeringById } from '../store/volumes.ts'
@@ -53,7 +56,7 @@ export async function placeVolume(
   if (source?.archive !== undefined && !what.restores) {
     throw new Refusal(
       'INVALID',
-      `Volume ${volume.id} is to be made from snapshot ${source.snapshot}, which is in secondary storage: it cannot be filled while it is attached. Create it anew from the snapshot, then attach it`,
+      `Volume ${volume.id} is to be made from ${source.what}, which is in secondary storage: it cannot be filled while it is attached. Create it anew from the snapshot, then attach it`,
     )
   }
   const request = { ...(await placementRequest(tx, { ...what, source })), spread: volume.id }
@@ -100,7 +103,7 @@ export async function placeElsewhere(
 /** What of a volume placement asks about. */
 export type Placed = Pick<
   VolumeRow,
-  'zoneId' | 'bytes' | 'qosRequested' | 'qosTier' | 'offeringId' | 'sourceSnapshotId'
+  'zoneId' | 'bytes' | 'qosRequested' | 'qosTier' | 'offeringId' | 'sourceSnapshotId' | 'templateId'
 >
 
 /** What is asked of placement for a volume as it is recorded, or as it is to be. */
@@ -124,8 +127,18 @@ export async function placementRequest(
     ...(hosts ? { hosts } : {}),
     ...(source ? { leastBytes: source.bytes } : {}),
     ...(source?.pool === undefined ? {} : { pool: source.pool }),
+    ...(source?.archive === undefined ? {} : { movers: await moversTo(tx, volume.zoneId, source.archive) }),
     needs: source?.pool === undefined ? [] : CLONING,
   }
+}
+
+/** The protocols of each mover of the zone that gets to the archive and answers. */
+async function moversTo(tx: Tx, zone: string, id: string): Promise<readonly (readonly string[])[]> {
+  const archive = await archiveById(tx, id)
+  const movers = await moversOfZone(tx, zone)
+  return movers
+    .filter(({ silent, archives }) => !silent && archive !== undefined && archives.includes(archive.provider))
+    .map(({ accepts }) => accepts)
 }
 
 const CLONING: readonly StorageCapability[] = ['snapshots', 'clones']
@@ -219,25 +232,40 @@ function refusalOf(
 
 /** What a volume is made from, and where that lives: on an array, or else in an archive. */
 export type Source = {
+  /** Under which its array, or the archive, has it. */
   readonly snapshot: string
+  /** In words. */
+  readonly what: string
   readonly bytes: number
 } & ({ readonly pool: string; readonly archive?: never } | { readonly archive: string; readonly pool?: never })
 
 /** Throws `Refusal` `INVALID` when what the volume is made from cannot be used any more. */
 export async function sourceOf(tx: Tx, volume: Placed): Promise<Source | undefined> {
-  if (volume.sourceSnapshotId === null) return undefined
-  const snapshot = await snapshotById(tx, volume.sourceSnapshotId)
-  const copy = snapshot?.state === 'BackedUp' ? await arrayCopyOf(tx, snapshot.id) : undefined
-  const archived = snapshot?.state === 'BackedUp' ? await archiveCopyOf(tx, snapshot.id) : undefined
+  const source =
+    volume.sourceSnapshotId === null
+      ? await templateSource(tx, volume.templateId)
+      : await snapshotSource(tx, volume.sourceSnapshotId)
+  if (source && volume.bytes < source.bytes) {
+    throw new Refusal('INVALID', `The volume is smaller than the ${source.what} that it is made from`)
+  }
+  return source
+}
+
+async function snapshotSource(tx: Tx, id: string): Promise<Source> {
+  const snapshot = await snapshotById(tx, id)
+  const copy = snapshot?.state === 'BackedUp' ? await arrayCopyOf(tx, id) : undefined
+  const archived = snapshot?.state === 'BackedUp' ? await archiveCopyOf(tx, id) : undefined
   const where = copy ? { pool: copy.poolId } : archived ? { archive: archived.archiveId } : undefined
-  if (!snapshot || !where) {
-    throw new Refusal(
-      'INVALID',
-      `The volume is made from snapshot ${volume.sourceSnapshotId}, which cannot be used any more`,
-    )
-  }
-  if (volume.bytes < snapshot.bytes) {
-    throw new Refusal('INVALID', `The volume is smaller than the snapshot ${snapshot.id} that it is made from`)
-  }
-  return { snapshot: snapshot.id, bytes: snapshot.bytes, ...where }
+  if (!snapshot || !where)
+    throw new Refusal('INVALID', `The volume is made from snapshot ${id}, which cannot be used any more`)
+  return { snapshot: id, what: `snapshot ${id}`, bytes: snapshot.bytes, ...where }
+}
+
+/** The archive has the bytes of a template under the template's id. */
+async function templateSource(tx: Tx, id: string | null): Promise<Source | undefined> {
+  if (id === null) return undefined
+  const template = await templateNow(tx, id)
+  if (template?.state !== 'Ready' || template.archiveId === null)
+    throw new Refusal('INVALID', `The volume is made from template ${id}, which cannot be used any more`)
+  return { snapshot: id, what: `template ${id}`, bytes: template.bytes, archive: template.archiveId }
 }

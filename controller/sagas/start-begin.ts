@@ -1,5 +1,5 @@
-import type { Qos } from '@moorage/contract'
-import { Refusal } from '../domain/failures.ts'
+import type { Qos, VmSpec } from '@moorage/contract'
+import { asRefusalCode, Refusal } from '../domain/failures.ts'
 import { next } from '../domain/machine.ts'
 import { inService } from '../domain/pool.ts'
 import { unkept } from '../domain/qos.ts'
@@ -16,6 +16,7 @@ import { hold } from '../store/held.ts'
 import { chargeHost } from '../store/host-charges.ts'
 import { locationsOf } from '../store/locations.ts'
 import { pinPools } from '../store/pools.ts'
+import { lastAbout } from '../store/root-disks.ts'
 import type { Tx } from '../store/store.ts'
 import { imageOf, lockVm, updateVm } from '../store/vms.ts'
 import { chapAccountOf, lockVolumes, updateVolume } from '../store/volumes.ts'
@@ -25,6 +26,7 @@ import { chargeOf, choose, type ChosenHost, hostRequest, lockedLoads } from './c
 import type { SagaDeps } from './deps.ts'
 import { poolFacts } from './facts.ts'
 import { placeVolume, type VolumePlan } from './placing.ts'
+import { volumeFromSnapshot } from './volume-from-snapshot.ts'
 
 /** Start `vm`, on `host` when given. */
 export interface VmStartInput {
@@ -40,16 +42,22 @@ export interface StartingDisk {
   readonly grant: Grant & { readonly account: string }
 }
 
+/** A machine without its disks. */
+export type Machine = Pick<VmSpec, 'name' | 'cpus' | 'memoryBytes' | 'image' | 'boot'>
+
+/** What a VM's machine is, and boots from: its root disk, else an image that its host holds, else nothing. */
+export async function machineOf(tx: Tx, vm: VmRow, disks: readonly VmDisk[]): Promise<Machine> {
+  const { name, cpus, memoryBytes } = vm
+  if (disks.some(({ volume }) => volume.type === 'ROOT')) return { name, cpus, memoryBytes, boot: 'disk' }
+  const image = await imageOf(tx, vm.templateId)
+  return { name, cpus, memoryBytes, ...(image === undefined ? {} : { image }) }
+}
+
 /** What a start decided. Plain data: it stands in the journal. */
 export interface Starting {
   readonly vm: string
   readonly host: string
-  readonly machine: {
-    readonly name: string
-    readonly cpus: number
-    readonly memoryBytes: number
-    readonly image?: string
-  }
+  readonly machine: Machine
   readonly disks: readonly StartingDisk[]
   /** Volumes that live nowhere yet. */
   readonly plans: readonly VolumePlan[]
@@ -76,6 +84,7 @@ export async function beginStart(
     tx,
     disks.map(({ volume }) => volume.id),
   )
+  await checkRoot(tx, vm, { disks, locations })
   const pools = await servingPools(deps, tx, locations)
   let host = await hostFor(deps, tx, { vm, input, disks, pools })
   await updateVm(tx, vm.id, {
@@ -106,11 +115,10 @@ export async function beginStart(
     const grant = { volume: volume.id, host: host.id, pool: home.pool, initiator: host.initiator, account }
     starting.push({ generation: attachment.generation, deviceId: attachment.deviceId, throttle, grant })
   }
-  const image = await imageOf(tx, vm.templateId)
   return {
     vm: vm.id,
     host: host.id,
-    machine: { name: vm.name, cpus: vm.cpus, memoryBytes: vm.memoryBytes, ...(image === undefined ? {} : { image }) },
+    machine: await machineOf(tx, vm, disks),
     disks: starting,
     plans,
     stale: await connectionsTo(
@@ -154,6 +162,22 @@ async function disksOf(tx: Tx, vm: VmRow): Promise<readonly VmDisk[]> {
   })
 }
 
+/** Throws `Refusal`, with the reason why it was not made, when the root disk is not there. */
+async function checkRoot(
+  tx: Tx,
+  vm: VmRow,
+  { disks, locations }: { readonly disks: readonly VmDisk[]; readonly locations: ReadonlyMap<string, LocationRow> },
+): Promise<void> {
+  const root = disks.find(({ volume }) => volume.type === 'ROOT')?.volume
+  if (!root || locations.has(root.id)) return
+  const made = await lastAbout(tx, { volume: root.id, saga: volumeFromSnapshot.name })
+  if (!made?.failure)
+    throw new Refusal('INVALID', `The root disk of virtual machine ${vm.id} is not there: nobody has made it`)
+  const { code, text, internal } = made.failure
+  const more = internal === undefined ? {} : { internal }
+  throw new Refusal(asRefusalCode(code), `The root disk of virtual machine ${vm.id} could not be made: ${text}`, more)
+}
+
 /** The pools where the volumes live. Throws `Refusal` `UNAVAILABLE` unless all are in service. */
 export async function servingPools(
   deps: Opening,
@@ -183,7 +207,12 @@ async function hostFor(
 ): Promise<ChosenHost> {
   const { vm, input, disks, pools } = what
   const charge = chargeOf(disks.map(({ attachment }) => attachment))
-  const request = await hostRequest(tx, { vm, disks: disks.length, pools, charge })
+  const request = await hostRequest(tx, {
+    vm,
+    deviceIds: disks.map(({ attachment }) => attachment.deviceId),
+    pools,
+    charge,
+  })
   const host = choose(
     { ...request, ...(input.host === undefined ? {} : { host: input.host }) },
     await lockedLoads(deps, tx, vm.zoneId),

@@ -1,24 +1,29 @@
+import { derivedId } from '../domain/derived-id.ts'
 import { Refusal } from '../domain/failures.ts'
 import { next } from '../domain/machine.ts'
 import { resourceName } from '../domain/resource.ts'
 import { VM_MACHINE } from '../domain/vm.ts'
 import { type SagaDefinition, saga, type Under } from '../jobs/saga.ts'
 import { deleteAttachment } from '../store/attachments.ts'
+import type { VolumeRow } from '../store/generated/schema.ts'
 import { hold, release } from '../store/held.ts'
+import { rootOf } from '../store/root-disks.ts'
 import type { Tx } from '../store/store.ts'
 import { lockVm, removeVm, updateVm, vmLeftHost } from '../store/vms.ts'
 import { withdrawAccess } from './access.ts'
 import type { SagaDeps } from './deps.ts'
 import { sagaHead } from './head.ts'
+import { submitInternal } from './internal.ts'
 import { ends, type Outcome } from './outcome.ts'
 import { type Abroad, abroad, forgetGrants, lookAtMachine, recordStopped, stopMachine } from './stopping.ts'
+import { volumeDelete } from './volume-delete.ts'
 
 /** Remove `vm` for good. */
 export interface VmExpungeInput {
   readonly vm: string
 }
 
-/** Stops a VM if it runs, detaches its volumes, which stay, and removes it. */
+/** Stops a VM if it runs, detaches its volumes, which stay but for its root disk, and removes it. */
 export const vmExpunge = sagaHead<VmExpungeInput>({
   name: 'vm-expunge',
   version: 1,
@@ -61,11 +66,27 @@ export function vmExpungeSaga(deps: SagaDeps): SagaDefinition<Tx> {
     })
     .build(
       ends(OUTCOME, async (tx, { input, begin }, { operation }) => {
+        const root = await rootOf(tx, input.vm)
         for (const volume of begin.volumes) await deleteAttachment(tx, volume)
         await removeVm(tx, input.vm)
         await release(tx, 'vm', { id: input.vm, operation })
+        if (root) await deleteRoot(deps, tx, { root, operation })
       }),
     )
+}
+
+/** The root disk goes with its VM, by an operation of its own. */
+async function deleteRoot(
+  deps: SagaDeps,
+  tx: Tx,
+  { root, operation }: { readonly root: VolumeRow; readonly operation: string },
+): Promise<void> {
+  await submitInternal(tx, deps.jobs(), {
+    head: volumeDelete,
+    input: { volume: root.id },
+    id: derivedId(operation, 'root', root.id),
+    account: root.accountId,
+  })
 }
 
 async function begin(tx: Tx, input: VmExpungeInput, under: Under): Promise<Abroad> {

@@ -1,11 +1,14 @@
 import { Refusal } from '../domain/failures.ts'
-import { next } from '../domain/machine.ts'
+import { next, peek } from '../domain/machine.ts'
 import { resourceName } from '../domain/resource.ts'
 import { VM_MACHINE } from '../domain/vm.ts'
+import { VOLUME_MACHINE } from '../domain/volume.ts'
 import { type SagaDefinition, saga, type Under } from '../jobs/saga.ts'
 import { hold, isHeld, release } from '../store/held.ts'
+import { rootOf } from '../store/root-disks.ts'
 import type { Tx } from '../store/store.ts'
 import { lockVm, updateVm, vmDestroyed, vmLeftHost } from '../store/vms.ts'
+import { volumeDestroyed } from '../store/volumes.ts'
 import { withdrawAccess } from './access.ts'
 import type { SagaDeps } from './deps.ts'
 import { sagaHead } from './head.ts'
@@ -83,7 +86,10 @@ export function vmStopSaga(deps: SagaDeps): SagaDefinition<Tx> {
         const vm = await lockVm(tx, input.vm)
         const state = vm && endState(vm.state, input)
         if (vm && state) await updateVm(tx, vm.id, { state })
-        if (vm && state === 'Destroyed' && vm.state !== state) await vmDestroyed(tx, vm.id)
+        if (vm && state === 'Destroyed' && vm.state !== state) {
+          await vmDestroyed(tx, vm.id)
+          await destroyRoot(tx, vm.id)
+        }
         await release(tx, 'vm', { id: input.vm, operation })
       }),
     )
@@ -103,6 +109,13 @@ async function begin(tx: Tx, input: VmStopInput, under: Under): Promise<Abroad> 
   const restartWanted = resting ? vm.restartWanted && input.restart !== false : (input.restart ?? vm.restartWanted)
   await updateVm(tx, vm.id, { state, restartWanted })
   return abroad(tx, vm.id, vm.hostId)
+}
+
+/** The root disk goes with its VM, and stays its disk: it comes back with it, or is deleted with it. */
+async function destroyRoot(tx: Tx, vm: string): Promise<void> {
+  const root = await rootOf(tx, vm)
+  const state = root && peek(VOLUME_MACHINE, root.state, 'DestroyRequested')
+  if (root && state !== undefined) await volumeDestroyed(tx, root.id, state)
 }
 
 function endState(state: string, input: VmStopInput): string {

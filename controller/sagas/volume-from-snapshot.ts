@@ -5,13 +5,19 @@ import { next } from '../domain/machine.ts'
 import { resourceName } from '../domain/resource.ts'
 import { VOLUME_MACHINE } from '../domain/volume.ts'
 import { type SagaDefinition, saga, type StepContext, type Under } from '../jobs/saga.ts'
+import { hostCharge } from '../placement/charges.ts'
 import { archiveById } from '../store/archives.ts'
+import { attachmentOf } from '../store/attachments.ts'
 import { deleteOfMover, givenToMover, intendForMover } from '../store/connections.ts'
+import type { VolumeRow } from '../store/generated/schema.ts'
 import { hold, isHeld, release } from '../store/held.ts'
+import { chargeHost } from '../store/host-charges.ts'
 import { pinPools } from '../store/pools.ts'
 import { resourcesOfVolume, unique } from '../store/resources.ts'
 import type { Tx } from '../store/store.ts'
+import { lockVm } from '../store/vms.ts'
 import { chapAccountOf, lockVolume, updateVolume } from '../store/volumes.ts'
+import { poolsOfVm, possibleHosts, throttleOf } from './attaching.ts'
 import type { SagaDeps } from './deps.ts'
 import { poolFacts } from './facts.ts'
 import { sagaHead } from './head.ts'
@@ -30,22 +36,29 @@ import {
 import { ends, type Outcome } from './outcome.ts'
 import { placeVolume, sourceOf, unplace, type VolumePlan } from './placing.ts'
 
-/** Fill `volume`, a row in state Allocated, with the bytes of `snapshot`. */
+/**
+ * Fill `volume`, a row in state Allocated, with the bytes of `snapshot`; absent: of the template that its row names. `host`: of
+ * a root disk, which only that host is to reach.
+ */
 export interface VolumeFromSnapshotInput {
   readonly volume: string
-  readonly snapshot: string
+  readonly snapshot?: string
+  readonly host?: string
 }
 
 /**
- * Makes a volume from a snapshot: on its array, in the pool that holds it; where that is none any more, in whatever pool it
- * fits, filled from the archive.
+ * Makes a volume from a snapshot or a template: on its array, in the pool that holds it; where that is none any more, in
+ * whatever pool it fits, filled from the archive. A root disk is one of its VM already, and is made where that can start.
  */
 export const volumeFromSnapshot = sagaHead<VolumeFromSnapshotInput>({
   name: 'volume-from-snapshot',
-  version: 2,
+  version: 3,
   lane: 'motion',
   needs: async (tx, { volume, snapshot }) =>
-    unique([resourceName('snapshot', snapshot), ...(await resourcesOfVolume(tx, volume))]),
+    unique([
+      ...(snapshot === undefined ? [] : [resourceName('snapshot', snapshot)]),
+      ...(await resourcesOfVolume(tx, volume)),
+    ]),
   about: ({ volume }) => ({ kind: 'volume', id: volume }),
 })
 
@@ -64,7 +77,7 @@ interface Begun {
 
 /**
  * Steps: begin, make (a clone, or what is to be filled), expose (to a mover), restore, withdraw. A failure leaves the volume
- * Allocated: the next attach tries again, where it would be a clone.
+ * Allocated: the next attach tries again, where it would be a clone; a root disk is tried again by the next start.
  */
 export function volumeFromSnapshotSaga(deps: SagaDeps): SagaDefinition<Tx> {
   return saga<VolumeFromSnapshotInput, Tx>(volumeFromSnapshot)
@@ -131,25 +144,49 @@ async function begin(
   if (!row || row.removedAt) throw new Refusal('NOT_FOUND', `There is no volume ${input.volume}`)
   const state = next(VOLUME_MACHINE, row.state, { event: 'CreateRequested', of: `Volume ${row.id}` })
   await hold(tx, 'volume', { id: row.id, operation: under.operation })
-  const volume = { ...row, sourceSnapshotId: input.snapshot }
+  const volume = { ...row, sourceSnapshotId: input.snapshot ?? row.sourceSnapshotId }
   const source = await sourceOf(tx, volume)
-  const plan = await placeVolume(tx, deps, { volume, under, restores: true })
-  await updateVolume(tx, volume.id, { state, sourceSnapshotId: input.snapshot })
-  if (source?.archive === undefined) return { plan }
-  const archive = await archiveById(tx, source.archive)
+  if (!source) throw new Refusal('INVALID', `There is nothing of which volume ${row.id} could be made`)
+  const archive = source.archive === undefined ? undefined : await archiveById(tx, source.archive)
+  const provider = archive?.provider ?? ''
+  // Where none does any of it, that is the reason, whatever the pools.
+  if (archive) await moverFor(tx, volume.zoneId, { provider })
+  const plan = await place(deps, tx, { volume, host: input.host, under })
+  await updateVolume(tx, volume.id, { state, sourceSnapshotId: volume.sourceSnapshotId })
+  if (!archive) return { plan }
   const [pool] = await pinPools(tx, [plan.pool])
   const protocols = pool ? (await poolFacts(deps, pool)).protocols : []
-  const mover = await moverFor(tx, volume.zoneId, { provider: archive?.provider ?? '', protocols })
+  const mover = await moverFor(tx, volume.zoneId, { provider, protocols })
   const account = await chapAccountOf(tx, volume.accountId)
   const { id, initiator } = mover
   const grant = { kind: 'volume', source: volume.id, mover: id, pool: plan.pool, initiator, account } as const
-  const work = { job: randomUUID(), archive: source.archive, zone: volume.zoneId, grant }
-  return { plan, fill: { ...work, snapshot: input.snapshot } }
+  const work = { job: randomUUID(), archive: archive.id, zone: volume.zoneId, grant }
+  return { plan, fill: { ...work, snapshot: source.snapshot } }
 }
+
+/** Places it where the VM can start whose disk it is, if any, and charges who throttles it there. */
+async function place(
+  deps: SagaDeps,
+  tx: Tx,
+  what: { readonly volume: VolumeRow; readonly host: string | undefined; readonly under: Under },
+): Promise<VolumePlan> {
+  const { volume, host, under } = what
+  const attachment = await attachmentOf(tx, volume.id)
+  const vm = attachment && (await lockVm(tx, attachment.vmId))
+  if (!vm) return placeVolume(tx, deps, { volume, under, restores: true })
+  const possible = await possibleHosts(deps, tx, { vm, pools: await poolsOfVm(tx, vm.id) })
+  const hosts = possible.filter(({ id }) => host === undefined || id === host)
+  const plan = await placeVolume(tx, deps, { volume, hosts, under, restores: true })
+  await chargeHost(tx, volume.id, hostCharge(throttleOf(volume, plan.tier)))
+  return plan
+}
+
+const NOTHING = { iops: 0, rate: 0 } as const
 
 async function putBack(tx: Tx, id: string, { operation }: Under): Promise<void> {
   if (!(await isHeld(tx, 'volume', { id, operation }))) return
   await unplace(tx, id)
+  await chargeHost(tx, id, NOTHING)
   await updateVolume(tx, id, { state: 'Allocated' })
   await release(tx, 'volume', { id, operation })
 }

@@ -72,11 +72,15 @@ export async function removeVm(tx: Tx, id: string): Promise<void> {
 /** Image of templates whose machines have no guest: nothing boots in them. */
 const NO_IMAGE = 'none'
 
-/** The boot image that a VM's host holds; `undefined` when the VM has no template, or one without a guest. */
+/** The boot image that a VM's host holds; `undefined` when the VM has no template, one without a guest, or one that is a disk. */
 export async function imageOf(reader: Reader, template: string | null): Promise<string | undefined> {
   if (template === null) return undefined
-  const row = await reader.selectFrom('template').select('image').where('id', '=', template).executeTakeFirst()
-  return row?.image === NO_IMAGE ? undefined : row?.image
+  const row = await reader
+    .selectFrom('template')
+    .select(['image', 'archiveId'])
+    .where('id', '=', template)
+    .executeTakeFirst()
+  return row?.image === NO_IMAGE || row?.archiveId !== null ? undefined : row.image
 }
 
 /** VMs that should run on the host, as far as the database knows. */

@@ -72,7 +72,7 @@ export async function offeringById(reader: Reader, id: string | null) {
   return reader.selectFrom('offering').selectAll().where('id', '=', id).executeTakeFirst()
 }
 
-/** Volumes in state Destroy for longer than `seconds`. */
+/** Volumes in state Destroy for longer than `seconds`; not root disks, which go with the VM they were destroyed with. */
 export async function volumesToExpunge(
   reader: Reader,
   seconds: number,
@@ -83,6 +83,9 @@ export async function volumesToExpunge(
     .where('state', '=', 'Destroy')
     .where('removedAt', 'is', null)
     .where('destroyedAt', '<=', sql<Date>`now() - make_interval(secs => ${seconds})`)
+    .where(({ not, exists, selectFrom }) =>
+      not(exists(selectFrom('attachment').select('vmId').whereRef('attachment.volumeId', '=', 'volume.id'))),
+    )
     .orderBy('destroyedAt')
     .execute()
 }

@@ -23,7 +23,7 @@ const deploy = defineCommand({
   name: 'deployVirtualMachine',
   kind: 'async-create',
   description:
-    'Makes a virtual machine of a service offering and a template, with a data disk if one is asked for, and starts it.',
+    'Makes a virtual machine of a service offering and a template, with a root disk where the template is one, and a data disk if one is asked for, and starts it.',
   roles: TENANTS,
   params: {
     ...ownerParams,
@@ -36,9 +36,15 @@ const deploy = defineCommand({
     size: long({ description: 'size of that disk in GiB, where its offering leaves it to the caller' }),
     hypervisor: text({ description: 'the hypervisor on which to deploy it: that of the template' }),
     hostid: onHost,
+    rootdisksize: long({
+      description: 'size of the root disk in GiB, where the template is one; not below the template',
+    }),
     startvm: flag({ description: 'false: leave it stopped' }),
     userdata: text({ secret: true, length: 1_048_576, description: 'data to keep with the virtual machine' }),
-    details: map({ description: 'minIopsDo and maxIopsDo: IOPS of the data disk, where its offering has custom IOPS' }),
+    details: map({
+      description:
+        'minIops and maxIops: IOPS of the root disk, minIopsDo and maxIopsDo: those of the data disk, where the offering has custom IOPS',
+    }),
     customid: text({ description: 'the id it shall have, a UUID; for administrators' }),
     networkids: entities('network', { description: 'networks to record as its nics: no network cards are made' }),
     securitygroupids: entities('securitygroup', {
@@ -59,6 +65,7 @@ const deploy = defineCommand({
         offering: params.serviceofferingid,
         template: params.templateid,
         start: params.startvm ?? true,
+        root: { qos: iopsOf(params.details, ''), ...given({ sizeGib: params.rootdisksize }) },
         ...given({
           name: params.name || undefined,
           displayName: params.displayname || undefined,
@@ -80,8 +87,11 @@ function diskOf(params: {
   readonly details?: Readonly<Record<string, string>>
 }) {
   if (params.diskofferingid === undefined) return undefined
-  const qos = given({ minIops: iopsIn(params.details, 'minIopsDo'), maxIops: iopsIn(params.details, 'maxIopsDo') })
-  return { offering: params.diskofferingid, qos, ...given({ sizeGib: params.size }) }
+  return { offering: params.diskofferingid, qos: iopsOf(params.details, 'Do'), ...given({ sizeGib: params.size }) }
+}
+
+function iopsOf(details: Readonly<Record<string, string>> | undefined, suffix: '' | 'Do') {
+  return given({ minIops: iopsIn(details, `minIops${suffix}`), maxIops: iopsIn(details, `maxIops${suffix}`) })
 }
 
 /** Names of details are read in whatever case, as clients differ. */
@@ -129,7 +139,8 @@ const reboot = defineCommand({
 const destroy = defineCommand({
   name: 'destroyVirtualMachine',
   kind: 'async',
-  description: 'Stops a virtual machine and puts it aside; or removes it for good. Volumes that are not named stay.',
+  description:
+    'Stops a virtual machine and puts it aside; or removes it for good. Its root disk goes with it, data disks that are not named stay.',
   roles: TENANTS,
   params: {
     id: itself,
@@ -145,7 +156,7 @@ const destroy = defineCommand({
 const expunge = defineCommand({
   name: 'expungeVirtualMachine',
   kind: 'async',
-  description: 'Removes a destroyed virtual machine for good. Its volumes stay.',
+  description: 'Removes a destroyed virtual machine for good, with its root disk. Its data disks stay.',
   roles: TENANTS,
   params: { id: itself },
   response: SUCCESS,
@@ -155,7 +166,7 @@ const expunge = defineCommand({
 const recover = defineCommand({
   name: 'recoverVirtualMachine',
   kind: 'sync',
-  description: 'Takes back a virtual machine that was destroyed and not expunged yet.',
+  description: 'Takes back a virtual machine that was destroyed and not expunged yet, with its root disk.',
   roles: TENANTS,
   params: { id: itself },
   response: virtualmachine,

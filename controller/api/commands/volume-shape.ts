@@ -43,6 +43,12 @@ export const volumeShape = {
   diskofferingid: field.string('ID of the disk offering'),
   diskofferingname: field.string('name of the disk offering'),
   diskofferingdisplaytext: field.string('the display text of the disk offering'),
+  serviceofferingid: field.string('ID of the service offering on whose terms a root disk was made'),
+  serviceofferingname: field.string('name of that service offering'),
+  serviceofferingdisplaytext: field.string('the display text of that service offering'),
+  templateid: field.string('the ID of the template that a root disk was made from'),
+  templatename: field.string('the name of that template'),
+  templatedisplaytext: field.string('the display text of that template'),
   storage: field.string('name of the primary storage hosting the disk volume', admin),
   storageid: field.string('id of the primary storage hosting the disk volume', admin),
   snapshotid: field.string('ID of the snapshot from which this volume was created'),
@@ -117,9 +123,10 @@ function identity(view: VolumeView): RenderedVolume {
     domain: view.domainName,
     domainpath: view.domainPath,
     provisioningtype: view.provisioningType,
-    diskofferingid: view.offeringId,
-    diskofferingname: view.offeringName,
-    diskofferingdisplaytext: view.offeringText,
+    ...sold(view),
+    templateid: view.templateId,
+    templatename: view.templateName,
+    templatedisplaytext: view.templateText,
     snapshotid: view.sourceSnapshotId,
     destroyed: DESTROYED.has(view.state),
     isextractable: false,
@@ -127,6 +134,15 @@ function identity(view: VolumeView): RenderedVolume {
     chaininfo: view.chainInfo,
     quiescevm: false,
   }
+}
+
+/** A root disk is sold with its VM, unless it has been given a disk offering since. */
+function sold({ type, offeringKind, offeringId, offeringName, offeringText }: VolumeView): RenderedVolume {
+  if (type === 'ROOT' && offeringKind === 'service') {
+    const [serviceofferingid, serviceofferingname] = [offeringId, offeringName]
+    return { serviceofferingid, serviceofferingname, serviceofferingdisplaytext: offeringText }
+  }
+  return { diskofferingid: offeringId, diskofferingname: offeringName, diskofferingdisplaytext: offeringText }
 }
 
 function place(view: VolumeView): RenderedVolume {

@@ -73,6 +73,8 @@ export async function clear(world: World): Promise<void> {
   await settled(world)
   const vms = await reader.selectFrom('vm').select('id').where('removedAt', 'is', null).execute()
   for (const { id } of vms) await world.done(vmExpunge, { vm: id })
+  // Root disks are deleted by operations of their own.
+  await settled(world)
   const snapshots = await reader.selectFrom('snapshot').select('id').where('removedAt', 'is', null).execute()
   for (const { id } of snapshots) await world.done(snapshotDelete, { snapshot: id })
   const volumes = await reader.selectFrom('volume').select('id').where('removedAt', 'is', null).execute()

@@ -2,10 +2,13 @@ import { randomUUID } from 'node:crypto'
 import type { Qos } from '@moorage/contract'
 import type { WantedTier } from '../../domain/qos.ts'
 import { GIB } from '../../domain/size.ts'
+import { ROOT_DEVICE } from '../../domain/volume.ts'
+import { insertAttachment } from '../../store/attachments.ts'
 import { insertSnapshot } from '../../store/snapshots.ts'
 import type { TestStore } from '../../store/testing.ts'
+import { insertTemplate } from '../../store/templates.ts'
 import { insertVm } from '../../store/vms.ts'
-import { insertVolume, volumeById } from '../../store/volumes.ts'
+import { insertVolume, updateVolume, volumeById } from '../../store/volumes.ts'
 import type { Places } from './places.ts'
 
 /** Adds rows as the API would; each answers the id. */
@@ -13,7 +16,11 @@ export interface Rows {
   /** Allocated, with 1 GiB, unless told. With `tags` it has an offering that carries them. */
   volume(more?: NewVolume): Promise<string>
   /** Stopped, with 1 GiB of memory unless told. */
-  vm(more?: { readonly memoryBytes?: number }): Promise<string>
+  vm(more?: { readonly memoryBytes?: number; readonly template?: string }): Promise<string>
+  /** A template that is a disk of 1 GiB, of which the archive has the bytes under that id. */
+  template(id: string, archive: string): Promise<string>
+  /** The root disk of a VM, Allocated, to be made from the template. */
+  root(vm: string, more: NewVolume & { readonly template: string }): Promise<string>
   /** Allocated. */
   snapshot(volume: string): Promise<string>
   /** A disk offering. */
@@ -40,6 +47,16 @@ export function rowsOf(world: Places & { readonly store: TestStore }): Rows {
     volume: async (more = {}) => addVolume(world, more),
     vm: async (more = {}) => addVm(world, more),
     snapshot: async (volume) => addSnapshot(world, volume),
+    template: async (id, archive) => addTemplate(world, id, archive),
+    root: async (vm, more) => {
+      const volume = await addVolume(world, more)
+      const row = { volumeId: volume, vmId: vm, deviceId: ROOT_DEVICE, generation: 1 }
+      await store.transact(async (tx) => {
+        await updateVolume(tx, volume, { type: 'ROOT', templateId: more.template, generation: 1 })
+        await insertAttachment(tx, { ...row, desired: 'attached', actual: 'detached' })
+      })
+      return volume
+    },
   }
 }
 
@@ -79,7 +96,7 @@ async function addVolume(
 
 async function addVm(
   { store, account, zone, service, hypervisor }: Places & { readonly store: TestStore },
-  { memoryBytes = GIB }: { readonly memoryBytes?: number },
+  { memoryBytes = GIB, template }: { readonly memoryBytes?: number; readonly template?: string },
 ): Promise<string> {
   const id = randomUUID()
   const name = `vm-${id}`
@@ -95,7 +112,21 @@ async function addVm(
       state: 'Stopped',
       cpus: 1,
       memoryBytes,
+      templateId: template ?? null,
     }),
+  )
+  return id
+}
+
+async function addTemplate(
+  { store, account, hypervisor }: Places & { readonly store: TestStore },
+  id: string,
+  archiveId: string,
+): Promise<string> {
+  const name = `template-${id}`
+  const named = { name, displayText: name, format: 'RAW', hypervisor, url: `http://127.0.0.1/${name}`, image: 'none' }
+  await store.transact(async (tx) =>
+    insertTemplate(tx, { id, accountId: account, ...named, bytes: GIB, checksum: '', archiveId }),
   )
   return id
 }

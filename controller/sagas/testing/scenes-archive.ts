@@ -4,7 +4,7 @@ import { snapshotCreate } from '../snapshot-create.ts'
 import { snapshotDelete } from '../snapshot-delete.ts'
 import { volumeFromSnapshot } from '../volume-from-snapshot.ts'
 import { asked, type Scene } from './scene.ts'
-import { type Pair, snapped } from './scene-parts.ts'
+import { type Pair, QOS, snapped } from './scene-parts.ts'
 import type { World } from './world.ts'
 
 /** As `snapped`, with the snapshot in an archive, and on its array as the base of the next increment, unless `keepPrimary`. */
@@ -23,6 +23,12 @@ export async function archivedOnly(world: World): Promise<string> {
   const { snapshot } = await archived(world)
   await world.done(snapshotDelete, { snapshot, only: 'array' })
   return snapshot
+}
+
+/** A template that is a disk: an archived snapshot has its bytes, as archives keep templates by the same kind of id. */
+export async function diskTemplate(world: World): Promise<string> {
+  const snapshot = await archivedOnly(world)
+  return world.template(snapshot, await world.archive())
 }
 
 /** A simulated mover has done what it is to do when it was looked at twice. */
@@ -83,6 +89,28 @@ export const ARCHIVE_SCENES: readonly Scene[] = [
     stage: async (world) => {
       const snapshot = await archivedOnly(world)
       return asked(world, volumeFromSnapshot, { volume: await world.volume(), snapshot })
+    },
+  },
+  {
+    saga: 'volume-from-snapshot',
+    of: 'the root disk of a VM, from a template in an archive',
+    calls: {
+      begin: [],
+      make: ['array/volumes/create'],
+      expose: ['array/access/expose'],
+      restore: JOB,
+      withdraw: ['array/access/withdraw', 'mover/jobs/forget'],
+    },
+    undoing: {
+      restore: ['mover/jobs/cancel', 'mover/jobs/get', 'mover/jobs/forget'],
+      expose: ['array/access/withdraw'],
+      make: ['array/volumes/delete'],
+    },
+    notReal: 'the scene of what is in an archive only calls the same there, in the same order',
+    stage: async (world) => {
+      const template = await diskTemplate(world)
+      const volume = await world.root(await world.vm({ template }), { template, qos: QOS })
+      return asked(world, volumeFromSnapshot, { volume })
     },
   },
 ]

@@ -281,6 +281,7 @@ export interface VolumeTable {
   createdAt: Generated<Date>
   destroyedAt: Date | null
   removedAt: Date | null
+  templateId: string | null
 }
 
 /** Row of table `location`. */

@@ -1,6 +1,7 @@
 import { type ExpressionBuilder, sql } from 'kysely'
 import { derivedId } from '../../domain/derived-id.ts'
 import { cardAddress } from '../../domain/stand-in.ts'
+import { ROOT_DEVICE } from '../../domain/volume.ts'
 import type { Database } from '../generated/schema.ts'
 import type { Reader } from '../store.ts'
 import {
@@ -139,6 +140,9 @@ function selectVms(reader: Reader, ids: readonly string[]) {
     .innerJoin('offering', 'offering.id', 'vm.offeringId')
     .leftJoin('template', 'template.id', 'vm.templateId')
     .leftJoin('host', 'host.id', 'vm.hostId')
+    .leftJoin('attachment as root', (join) =>
+      join.onRef('root.vmId', '=', 'vm.id').on('root.deviceId', '=', ROOT_DEVICE),
+    )
     .where('vm.id', 'in', ids)
     .select([
       'vm.id',
@@ -162,6 +166,6 @@ function selectVms(reader: Reader, ids: readonly string[]) {
     ])
     .select(['offering.id as offeringId', 'offering.name as offeringName', 'offering.cpuMhz'])
     .select(['template.id as templateId', 'template.name as templateName', 'template.displayText as templateText'])
-    .select(['template.format as templateFormat', 'template.osType'])
+    .select(['template.format as templateFormat', 'template.osType', 'root.volumeId as rootId'])
     .execute()
 }

@@ -160,6 +160,7 @@ function selectVolumes(reader: Reader, ids: readonly string[]) {
     .innerJoin('account', 'account.id', 'volume.accountId')
     .innerJoin('domain', 'domain.id', 'account.domainId')
     .leftJoin('offering', 'offering.id', 'volume.offeringId')
+    .leftJoin('template', 'template.id', 'volume.templateId')
     .leftJoin('location', 'location.volumeId', 'volume.id')
     .leftJoin('pool', 'pool.id', 'location.poolId')
     .leftJoin('pod', 'pod.id', 'pool.podId')
@@ -183,6 +184,8 @@ function selectVolumes(reader: Reader, ids: readonly string[]) {
       'domain.path as domainPath',
     ])
     .select(['offering.id as offeringId', 'offering.name as offeringName', 'offering.displayText as offeringText'])
+    .select(['offering.kind as offeringKind', 'template.id as templateId', 'template.name as templateName'])
+    .select('template.displayText as templateText')
     .select([
       'offering.provisioningType',
       'location.name as path',
