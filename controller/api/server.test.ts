@@ -1,3 +1,5 @@
+import { connect } from 'node:net'
+import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Ground, makeGround, startController, type TestController } from '../testing.ts'
 import { textOf } from '../testing-client.ts'
@@ -65,6 +67,14 @@ async function send(
   const parsed: unknown = await response.json()
   // Envelopes are one key over one object: the tests check what is in it.
   return { status: response.status, headers: response.headers, body: parsed as Answered['body'] }
+}
+
+/** What comes back for these bytes until the other side ends. */
+async function exchange(base: string, bytes: string): Promise<string> {
+  const { hostname, port } = new URL(base)
+  const socket = connect(Number(port), hostname)
+  socket.write(bytes)
+  return await text(socket)
 }
 
 async function logIn(
@@ -214,6 +224,19 @@ describe('what cannot be answered', () => {
     const other = await send('', { base: base(), body: '{}', headers: { 'content-type': 'application/json' } })
     expect(other).toMatchObject({ status: 430, body: { errorresponse: { errorcode: 430 } } })
     expect(JSON.stringify([large.body, other.body])).not.toMatch(/fastify|at .*\.ts|node_modules/i)
+  })
+
+  test('a query of almost 64 KiB is read; one that is longer is refused in the same form, and so is what is no HTTP', async () => {
+    const long = await send(`command=listZones&name=${'x'.repeat(60_000)}`, { base: base() })
+    expect(long.body['listzonesresponse']?.['errortext']).toMatch(/max allowed length 255 for param: name/)
+    const tooLong = await exchange(
+      base(),
+      `GET /client/api?command=listZones&name=${'x'.repeat(200_000)} HTTP/1.1\r\n\r\n`,
+    )
+    expect(tooLong).toMatch(/^HTTP\/1\.1 430 .*\r\n\r\n\{"errorresponse":\{.*more than 65536 bytes/s)
+    const none = await exchange(base(), 'nothing of the kind\r\n\r\n')
+    expect(none).toMatch(/^HTTP\/1\.1 430 .*\r\n\r\n\{"errorresponse":\{.*"errorcode":430.*it is no HTTP"\}\}$/s)
+    expect(tooLong + none).not.toMatch(/fastify|HPE_|node/i)
   })
 
   test('another path says where the API is', async () => {

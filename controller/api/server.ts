@@ -15,6 +15,7 @@ import { dispatch, type Outgoing, unreadable } from './dispatch.ts'
 import { addProbes } from './probes.ts'
 import { receive } from './received.ts'
 import { COMMANDS } from './registry.ts'
+import { ARRIVAL_MS, HEAD_BYTES, refuseUnread } from './unread.ts'
 import { createThrottle, type Throttle } from '../operations/throttle.ts'
 
 /** What the server tells; a pino logger fits. Never parameters: they may be secret. */
@@ -69,8 +70,6 @@ export interface ApiServer {
 
 const API = '/client/api'
 const BODY_BYTES = 256 * 1024
-const HEADER_BYTES = 64 * 1024
-const REQUEST_MS = 30_000
 
 /** Starts the API: `/client/api`, `/healthz` and `/readyz`. Throws when an address cannot be listened on. */
 export async function createApiServer(options: ApiOptions): Promise<ApiServer> {
@@ -120,11 +119,12 @@ interface Built extends Omit<ApiOptions, 'commands' | 'auditor' | 'tls' | 'origi
 async function build(options: Built): Promise<FastifyInstance> {
   const { tls, origins } = options
   const app: FastifyInstance = fastify({
-    ...(tls === undefined ? {} : { https: { ...tls } }),
+    // What one of these says the other does not see.
+    ...(tls === undefined ? { http: HEAD } : { https: { ...tls, ...HEAD } }),
     bodyLimit: BODY_BYTES,
-    requestTimeout: REQUEST_MS,
+    requestTimeout: ARRIVAL_MS,
     forceCloseConnections: 'idle',
-    http: { maxHeaderSize: HEADER_BYTES },
+    clientErrorHandler: refuseUnread,
     // Ours logs without urls and addresses.
     logger: false,
   })
@@ -144,6 +144,8 @@ async function build(options: Built): Promise<FastifyInstance> {
   app.setErrorHandler((error, _, reply) => send(reply, notRead(error, randomUUID()), { secure: tls !== undefined }))
   return app
 }
+
+const HEAD = { maxHeaderSize: HEAD_BYTES } as const
 
 const CORS = { exposedHeaders: ['X-Description', 'X-Request-Id'], maxAge: 3600 }
 

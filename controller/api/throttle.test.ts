@@ -82,6 +82,29 @@ describe('passwords that are guessed', () => {
   })
 })
 
+describe('passwords that are guessed from many addresses', () => {
+  const wrong = async () => {
+    throw new Error('wrong')
+  }
+
+  test('are looked at no more once two hundred of one name were wrong, whatever the addresses', async () => {
+    const { login } = createThrottle(controller.store.reader)
+    const as = (username: string, nth: number) =>
+      login({ username, domain: '/', source: `10.0.${nth >> 8}.${nth & 255}` }, wrong)
+    for (let nth = 0; nth < 200; nth += 1) await expect(as('ann', nth)).rejects.toThrow('wrong')
+    await expect(as('ann', 200)).rejects.toThrow(/^Too many failed attempts to log in, please retry after \d+ s$/)
+    await expect(as('bob', 200)).rejects.toThrow('wrong')
+  })
+
+  test('come from one address where they come from one network of IPv6', async () => {
+    const { login } = createThrottle(controller.store.reader)
+    const from = (source: string) => login({ username: 'ann', domain: '/', source }, wrong)
+    for (let nth = 0; nth < 5; nth += 1) await expect(from(`2001:db8:0:1::${nth}`)).rejects.toThrow('wrong')
+    await expect(from('2001:db8:0:1:ffff::9')).rejects.toThrow('Too many failed attempts')
+    await expect(from('2001:db8:0:2::1')).rejects.toThrow('wrong')
+  })
+})
+
 describe('an account that asks too often', () => {
   let user: TestClient
   let other: TestClient
