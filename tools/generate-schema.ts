@@ -51,6 +51,11 @@ export async function schemaSource(reader: Reader): Promise<string> {
     '// Generated from store/migrations: do not edit.',
     '',
     ...rows,
+    '/** The columns of each table, in their order. */',
+    'export const COLUMNS = {',
+    ...tables.map((table) => columnsSource(table, columns)),
+    '} as const satisfies { readonly [Table in keyof Database]: readonly (keyof Database[Table])[] }',
+    '',
     '/** All tables, for Kysely with the camel-case plug-in. */',
     'export interface Database {',
     ...tables.map((table) => `  ${camel(table)}: ${pascal(table)}Table`),
@@ -63,7 +68,7 @@ export async function schemaSource(reader: Reader): Promise<string> {
   ].join('\n')}\n`
 }
 
-/** In the order of creation. */
+/** In the order of creation; without columns that are marked as unused, which the next release may drop. */
 async function readColumns(reader: Reader): Promise<readonly Column[]> {
   const { rows } = await sql<Column>`
     select c.relname as "table", a.attname as "column", format_type(a.atttypid, a.atttypmod) as type,
@@ -72,6 +77,7 @@ async function readColumns(reader: Reader): Promise<readonly Column[]> {
         where k.conrelid = c.oid and k.contype = 'c' and k.conkey = array[a.attnum]) as "check"
     from pg_class c join pg_attribute a on a.attrelid = c.oid
     where c.relnamespace = 'public'::regnamespace and c.relkind = 'r' and a.attnum > 0 and not a.attisdropped
+      and coalesce(col_description(c.oid, a.attnum), '') <> 'unused'
     order by c.oid, a.attnum`.execute(reader)
   return rows.filter(({ table }) => !OWN_TABLES.has(table))
 }
@@ -79,6 +85,13 @@ async function readColumns(reader: Reader): Promise<readonly Column[]> {
 function tableSource(table: string, columns: readonly Column[]): string {
   const lines = columns.filter((one) => one.table === table).map((one) => `  ${camel(one.column)}: ${typeSource(one)}`)
   return `/** Row of table \`${table}\`. */\nexport interface ${pascal(table)}Table {\n${lines.join('\n')}\n}\n`
+}
+
+function columnsSource(table: string, columns: readonly Column[]): string {
+  const names = columns.filter((one) => one.table === table).map(({ column }) => `'${camel(column)}'`)
+  const line = `  ${camel(table)}: [${names.join(', ')}],`
+  // As the formatter breaks it.
+  return line.length <= 120 ? line : `  ${camel(table)}: [\n${names.map((name) => `    ${name},\n`).join('')}  ],`
 }
 
 function typeSource(column: Column): string {

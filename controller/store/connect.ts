@@ -1,7 +1,8 @@
-import { CamelCasePlugin, Kysely, PostgresDialect } from 'kysely'
+import { Kysely } from 'kysely'
 import { Pool, types } from 'pg'
 import type { ClientConfig } from 'pg'
 import type { Database } from './generated/schema.ts'
+import { NamingDialect, names } from './names.ts'
 import { preparing } from './prepared.ts'
 import type { Reader } from './store.ts'
 
@@ -57,8 +58,8 @@ export function connect(
   // would be an unhandled error, which ends the process. Its next statement fails instead, and so does the transaction.
   pool.on('connect', (client) => client.on('error', () => {}))
   const reader = new Kysely<Database>({
-    dialect: new PostgresDialect({ pool: preparing(pool) }),
-    plugins: [new CamelCasePlugin({ maintainNestedObjectKeys: true })],
+    dialect: new NamingDialect({ pool: preparing(pool) }),
+    plugins: [names],
   })
   return { reader, pool }
 }

@@ -97,7 +97,7 @@ export interface QueueView {
 
 /** The operation, or `undefined`. */
 export async function findOperation(reader: Reader, id: string): Promise<OperationView | undefined> {
-  const [view] = await select(reader, sql`o.id = ${id}`, { limit: 1 })
+  const [view] = await select(reader, sql`o.id = ${id}`, {})
   return view
 }
 
@@ -224,13 +224,15 @@ async function select(
   where: RawBuilder<unknown>,
   { offset = 0, limit }: { readonly offset?: number; readonly limit?: number },
 ): Promise<readonly OperationView[]> {
+  // Without parameters where all are wanted, as where there is one: a plan that is kept knows nothing of a limit that is one.
+  const part = limit === undefined && offset === 0 ? sql`` : sql`limit ${limit ?? null} offset ${offset}`
   const { rows } = await sql<OperationRow>`
     select o.id, o.seq, o.command, o.saga, o.version, o.lane, o.state, o.step, o.attempt, o.retry_at, ${retryWhy()} as retry_why, o.progress,
       o.account_id, o.principal_id, o.subject_kind, o.subject_id, o.created_at, o.started_at, o.ended_at,
       (extract(epoch from coalesce(o.started_at, o.ended_at, now()) - o.created_at) * 1000)::bigint as queue_ms,
       o.node, coalesce(o.lease_until <= now(), false) as abandoned, o.takeovers, o.fence, o.abort_asked, o.failure,
       case when o.state = 'queued' then ${waitsOf()} else '[]' end as waits_for
-    from operation o where ${where} order by o.seq desc limit ${limit ?? null} offset ${offset}`.execute(reader)
+    from operation o where ${where} order by o.seq desc ${part}`.execute(reader)
   return rows.map(({ subjectKind, subjectId, lane, ...row }) => ({
     ...present<Omit<OperationView, 'lane' | 'subject'>>(row),
     lane: LANES[lane] ?? 'housekeeping',

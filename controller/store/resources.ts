@@ -1,6 +1,8 @@
 import { sql } from 'kysely'
 import { resourceName } from '../domain/resource.ts'
+import type { VolumeRow } from './generated/schema.ts'
 import type { Reader, Tx } from './store.ts'
+import { raw, together } from './together.ts'
 
 const OPEN = ['queued', 'running', 'undoing'] as const
 
@@ -10,18 +12,19 @@ const OPEN = ['queued', 'running', 'undoing'] as const
  * transaction ends, so that of two concurrent submissions the later one sees the earlier. Submit in the same transaction.
  */
 export async function resourcesOfVolume(tx: Tx, volume: string): Promise<readonly string[]> {
-  const row = await tx
-    .selectFrom('volume')
-    .select(['sourceSnapshotId', 'state'])
-    .where('id', '=', volume)
-    .forUpdate()
-    .executeTakeFirst()
   const own = resourceName('volume', volume)
-  const { rows: named } = await sql<{ readonly name: string }>`
-    select 'vm:' || vm_id as name from attachment where volume_id = ${volume}
-    union
-    select name from operation, unnest(resources) as name
-    where state in ('queued', 'running', 'undoing') and resources @> array[${own}] and name like 'vm:%'`.execute(tx)
+  const [[row], named] = await together<[Pick<VolumeRow, 'sourceSnapshotId' | 'state'>, { readonly name: string }]>(
+    tx,
+    tx.selectFrom('volume').select(['sourceSnapshotId', 'state']).where('id', '=', volume).forUpdate(),
+    raw(
+      tx,
+      sql<{ readonly name: string }>`
+      select 'vm:' || vm_id as name from attachment where volume_id = ${volume}
+      union
+      select name from operation, unnest(resources) as name
+      where state in ('queued', 'running', 'undoing') and resources @> array[${own}] and name like 'vm:%'`,
+    ),
+  )
   const source = row?.state === 'Allocated' && row.sourceSnapshotId !== null ? [row.sourceSnapshotId] : []
   return unique([own, ...named.map(({ name }) => name), ...source.map((id) => resourceName('snapshot', id))])
 }

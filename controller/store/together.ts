@@ -1,4 +1,4 @@
-import type { Compilable, KyselyPlugin } from 'kysely'
+import type { Compilable, KyselyPlugin, RawBuilder } from 'kysely'
 import type { Reader } from './store.ts'
 
 /**
@@ -30,4 +30,9 @@ export async function together<Rows extends readonly object[]>(
   })
   // Each is of the query at the same place.
   return (await Promise.all(rows)) as unknown as { readonly [At in keyof Rows]: readonly Rows[At][] }
+}
+
+/** A select of `sql` as `together` takes it. */
+export function raw<Row>(tx: Reader, query: RawBuilder<Row>): Compilable<Row> {
+  return { compile: () => query.compile(tx) }
 }
