@@ -1,5 +1,6 @@
 import type { HostView } from '../../store/queries/hosts.ts'
 import { field, type Rendered } from '../shape.ts'
+import { percent } from './listed.ts'
 
 /** A hypervisor host as CloudStack answers it. Memory in bytes. */
 export const hostShape = {
@@ -19,9 +20,12 @@ export const hostShape = {
   hypervisor: field.string('the host hypervisor'),
   cpunumber: field.integer('the CPU number of the host'),
   cpuallocated: field.string('the amount of the CPUs that is given to virtual machines, in percent'),
+  cpuallocatedpercentage: field.string('the same'),
   memorytotal: field.long('the memory total of the host'),
+  memorywithoverprovisioning: field.string('the same: memory is promised once'),
   memoryallocated: field.long('the memory that is given to virtual machines'),
-  memoryallocatedbytes: field.long('the memory that is given to virtual machines'),
+  memoryallocatedbytes: field.long('the same'),
+  memoryallocatedpercentage: field.string('the same in per cent of the memory'),
   capacityiops: field.long('IOPS that it may draw for disks that it throttles itself; absent: as many as it can'),
   allocatediops: field.long('IOPS that are promised to disks that it throttles'),
   capacitybytesrate: field.long('bytes per second that it may draw for those; absent: as many as it can'),
@@ -33,6 +37,8 @@ export const hostShape = {
   created: field.date('the date and time the host was added'),
   removed: field.date('the date and time the host was removed'),
   hosttags: field.string('comma-separated list of tags for the host'),
+  explicithosttags: field.string('the same: all are given by operators'),
+  istagarule: field.boolean('true if the tags are a rule: never'),
   resourcestate: field.string('whether virtual machines are placed there: only if Enabled; or how far maintenance is'),
   islocalstorageactive: field.boolean('true if local storage is active, false otherwise'),
   details: field.map('what is known of the host besides'),
@@ -57,10 +63,13 @@ export function renderHost(view: HostView): Rendered<typeof hostShape> {
     version: view.version,
     hypervisor: view.hypervisor,
     cpunumber: view.cpus,
-    cpuallocated: `${((100 * view.cpusGiven) / Math.max(1, view.cpus)).toFixed(2)}%`,
+    cpuallocated: percent(view.cpusGiven, view.cpus),
+    cpuallocatedpercentage: percent(view.cpusGiven, view.cpus),
     memorytotal: view.memoryBytes,
+    memorywithoverprovisioning: String(view.memoryBytes),
     memoryallocated: view.memoryGiven,
     memoryallocatedbytes: view.memoryGiven,
+    memoryallocatedpercentage: percent(view.memoryGiven, view.memoryBytes),
     capacityiops: view.capacityIops,
     allocatediops: view.chargedIops,
     capacitybytesrate: view.capacityRate,
@@ -72,6 +81,8 @@ export function renderHost(view: HostView): Rendered<typeof hostShape> {
     created: view.createdAt,
     removed: view.removedAt,
     hosttags: view.tags.length === 0 ? null : view.tags.join(','),
+    explicithosttags: view.tags.length === 0 ? null : view.tags.join(','),
+    istagarule: false,
     resourcestate: view.resourceState,
     islocalstorageactive: false,
     details: {},

@@ -34,6 +34,10 @@ describe('the installation', () => {
     const tags = await controller.api.list('listStorageTags')
     expect(tags.map((tag) => tag['name'])).toEqual(['fast', 'ssd'])
     expect(await controller.api.list('listStorageTags', { keyword: 'SS' })).toHaveLength(1)
+    // As typed clients read it: a number, by which the API finds the pool.
+    expect(await controller.api.list('listStoragePools', { id: Number(tags[0]?.['poolid']) })).toEqual([
+      expect.objectContaining({ tags: 'fast,ssd' }),
+    ])
   })
 
   test('shows operators as alerts what is a warning or an error, and nothing else', async () => {

@@ -157,14 +157,17 @@ const tagLists = (['host', 'pool'] as const).map((kind) =>
       shape: {
         id: field.string('the tag itself: tags have no ids'),
         name: field.string('the name of the tag'),
-        poolid: field.string(`the first ${kind} that carries it`),
+        // As in CloudStack no id, but a number that the API takes in its place.
+        ...(kind === 'host'
+          ? { hostid: field.long('internal number of the first host that carries it') }
+          : { poolid: field.long('internal number of the first storage pool that carries it') }),
       },
     },
     async run({ system, params, page }) {
       const part = params.keyword?.toLowerCase() ?? ''
       const all = (await placeTags(system.store.reader, kind)).filter(({ tag }) => tag.toLowerCase().includes(part))
       const asked = cut(all, page)
-      return { count: all.length, list: asked.map(({ tag, first }) => ({ id: tag, name: tag, poolid: first })) }
+      return { count: all.length, list: asked.map(({ tag, first }) => ({ id: tag, name: tag, [`${kind}id`]: first })) }
     },
   }),
 )

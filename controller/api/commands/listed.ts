@@ -30,6 +30,11 @@ export function taggedOf(
   }))
 }
 
+/** A share as CloudStack writes it, as `12.50%`; of nothing `0.00%`. */
+export function percent(part: number, of: number): string {
+  return `${((100 * part) / Math.max(1, of)).toFixed(2)}%`
+}
+
 /** The ids that a list is narrowed to by `id` and `ids`; `undefined` when by neither. */
 export function idsOf(params: {
   readonly id?: string

@@ -55,6 +55,8 @@ export const diskOfferingShape = {
   ...headFields,
   disksize: field.long('the size in GiB; 0 where the caller of createVolume chooses it'),
   iscustomized: field.boolean('true if the size is chosen for each volume'),
+  disksizestrictness: field.boolean('true if volumes of it keep its size when they change to another: never'),
+  encrypt: field.boolean('true if Moorage encrypts its volumes: never'),
   displayoffering: field.boolean('whether to display the offering to the end user'),
   tags: field.string('the tags that a storage pool must carry, separated by commas'),
   details: field.map('settings for storage providers'),
@@ -85,6 +87,8 @@ export function renderDiskOffering(row: OfferingView): Rendered<typeof diskOffer
     ...head(row),
     disksize: (row.bytes ?? 0) / GIB,
     iscustomized: row.customized,
+    disksizestrictness: false,
+    encrypt: false,
     displayoffering: true,
     tags: row.tags.join(','),
     details: row.settings as Readonly<Record<string, string>>, // Written by createDiskOffering from a map of texts.

@@ -13,6 +13,7 @@ import { choice, entities, entity, flag, map, tags, text } from '../params.ts'
 import { field, pendingFields, type Rendered, tagFields } from '../shape.ts'
 import { INTERVALS, LOCATIONS } from './snapshot-policies.ts'
 import { idsOf, pendingOn, taggedOf } from './listed.ts'
+import { shownPath } from './user-shape.ts'
 
 const admin = { admin: true } as const
 
@@ -76,7 +77,7 @@ async function renderSnapshots(
       account: view.accountName,
       domainid: view.domainId,
       domain: view.domainName,
-      domainpath: view.domainPath,
+      domainpath: shownPath(view.domainPath),
       snapshottype: view.intervalType === null ? 'MANUAL' : 'RECURRING',
       volumeid: view.volumeId,
       volumename: view.volumeName,

@@ -11,15 +11,18 @@ import { keyword, ownerParams, ownershipParams } from '../ownership.ts'
 import { choice, entities, entity, flag, text, unsupported } from '../params.ts'
 import { field, type Rendered } from '../shape.ts'
 import { idsOf } from './listed.ts'
+import { shownPath } from './user-shape.ts'
 
 /** A template as CloudStack answers it. */
 const templateShape = {
   id: field.string('the template ID'),
   name: field.string('the template name'),
   displaytext: field.string('the template display text'),
+  accountid: field.string('the account ID to which the template belongs'),
   account: field.string('the account name to which the template belongs'),
   domainid: field.string('the ID of the domain to which the template belongs'),
   domain: field.string('the name of the domain to which the template belongs'),
+  domainpath: field.string('path of the domain'),
   zoneid: field.string('the ID of the zone for this template'),
   zonename: field.string('the name of the zone for this template'),
   created: field.date('the date this template was created'),
@@ -40,6 +43,8 @@ const templateShape = {
   sshkeyenabled: field.boolean('true if template is ssh key enabled'),
   isdynamicallyscalable: field.boolean('true if template contains tools to support dynamic scaling'),
   templatetype: field.string('the type of the template'),
+  directdownload: field.boolean('true if hosts fetch it themselves'),
+  deployasis: field.boolean('true if machines take their shape from it'),
   image: field.string('name under which hosts hold the boot image', { admin: true }),
   url: field.string('where it was registered from', { admin: true }),
 } as const
@@ -51,9 +56,11 @@ function render(view: TemplateView): Rendered<typeof templateShape> {
     id: view.id,
     name: view.name,
     displaytext: view.displayText,
+    accountid: view.accountId,
     account: view.accountName,
     domainid: view.domainId,
     domain: view.domainName,
+    domainpath: shownPath(view.domainPath),
     zoneid: view.zoneId,
     zonename: view.zoneName,
     created: view.createdAt,
@@ -74,6 +81,8 @@ function render(view: TemplateView): Rendered<typeof templateShape> {
     sshkeyenabled: false,
     isdynamicallyscalable: false,
     templatetype: 'USER',
+    directdownload: false,
+    deployasis: false,
     image: view.image,
     url: view.url,
   }

@@ -1,7 +1,9 @@
 import type { System } from '../../operations/context.ts'
 import { type CardView, type VmView, vmViews } from '../../store/queries/vms.ts'
 import { field, pendingFields, type Rendered, tagFields } from '../shape.ts'
+import { osTypeId } from '../../operations/os-types.ts'
 import { pendingOn, taggedOf } from './listed.ts'
+import { shownPath } from './user-shape.ts'
 
 const admin = { admin: true } as const
 
@@ -56,6 +58,7 @@ export const vmShape = {
   templateid: field.string('the ID of the template'),
   templatename: field.string('the name of the template'),
   templatedisplaytext: field.string('the display text of the template'),
+  templatetype: field.string('the type of the template'),
   templateformat: field.string('the format of the template'),
   passwordenabled: field.boolean('true if the password reset feature is enabled'),
   serviceofferingid: field.string('the ID of the service offering'),
@@ -66,6 +69,9 @@ export const vmShape = {
   rootdeviceid: field.long('device ID of the root disk'),
   rootdevicetype: field.string('ROOT where it has a root disk of its own'),
   hypervisor: field.string('the hypervisor on which it runs'),
+  vmtype: field.string('the type of the virtual machine'),
+  ostypeid: field.string('the ID of the OS type of the template'),
+  guestosid: field.string('the same'),
   osdisplayname: field.string('OS name of the template'),
   details: field.map('details of the virtual machine'),
   displayvm: field.boolean('whether it is displayed to end users'),
@@ -92,7 +98,7 @@ export function renderVm(view: VmView): RenderedVm {
     account: view.accountName,
     domainid: view.domainId,
     domain: view.domainName,
-    domainpath: view.domainPath,
+    domainpath: shownPath(view.domainPath),
     created: view.createdAt,
     state: view.state,
     haenable: view.ha,
@@ -104,6 +110,7 @@ export function renderVm(view: VmView): RenderedVm {
     templateid: view.templateId,
     templatename: view.templateName,
     templatedisplaytext: view.templateText,
+    templatetype: view.templateId === null ? null : 'USER',
     templateformat: view.templateFormat,
     passwordenabled: false,
     serviceofferingid: view.offeringId,
@@ -114,6 +121,9 @@ export function renderVm(view: VmView): RenderedVm {
     rootdeviceid: 0,
     rootdevicetype: view.rootId === null ? null : 'ROOT',
     hypervisor: view.hypervisor,
+    vmtype: 'User',
+    ostypeid: osTypeId(view.osType ?? ''),
+    guestosid: osTypeId(view.osType ?? ''),
     osdisplayname: view.osType,
     details: {},
     displayvm: true,

@@ -2,7 +2,8 @@ import { poolsThatCan } from '../../operations/capabilities.ts'
 import type { System } from '../../operations/context.ts'
 import { type VolumeView, volumeViews } from '../../store/queries/volumes.ts'
 import { field, pendingFields, type Rendered, tagFields } from '../shape.ts'
-import { pendingOn, taggedOf } from './listed.ts'
+import { pendingOn, percent, taggedOf } from './listed.ts'
+import { shownPath } from './user-shape.ts'
 
 const admin = { admin: true } as const
 
@@ -62,6 +63,7 @@ export const volumeShape = {
   supportsstoragesnapshot: field.boolean('true if storage snapshot is supported for the volume'),
   physicalsize: field.long('bytes that it takes on its array'),
   virtualsize: field.long('bytes that it may take at most'),
+  utilization: field.string('the one in per cent of the other'),
   clusterid: field.string('cluster id of the pool', admin),
   clustername: field.string('cluster name of the pool', admin),
   podid: field.string('pod id of the pool', admin),
@@ -121,7 +123,7 @@ function identity(view: VolumeView): RenderedVolume {
     account: view.accountName,
     domainid: view.domainId,
     domain: view.domainName,
-    domainpath: view.domainPath,
+    domainpath: shownPath(view.domainPath),
     provisioningtype: view.provisioningType,
     ...sold(view),
     templateid: view.templateId,
@@ -156,6 +158,7 @@ function place(view: VolumeView): RenderedVolume {
     locationstate: view.locationState,
     physicalsize: view.usedBytes,
     virtualsize: view.locationBytes,
+    utilization: view.usedBytes === null ? null : percent(view.usedBytes, view.locationBytes ?? 0),
     clusterid: view.clusterId,
     clustername: view.clusterName,
     podid: view.podId,

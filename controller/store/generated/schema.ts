@@ -857,6 +857,11 @@ export const COLUMNS = {
     'featured',
     'createdAt',
     'removedAt',
+    'archiveId',
+    'state',
+    'failure',
+    'operationId',
+    'dataBytes',
   ],
   vm: [
     'id',
@@ -911,6 +916,7 @@ export const COLUMNS = {
     'createdAt',
     'destroyedAt',
     'removedAt',
+    'templateId',
   ],
   location: ['volumeId', 'poolId', 'state', 'name', 'bytes', 'usedBytes', 'qosTier', 'createdAt'],
   attachment: [
@@ -1158,6 +1164,9 @@ export const COLUMNS = {
     'delay',
     'nextAt',
     'createdAt',
+    'location',
+    'maxPrimary',
+    'display',
   ],
 } as const satisfies { readonly [Table in keyof Database]: readonly (keyof Database[Table])[] }
 

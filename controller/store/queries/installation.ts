@@ -42,13 +42,13 @@ export async function listManagementServers(reader: Reader): Promise<readonly Ma
   return rows
 }
 
-/** Tags of hosts or pools, each once, by name; with the first that carries it. */
+/** Tags of hosts or pools, each once, by name; with the number of the first that carries it. */
 export async function placeTags(
   reader: Reader,
   kind: 'host' | 'pool',
-): Promise<readonly { readonly tag: string; readonly first: string }[]> {
-  const { rows } = await sql<{ readonly tag: string; readonly first: string }>`
-    select tag, (array_agg(id order by seq))[1] as first
+): Promise<readonly { readonly tag: string; readonly first: number }[]> {
+  const { rows } = await sql<{ readonly tag: string; readonly first: number }>`
+    select tag, min(seq) as first
     from ${sql.table(kind)}, unnest(tags) as tag where removed_at is null group by tag order by tag`.execute(reader)
   return rows
 }

@@ -73,6 +73,7 @@ function selectTemplates(reader: Reader, ids: readonly string[]) {
       'account.name as accountName',
       'domain.id as domainId',
       'domain.name as domainName',
+      'domain.path as domainPath',
       'zone.name as zoneName',
     ])
     .execute()
