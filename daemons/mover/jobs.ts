@@ -27,6 +27,7 @@ import { runArchive } from './engine/archive-run.ts'
 import { Progress } from './engine/budget.ts'
 import { runImport } from './engine/import-run.ts'
 import { patientStore } from './engine/patience.ts'
+import { WorkerShelf } from './engine/pool.ts'
 import { runRestore } from './engine/restore-run.ts'
 import { runVerify } from './engine/verify-run.ts'
 import { type End, openEnd } from './ends/ends.ts'
@@ -61,6 +62,7 @@ export class Jobs {
   readonly #spools: string
   readonly #running = new Map<MoverJobId, Running>()
   readonly #waiting: (() => void)[] = []
+  readonly #shelf = new WorkerShelf()
   #busy = 0
 
   private constructor(records: JobRecords, options: JobOptions) {
@@ -151,6 +153,7 @@ export class Jobs {
   async close(): Promise<void> {
     for (const { abort } of this.#running.values()) abort.abort()
     await Promise.all([...this.#running.values()].map(({ ended }) => ended))
+    await this.#shelf.close()
   }
 
   /** Never rejects. */
@@ -165,7 +168,7 @@ export class Jobs {
     this.#busy += 1
     try {
       const paths = { footers: this.#footers, spool: this.#spoolOf(id) }
-      const result = await runTask(task, { signal: abort.signal, progress, ...paths })
+      const result = await runTask(task, { signal: abort.signal, progress, shelf: this.#shelf, ...paths })
       await this.#end(task, { id, kind, progress: progress.report(), state: 'done', result })
       this.#log.info({ job: id, kind, result }, 'done')
     } catch (thrown) {
@@ -226,22 +229,24 @@ interface RunOptions {
   readonly progress: Progress
   readonly footers: string
   readonly spool: string
+  readonly shelf: WorkerShelf
 }
 
-async function runTask(task: MoverTask, { signal, progress, footers, spool }: RunOptions): Promise<MoverResult> {
+async function runTask(task: MoverTask, options: RunOptions): Promise<MoverResult> {
+  const { signal, progress, footers, spool, shelf } = options
   const call: Call = { key: task.id, fence: 0, deadline: Date.now() + JOB_MS, signal }
   const store = patientStore(openStore(task.archive), signal)
   const archive = await openArchive({ store, key: task.archive.key }, call)
   // What is kept would hide what has happened to the archive.
-  if (task.kind === 'verify') return runVerify({ archive, snapshot: task.snapshot, progress }, call)
+  if (task.kind === 'verify') return runVerify({ archive, snapshot: task.snapshot, progress, shelf }, call)
   const cache = await openFooters(footers, archive.head.id)
   try {
     if (task.kind === 'collect') return await runCollect(archive, { run: task.id, cache }, call)
     if (task.kind === 'import') return await runImport({ archive, task, spool, progress, cache }, call)
     return await withEnd(task, (end) =>
       task.kind === 'restore'
-        ? runRestore({ archive, task, target: end, progress, cache }, call)
-        : runArchive({ archive, task, source: end, progress, cache, random: Math.random }, call),
+        ? runRestore({ archive, task, target: end, progress, cache, shelf }, call)
+        : runArchive({ archive, task, source: end, progress, cache, shelf, random: Math.random }, call),
     )
   } finally {
     await cache.save()

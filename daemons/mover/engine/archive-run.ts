@@ -27,7 +27,7 @@ import type { End } from '../ends/ends.ts'
 import type { ArchiveAnswer, ArchiveStart, ArchiveTask as WorkerTask, PackEvent } from './archive-tasks.ts'
 import { Budget, type Progress } from './budget.ts'
 import { Planner, type Planning, type SegmentPlan, type Shape, tableSize } from './plan.ts'
-import { WorkerPool } from './pool.ts'
+import { WorkerPool, type WorkerShelf } from './pool.ts'
 import { Uploads } from './uploads.ts'
 
 /** What an archive job runs with. */
@@ -39,6 +39,8 @@ export interface ArchiveRun {
   readonly cache?: FooterCache | undefined
   /** Threads; absent: one for each core. */
   readonly threads?: number | undefined
+  /** Where threads wait between jobs; absent: each job has its own. */
+  readonly shelf?: WorkerShelf | undefined
   /** `Math.random`, or what a test wants. */
   random(): number
 }
@@ -160,6 +162,7 @@ class Writing {
     }
     this.#pool = new WorkerPool({
       start,
+      shelf: run.shelf,
       ...(run.threads !== undefined && { size: run.threads }),
       onEvent: (body, worker) => {
         const { pack, buffer, length } = body as PackEvent // Our own worker sends it.

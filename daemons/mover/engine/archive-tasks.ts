@@ -6,6 +6,7 @@ import {
   PackBuilder,
   packBufferBytes,
   type PackKeys,
+  release,
 } from '@moorage/archive-format'
 import type { EndAddress } from '../ends/ends.ts'
 import { openPort, type Port } from '../ends/port.ts'
@@ -52,6 +53,7 @@ export async function newArchiver(start: ArchiveStart, tell: Tell) {
   return {
     run: (body: unknown) => archiver.run(body as ArchiveTask), // Our own main thread sends it.
     event: (body: unknown) => archiver.giveBack(body as ArrayBuffer), // The same.
+    end: () => archiver.end(),
   }
 }
 
@@ -61,7 +63,8 @@ class Archiver {
   readonly #tell: Tell
   readonly #table: ChunkTable
   readonly #reads: readonly Buffer[]
-  readonly #free: Buffer[]
+  readonly #free: Buffer[] = []
+  #made = 0
   #awaited: (() => void) | undefined
   #pack: { readonly builder: PackBuilder; readonly buffer: Buffer } | undefined
 
@@ -70,9 +73,7 @@ class Archiver {
     this.#port = port
     this.#tell = tell
     this.#table = new ChunkTable(start.table)
-    const made = (length: number, bytes: number) => Array.from({ length }, () => Buffer.from(new ArrayBuffer(bytes)))
-    this.#reads = made(AHEAD, start.chunkBytes)
-    this.#free = made(start.buffers, packBufferBytes(start.chunkBytes))
+    this.#reads = Array.from({ length: AHEAD }, () => Buffer.allocUnsafeSlow(start.chunkBytes))
   }
 
   async run({ chunks }: ArchiveTask): Promise<ArchiveAnswer> {
@@ -97,6 +98,12 @@ class Archiver {
     this.#awaited?.()
   }
 
+  /** Gives the memory of its buffers back at once, not when it is collected. */
+  async end(): Promise<void> {
+    for (const buffer of [...this.#reads, ...this.#free]) release(buffer)
+    await this.#port.close()
+  }
+
   async #read(chunk: number, index: number): Promise<Buffer> {
     const { chunkBytes, bytes } = this.#start
     const offset = chunk * chunkBytes
@@ -116,6 +123,11 @@ class Archiver {
   }
 
   async #newPack() {
+    // Made when they are needed: what a small increment fills is one.
+    if (this.#free.length === 0 && this.#made < this.#start.buffers) {
+      this.#made += 1
+      this.#free.push(Buffer.allocUnsafeSlow(packBufferBytes(this.#start.chunkBytes)))
+    }
     while (this.#free.length === 0) await new Promise<void>((resolve) => (this.#awaited = resolve))
     const buffer = this.#free.pop() ?? Buffer.alloc(0)
     const { attempt, keys } = this.#start

@@ -9,6 +9,7 @@ import { type Extent, type MoverJobId, PluginError, type SnapshotId, type Volume
 import { openEnd } from '../ends/ends.ts'
 import { runArchive } from './archive-run.ts'
 import { Progress } from './budget.ts'
+import { WorkerShelf } from './pool.ts'
 import { runRestore } from './restore-run.ts'
 import { runVerify } from './verify-run.ts'
 
@@ -31,7 +32,12 @@ beforeAll(async () => {
   source = join(directory, 'source')
   await write(source, parts, 20 * MIB)
 })
-afterAll(() => rm(directory, { recursive: true }))
+// All jobs of these tests, those that fail included, share their threads.
+const shelf = new WorkerShelf()
+afterAll(async () => {
+  await shelf.close()
+  await rm(directory, { recursive: true })
+})
 
 describe.for([['in clear', undefined] as const, ['encrypted', newKey()] as const])('an archive %s', ([, key]) => {
   test('takes a file in and gives it back, byte for byte and with its holes', async () => {
@@ -43,7 +49,9 @@ describe.for([['in clear', undefined] as const, ['encrypted', newKey()] as const
     expect(result.readBytes).toBeLessThan(6 * MIB)
     const restored = await restore(archive, snapshot)
     expect(restored.equals(await readFile(source))).toBe(true)
-    expect(await runVerify({ archive, progress: new Progress(), threads: 1 }, call)).toMatchObject({ damaged: 0 })
+    expect(await runVerify({ archive, progress: new Progress(), threads: 1, shelf }, call)).toMatchObject({
+      damaged: 0,
+    })
     const again = await take(archive, {})
     expect(again.result.sentBytes).toBe(0)
     expect([...store.objects.keys()].filter((name) => name.startsWith('writers/'))).toEqual([])
@@ -118,6 +126,23 @@ test('a restore stops at a chunk that is not what was stored', async () => {
   }
 })
 
+test('threads that have done their job do the next one, and those of a job that failed do not', async () => {
+  const waiting = () => {
+    const threads = [shelf.take(), shelf.take()]
+    for (const thread of threads) shelf.put(thread)
+    return threads.map(({ worker }) => worker.threadId).toSorted()
+  }
+  const { archive, store } = await newArchive(undefined)
+  await take(archive, {})
+  const before = waiting()
+  const { snapshot } = await take(archive, {})
+  await restore(archive, snapshot)
+  expect(waiting()).toEqual(before)
+  for (const [name, whole] of store.objects) if (name.startsWith('packs/')) whole.fill(1, MIB, MIB + 64)
+  await expect(restore(archive, snapshot)).rejects.toMatchObject({ code: 'DAMAGED' })
+  expect(waiting().some((id) => before.includes(id))).toBe(false)
+})
+
 async function newArchive(key: string | undefined) {
   const store = memoryStore()
   return { store, archive: await prepareArchive({ store, key }, { chunkBytes: MIB / 4 }, call) }
@@ -137,7 +162,7 @@ async function take(
   const snapshot = randomUUID() as string as SnapshotId // An id is a UUID.
   const id = how.id ?? (randomUUID() as string as MoverJobId) // The same.
   const task = { id, snapshot, volume, takenAt: 1, ...(base && { base }), ...(changes && { changes }) }
-  const run = { archive, task, source: end, progress: new Progress(), threads: 2, random: Math.random }
+  const run = { archive, task, source: end, progress: new Progress(), threads: 2, shelf, random: Math.random }
   return { result: await runArchive(run, call), snapshot }
 }
 
@@ -146,7 +171,7 @@ async function restore(archive: Archive, snapshot: SnapshotId): Promise<Buffer> 
   await write(path, [], 40 * MIB)
   const target = await openEnd({ via: 'file', path, format: 'raw' }, { use: 'write', blank: true })
   const task = { snapshot, blank: true }
-  const { bytes } = await runRestore({ archive, task, target, progress: new Progress(), threads: 2 }, call)
+  const { bytes } = await runRestore({ archive, task, target, progress: new Progress(), threads: 2, shelf }, call)
   await truncate(path, bytes)
   const restored = await readFile(path)
   await rm(path)

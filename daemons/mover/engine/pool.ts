@@ -11,6 +11,10 @@ export interface WorkerStart {
 
 /** What travels between the main thread and a worker. */
 export interface Envelope {
+  /** Begins a job, and nothing else. */
+  readonly start?: WorkerStart
+  /** Ends it, and is answered likewise once the worker has let go of all that it was about. */
+  readonly end?: true
   /** Number of the task; absent: an event. */
   readonly task?: number
   readonly body?: unknown
@@ -28,35 +32,73 @@ interface Waiting {
 }
 
 interface Member {
-  readonly worker: Worker
+  readonly thread: Thread
   busy: number
-  readonly gone: Promise<void>
+  /** Once it has let go of its job: true; false: it is gone. */
+  readonly ended: Promise<boolean>
+  /** Stops listening to it. */
+  leave(): void
+}
+
+interface PoolOptions {
+  readonly start: WorkerStart
+  readonly size?: number
+  readonly shelf?: WorkerShelf | undefined
+  onEvent?(body: unknown, worker: Worker): void
+}
+
+/** A thread, and whether it has ended. */
+interface Thread {
+  readonly worker: Worker
+  isGone: boolean
+}
+
+/** Worker threads between two jobs: starting one takes longer than a small increment does. */
+export class WorkerShelf {
+  #idle: readonly Thread[] = []
+  #closed = false
+
+  /** One that waits, or a new one. */
+  take(): Thread {
+    const [thread, ...others] = this.#idle.filter(({ isGone }) => !isGone)
+    this.#idle = others
+    return thread ?? newThread()
+  }
+
+  /** Takes one that has ended its job; not more than there are cores. */
+  put(thread: Thread): void {
+    if (this.#closed || this.#idle.length >= availableParallelism()) void thread.worker.terminate()
+    else this.#idle = [...this.#idle, thread]
+  }
+
+  /** Ends those that wait, and those that come back. Idempotent. */
+  async close(): Promise<void> {
+    this.#closed = true
+    await Promise.all(this.#idle.map(({ worker }) => worker.terminate()))
+  }
+}
+
+function newThread(): Thread {
+  const thread = { worker: new Worker(PROGRAM), isGone: false }
+  // What fails is told to the pool that uses it; of one that waits nobody needs to hear.
+  thread.worker.on('error', () => {}).once('exit', () => (thread.isGone = true))
+  return thread
 }
 
 /** Worker threads, one for each core, that do tasks of one job. The first failure ends them all. */
 export class WorkerPool {
   readonly #members: readonly Member[]
+  readonly #shelf: WorkerShelf | undefined
   readonly #open = new Map<number, Waiting>()
   #free: (() => void)[] = []
   #tasks = 0
   #failure: Error | undefined
 
-  /** `onEvent`: what a worker says without being asked. */
-  constructor(options: {
-    readonly start: WorkerStart
-    readonly size?: number
-    onEvent?(body: unknown, worker: Worker): void
-  }) {
-    this.#members = Array.from({ length: options.size ?? availableParallelism() }, () => {
-      const worker = new Worker(PROGRAM, { workerData: options.start })
-      const member: Member = { worker, busy: 0, gone: new Promise((resolve) => worker.once('exit', () => resolve())) }
-      worker.on('message', (envelope: Envelope) => {
-        if (envelope.task === undefined) options.onEvent?.(envelope.body, worker)
-        else this.#settle(envelope.task, envelope)
-      })
-      worker.on('error', (error) => this.#fail(error instanceof Error ? error : new Error(String(error))))
-      return member
-    })
+  /** `onEvent`: what a worker says without being asked. `shelf`: where workers are from, and where they go if all went well. */
+  constructor(options: PoolOptions) {
+    this.#shelf = options.shelf
+    const size = options.size ?? availableParallelism()
+    this.#members = Array.from({ length: size }, () => this.#newMember(options))
   }
 
   get size(): number {
@@ -81,11 +123,39 @@ export class WorkerPool {
     return Promise.all(this.#members.map((member) => this.#give<Answer>(member, body, [])))
   }
 
-  /** Ends the workers, whatever they do. Idempotent; never rejects. */
+  /** Ends the workers, whatever they do, or puts those that have done all they were asked for on the shelf. Idempotent; never rejects. */
   async close(): Promise<void> {
+    const well = this.#failure === undefined && this.#open.size === 0
+    if (well && this.#shelf) {
+      await Promise.all(this.#members.map((member) => this.#shelve(member)))
+      return
+    }
     this.#fail(new PluginError('INTERNAL', 'the workers were ended', 'possible'))
-    await Promise.all(this.#members.map(({ worker }) => worker.terminate()))
-    await Promise.all(this.#members.map(({ gone }) => gone))
+    await Promise.all(this.#members.map(({ thread }) => thread.worker.terminate()))
+  }
+
+  #newMember({ start, shelf, onEvent }: PoolOptions): Member {
+    const thread = shelf?.take() ?? newThread()
+    const { worker } = thread
+    const ended = Promise.withResolvers<boolean>()
+    const onMessage = (envelope: Envelope) => {
+      if (envelope.end === true) ended.resolve(true)
+      else if (envelope.task === undefined) onEvent?.(envelope.body, worker)
+      else this.#settle(envelope.task, envelope)
+    }
+    const onError = (error: unknown) => this.#fail(error instanceof Error ? error : new Error(String(error)))
+    const onExit = () => ended.resolve(false)
+    worker.on('message', onMessage).on('error', onError).on('exit', onExit)
+    worker.postMessage({ start } satisfies Envelope)
+    const leave = () => void worker.off('message', onMessage).off('error', onError).off('exit', onExit)
+    return { thread, busy: 0, ended: ended.promise, leave }
+  }
+
+  async #shelve({ thread, ended, leave }: Member): Promise<void> {
+    thread.worker.postMessage({ end: true } satisfies Envelope)
+    const isThere = await ended
+    leave()
+    if (isThere) this.#shelf?.put(thread)
   }
 
   #least(): Member {
@@ -98,7 +168,7 @@ export class WorkerPool {
     if (this.#failure) return Promise.reject(this.#failure)
     const task = ++this.#tasks
     member.busy += 1
-    member.worker.postMessage({ task, body } satisfies Envelope, transfer)
+    member.thread.worker.postMessage({ task, body } satisfies Envelope, transfer)
     return new Promise<Answer>((resolve, reject) => {
       this.#open.set(task, { member, resolve: (answer) => resolve(answer as Answer), reject }) // The caller says what its tasks answer.
     })

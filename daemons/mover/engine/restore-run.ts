@@ -14,7 +14,7 @@ import {
 import { type Call, PluginError, type RestoreResult, type RestoreTask } from '@moorage/contract'
 import type { End } from '../ends/ends.ts'
 import { Budget, type Progress } from './budget.ts'
-import { WorkerPool } from './pool.ts'
+import { WorkerPool, type WorkerShelf } from './pool.ts'
 import type { RestoreStart, RestoreTask as WorkerTask } from './restore-tasks.ts'
 
 /** What a restore job runs with. */
@@ -25,6 +25,8 @@ export interface RestoreRun {
   readonly progress: Progress
   readonly cache?: FooterCache | undefined
   readonly threads?: number | undefined
+  /** Where threads wait between jobs; absent: each job has its own. */
+  readonly shelf?: WorkerShelf | undefined
 }
 
 /** Reads of packs at the same time: a store far away answers late, not slowly. */
@@ -43,6 +45,7 @@ export async function runRestore(run: RestoreRun, call: Call): Promise<RestoreRe
   const start: RestoreStart = { role: 'restore', target: target.address, idKey: archive.ring?.idKey }
   const pool = new WorkerPool({
     start,
+    shelf: run.shelf,
     ...(run.threads !== undefined && { size: run.threads }),
   })
   try {

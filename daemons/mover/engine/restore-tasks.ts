@@ -60,6 +60,7 @@ export async function newRestorer({ target, idKey }: RestoreStart) {
       else await port.flush()
       return 0
     },
+    end: () => port.close(),
   }
 }
 

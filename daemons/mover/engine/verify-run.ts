@@ -2,7 +2,7 @@ import { type Archive, type BadChunk, verify } from '@moorage/archive-format'
 import type { Call, SnapshotId, VerifyResult } from '@moorage/contract'
 import type { Progress } from './budget.ts'
 import type { CheckStart, CheckTask } from './check-tasks.ts'
-import { WorkerPool } from './pool.ts'
+import { WorkerPool, type WorkerShelf } from './pool.ts'
 
 /** What a verify job runs with. */
 export interface VerifyRun {
@@ -10,13 +10,15 @@ export interface VerifyRun {
   readonly snapshot?: SnapshotId | undefined
   readonly progress: Progress
   readonly threads?: number | undefined
+  /** Where threads wait between jobs; absent: each job has its own. */
+  readonly shelf?: WorkerShelf | undefined
 }
 
 /** Reads and checks every byte of an archive, or what one snapshot needs. */
 export async function runVerify(run: VerifyRun, call: Call): Promise<VerifyResult> {
   const { archive, progress } = run
   const start: CheckStart = { role: 'check', head: archive.head, ring: archive.ring }
-  const pool = new WorkerPool({ start, ...(run.threads !== undefined && { size: run.threads }) })
+  const pool = new WorkerPool({ start, shelf: run.shelf, ...(run.threads !== undefined && { size: run.threads }) })
   try {
     return await verify(
       archive,

@@ -1,4 +1,4 @@
-import { parentPort, workerData } from 'node:worker_threads'
+import { parentPort } from 'node:worker_threads'
 import { asPluginError, PluginError } from '@moorage/contract'
 import { type ArchiveStart, newArchiver } from './archive-tasks.ts'
 import { type CheckStart, newChecker } from './check-tasks.ts'
@@ -6,28 +6,33 @@ import type { Envelope } from './pool.ts'
 import { newRestorer, type RestoreStart } from './restore-tasks.ts'
 
 /*
- * A worker thread: takes one task after the other. The first that fails ends the job.
+ * A worker thread: takes one task after the other, of one job after the other. The first that fails ends the job, and the thread.
  */
 
 type Start = ArchiveStart | RestoreStart | CheckStart
 
 const port = parentPort
 if (!port) throw new Error('worker.ts runs as a worker thread')
-const start = workerData as Start // What our pool starts it with.
 const tell = (body: unknown, transfer: readonly ArrayBuffer[] = []) =>
   port.postMessage({ body } satisfies Envelope, transfer)
-const opened = open(start)
+let opened: Promise<TaskWorker> | undefined
 // What could not be opened is told by the first task.
-let last: Promise<unknown> = opened.catch(() => {})
-port.on('message', ({ task, body }: Envelope) => {
+let last: Promise<unknown> = Promise.resolve()
+port.on('message', ({ task, body, start, end }: Envelope) => {
+  if (start !== undefined) {
+    opened = open(start as Start) // What our pool starts a job with.
+    last = opened.catch(() => {})
+  } else if (end === true) last = last.then(finish)
   // Buffers come back while a task waits for one.
-  if (task === undefined) void opened.then((worker) => worker.event?.(body))
+  else if (task === undefined) void opened?.then((worker) => worker.event?.(body))
   else last = last.then(() => answer(task, body))
 })
 
 interface TaskWorker {
   run(body: unknown): Promise<unknown>
   event?(body: unknown): void
+  /** Lets go of what it has open, and of its memory. */
+  end?(): Promise<void>
 }
 
 function open(start: Start): Promise<TaskWorker> {
@@ -35,9 +40,16 @@ function open(start: Start): Promise<TaskWorker> {
   return start.role === 'restore' ? newRestorer(start) : newChecker(start)
 }
 
+/** What fails here ends the thread. */
+async function finish(): Promise<void> {
+  await (await opened)?.end?.()
+  opened = undefined
+  port?.postMessage({ end: true } satisfies Envelope)
+}
+
 async function answer(task: number, body: unknown): Promise<void> {
   try {
-    port?.postMessage({ task, body: await (await opened).run(body) } satisfies Envelope)
+    port?.postMessage({ task, body: await (await opened)?.run(body) } satisfies Envelope)
   } catch (error) {
     const { code, message, effect } = failureOf(error)
     port?.postMessage({ task, failure: { code, message, effect } } satisfies Envelope)
