@@ -5,7 +5,7 @@ export const UNANSWERED = {
     getSolidFireVolumeSize getSolidFireVolumeAccessGroupIds getSolidFireAccountId getVolumeSnapshotDetails
     copySnapshot extractSnapshot createSnapshotFromVMSnapshot`,
   storage: `syncStoragePool changeStoragePoolScope updateStorageCapabilities
-    listAffectedVmsForStorageScopeChange listStoragePoolObjects addImageStoreS3
+    listAffectedVmsForStorageScopeChange listStoragePoolObjects
     listImageStoreObjects downloadImageStoreObject createSecondaryStagingStore
     listSecondaryStagingStores deleteSecondaryStagingStore migrateSecondaryStorageData
     migrateResourceToAnotherSecondaryStorage createSecondaryStorageSelector updateSecondaryStorageSelector

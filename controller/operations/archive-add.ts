@@ -3,7 +3,7 @@ import type { ArchivePlugin, ArchiveReport } from '@moorage/contract'
 import { Refusal } from '../domain/failures.ts'
 import { archiveOfIdentity, insertArchive } from '../store/archives.ts'
 import { jsonb } from '../store/json.ts'
-import { zoneNow } from '../store/queries/places.ts'
+import { zoneNow, zonesNow } from '../store/queries/places.ts'
 import { sealArchiveKey, sealSettings } from '../store/registrations.ts'
 import type { Tx } from '../store/store.ts'
 import { probe } from './probe.ts'
@@ -49,6 +49,35 @@ export async function addArchive(by: By, request: ArchiveRequest): Promise<strin
   return unlessTaken('The archive that parameter url names is registered already', () =>
     store.transact((tx) => add(by, tx, { request, plugin, registration, report, key })),
   )
+}
+
+/** A bucket to register, as CloudStack spells it. `zone` absent: the only one there is. */
+export interface BucketRequest extends Omit<ArchiveRequest, 'url' | 'provider' | 'zone' | 'details'> {
+  readonly zone?: string
+  /** `HOST[:PORT]`. */
+  readonly endpoint: string
+  readonly bucket: string
+  readonly tls: boolean
+  readonly settings: Readonly<Record<string, string>>
+}
+
+/** As `addArchive`, of a bucket of S3. Refuses, naming the parameter, what makes no url, and where several zones could be meant. */
+export async function addBucket(by: By, request: BucketRequest): Promise<string> {
+  const { endpoint, bucket, tls, settings, zone, ...how } = request
+  const url = `${tls ? 's3' : 's3+http'}://${endpoint}/${bucket}`
+  if (!/^[^/@?#\s]+$/.test(endpoint))
+    throw new Refusal(
+      'INVALID',
+      'Invalid parameter endpoint: it must be HOST or HOST:PORT; usehttps says whether by TLS',
+    )
+  if (!/^[^/@?#\s]+$/.test(bucket)) throw new Refusal('INVALID', 'Invalid parameter bucket: it must name a bucket')
+  return addArchive(by, { ...how, url, provider: 's3', details: settings, zone: zone ?? (await onlyZone(by)) })
+}
+
+async function onlyZone({ system }: By): Promise<string> {
+  const [zone, ...others] = await zonesNow(system.store.reader)
+  if (zone !== undefined && others.length === 0) return zone
+  throw new Refusal('INVALID', 'Invalid parameter zoneid: it must name the zone, since there is not exactly one')
 }
 
 async function add(

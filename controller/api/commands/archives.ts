@@ -1,4 +1,4 @@
-import { addArchive, CHUNK_BYTES } from '../../operations/archive-add.ts'
+import { addArchive, addBucket, CHUNK_BYTES } from '../../operations/archive-add.ts'
 import { changeArchive, exportArchiveKey, removeArchive } from '../../operations/archive-update.ts'
 import type { System } from '../../operations/context.ts'
 import { type ArchiveView, archiveViews, listArchives } from '../../store/queries/archives.ts'
@@ -63,6 +63,26 @@ async function one(system: System, id: string): Promise<Rendered<typeof shape>> 
 const KIB = 1024
 const CHUNKS = CHUNK_BYTES.map((bytes) => String(bytes / KIB))
 
+/** How what is written there is kept. */
+const keeping = {
+  encrypted: flag({ description: 'false: what is written there is not encrypted; it is unless told' }),
+  key: text({
+    secret: true,
+    description: 'the key of an archive that was written before; a new one is drawn unless given',
+  }),
+  chunksize: choice(CHUNKS, { description: 'KiB of a chunk, 1024 unless told' }),
+} as const
+
+interface Keeping {
+  readonly encrypted?: boolean | undefined
+  readonly key?: string | undefined
+  readonly chunksize?: string | undefined
+}
+
+function kept({ encrypted = true, key, chunksize = String(KIB) }: Keeping) {
+  return { encrypted, chunkBytes: Number(chunksize) * KIB, ...given({ key: key || undefined }) }
+}
+
 const add = defineCommand({
   name: 'addImageStore',
   kind: 'sync',
@@ -75,29 +95,41 @@ const add = defineCommand({
     zoneid: entity('zone', { required: true, description: 'the Zone ID for the image store' }),
     provider: text({ required: true, description: 'the image store provider name, as listStorageProviders shows it' }),
     details: map({ description: 'the settings of the provider' }),
-    encrypted: flag({ description: 'false: what is written there is not encrypted; it is unless told' }),
-    key: text({
-      secret: true,
-      description: 'the key of an archive that was written before; a new one is drawn unless given',
-    }),
-    chunksize: choice(CHUNKS, { description: 'KiB of a chunk, 1024 unless told' }),
+    ...keeping,
   },
   response: imagestore,
   async run({ system, caller, params }) {
-    const { name, url, zoneid, provider, details, encrypted, key, chunksize } = params
-    const id = await addArchive(
-      { system, caller },
-      {
-        url,
-        zone: zoneid,
-        provider,
-        details: details ?? {},
-        encrypted: encrypted ?? true,
-        chunkBytes: Number(chunksize ?? KIB) * KIB,
-        ...given({ name: name || undefined, key: key || undefined }),
-      },
-    )
-    return { object: await one(system, id) }
+    const { name, url, zoneid: zone, provider, details = {} } = params
+    const wanted = { url, zone, provider, details, ...kept(params), ...given({ name: name || undefined }) }
+    return { object: await one(system, await addArchive({ system, caller }, wanted)) }
+  },
+})
+
+const addS3 = defineCommand({
+  name: 'addImageStoreS3',
+  kind: 'sync',
+  description: 'Registers a bucket of S3 as an image store: addImageStore in the words that CloudStack has for S3.',
+  since: '4.7.0',
+  roles: OPERATORS,
+  params: {
+    accesskey: text({ required: true, description: 'the access key' }),
+    secretkey: text({ required: true, secret: true, description: 'the secret that belongs to the access key' }),
+    endpoint: text({ required: true, description: 'the server: HOST[:PORT]' }),
+    bucket: text({ required: true, description: 'the bucket' }),
+    usehttps: flag({ description: 'false: without TLS; with it unless told' }),
+    name: text({ description: 'the name for the image store' }),
+    zoneid: entity('zone', { description: 'the Zone ID for the image store; the only zone, where there is one' }),
+    region: text({ description: 'the region; us-east-1 unless told, which servers without regions take' }),
+    prefix: text({ description: 'what all keys begin with, where the bucket is shared' }),
+    ...keeping,
+  },
+  response: { ...imagestore, envelope: 'addImageStoreS3Response' },
+  async run({ system, caller, params }) {
+    const { name, zoneid: zone, endpoint, bucket, usehttps, accesskey, secretkey, region, prefix } = params
+    const place = given({ zone, name: name || undefined })
+    const more = given({ region: region || undefined, prefix: prefix || undefined })
+    const s3 = { endpoint, bucket, tls: usehttps ?? true, settings: { accesskey, secretkey, ...more } }
+    return { object: await one(system, await addBucket({ system, caller }, { ...place, ...s3, ...kept(params) })) }
   },
 })
 
@@ -188,4 +220,4 @@ const exportKey = defineCommand({
 })
 
 /** The commands about archives, CloudStack's image stores. */
-export const archiveCommands = [add, update, list, remove, exportKey] as const
+export const archiveCommands = [add, addS3, update, list, remove, exportKey] as const

@@ -6,6 +6,12 @@ export async function zoneNow(reader: Reader, id: string): Promise<ZoneRow | und
   return reader.selectFrom('zone').selectAll().where('id', '=', id).where('removedAt', 'is', null).executeTakeFirst()
 }
 
+/** Ids of the zones that were not removed. */
+export async function zonesNow(reader: Reader): Promise<readonly string[]> {
+  const zones = await reader.selectFrom('zone').select('id').where('removedAt', 'is', null).execute()
+  return zones.map(({ id }) => id)
+}
+
 /** The pod, unless it was removed. */
 export async function podNow(reader: Reader, id: string): Promise<PodRow | undefined> {
   return reader.selectFrom('pod').selectAll().where('id', '=', id).where('removedAt', 'is', null).executeTakeFirst()
