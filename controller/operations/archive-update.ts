@@ -12,20 +12,20 @@ export interface ArchiveChange {
   /** True: nothing new is written there. */
   readonly readOnly?: boolean
   readonly capacityBytes?: number
+  /** Seconds from one collection, or restore drill, to the next; 0: never. */
+  readonly collectInterval?: number
+  readonly drillInterval?: number
 }
 
 /** Changes what is recorded of an archive. Callers are operators. */
 export async function changeArchive(by: By, change: ArchiveChange): Promise<void> {
-  const { archive: id, name, readOnly, capacityBytes } = change
+  const { archive: id, ...changes } = change
+  const { capacityBytes } = changes
   if (capacityBytes !== undefined && capacityBytes <= 0)
     throw new Refusal('INVALID', 'Invalid parameter capacitybytes: it must be above 0')
   await by.system.store.transact(async (tx) => {
     const archive = certain(await lockArchive(tx, id), 'id')
-    await updateArchive(tx, id, {
-      ...(name === undefined ? {} : { name }),
-      ...(readOnly === undefined ? {} : { readOnly }),
-      ...(capacityBytes === undefined ? {} : { capacityBytes }),
-    })
+    await updateArchive(tx, id, changes)
     await note(tx, by, {
       type: 'IMAGE.STORE.UPDATE',
       description: `Changed archive ${archive.name}`,

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { archiveReport } from './archive-report.ts'
+import { archiveUpkeep } from './archive-upkeep.ts'
 import { auditRetention } from './audit-retention.ts'
 import { createAuditSeal } from './audit-seal.ts'
 import { censusClock } from './census-clock.ts'
@@ -106,6 +107,7 @@ function everyReconciler(): readonly Reconciler[] {
     poolReport,
     poolReach,
     archiveReport,
+    archiveUpkeep,
     moverReport,
     volumeExpunge,
     snapshotSchedule,

@@ -52,6 +52,7 @@ export const NAMES = [
   'pool-report',
   'pool-reach',
   'archive-report',
+  'archive-upkeep',
   'mover-report',
   'volume-expunge',
   'snapshot-schedule',

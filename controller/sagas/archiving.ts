@@ -105,7 +105,7 @@ export async function archiveAccess(deps: Deps, id: string): Promise<ArchiveAcce
 }
 
 /** The mover of a job. Throws `Refusal` `NOT_FOUND` once it was removed. */
-async function moverOf(deps: Deps, id: string, context: Pick<StepContext, 'log'>): Promise<Mover> {
+export async function moverOf(deps: Deps, id: string, context: Pick<StepContext, 'log'>): Promise<Mover> {
   return (await deps.plugins.mover(id)).mover(context.log)
 }
 
@@ -254,7 +254,7 @@ const SENTENCES: Readonly<Partial<Record<FailureCode, string>>> = {
 }
 
 /** As `saying`, with a sentence for what a mover or an archive says. */
-async function sayingOf<Result>(work: () => Promise<Result>): Promise<Result> {
+export async function sayingOf<Result>(work: () => Promise<Result>): Promise<Result> {
   try {
     return await work()
   } catch (error) {

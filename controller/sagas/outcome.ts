@@ -7,7 +7,7 @@ export interface Outcome<Input> {
   /** CloudStack's event type, as `VOLUME.ATTACH`. */
   readonly type: string | ((input: Input) => string)
   /** CloudStack's resource type. */
-  readonly kind: 'Volume' | 'Snapshot' | 'UserVm' | 'StoragePool' | 'Host' | 'CensusFinding'
+  readonly kind: 'Volume' | 'Snapshot' | 'UserVm' | 'StoragePool' | 'Host' | 'ImageStore' | 'CensusFinding'
   readonly id: (input: Input) => string
   /** What was done, as `attaching volume`. */
   readonly doing: string

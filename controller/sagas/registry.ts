@@ -1,5 +1,7 @@
 import type { SagaDefinition } from '../jobs/saga.ts'
 import type { Tx } from '../store/store.ts'
+import { archiveCollectSaga } from './archive-collect.ts'
+import { archiveDrillSaga } from './archive-drill.ts'
 import { censusPurgeSaga } from './census-purge.ts'
 import { censusResolveSaga } from './census-resolve.ts'
 import { censusSaga } from './census.ts'
@@ -47,6 +49,8 @@ export function createSagas(deps: SagaDeps): ReadonlyMap<string, SagaDefinition<
     qosRepairSaga(deps),
     snapshotCreateSaga(deps),
     snapshotArchiveSaga(deps),
+    archiveCollectSaga(deps),
+    archiveDrillSaga(deps),
     snapshotDeleteSaga(deps),
     snapshotRevertSaga(deps),
     vmCreateSaga(),

@@ -188,6 +188,24 @@ export const SETTINGS = {
   'vm.disk.throttling.iops_write_rate': throttling('writes', 'IOPS'),
   'vm.disk.throttling.bytes_read_rate': throttling('reads', 'bytes per second'),
   'vm.disk.throttling.bytes_write_rate': throttling('writes', 'bytes per second'),
+  'archive.collect.interval': {
+    category: 'Snapshots',
+    description:
+      'how often what no snapshot refers to is removed from an archive, where updateImageStore says nothing else; 0: never',
+    unit: 'seconds',
+    usual: 86_400,
+    least: 0,
+    most: 365 * 86_400,
+  },
+  'archive.drill.interval': {
+    category: 'Snapshots',
+    description:
+      'how often every byte of a random snapshot in an archive is read and checked, where updateImageStore says nothing else; 0: never',
+    unit: 'seconds',
+    usual: 7 * 86_400,
+    least: 0,
+    most: 365 * 86_400,
+  },
   'snapshot.max.hourly': { ...MOST_SNAPSHOTS, description: 'how many hourly snapshots of a volume a policy may keep' },
   'snapshot.max.daily': { ...MOST_SNAPSHOTS, description: 'how many daily snapshots of a volume a policy may keep' },
   'snapshot.max.weekly': { ...MOST_SNAPSHOTS, description: 'how many weekly snapshots of a volume a policy may keep' },

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { mkdir, mkdtemp, open } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, open, readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { directoryArchive } from '@moorage/archive-directory'
@@ -25,6 +25,8 @@ let hostd: TestHostd
 let daemon: TestMover
 let mount: LoopMount
 let place: QemuPlace
+/** The archive: its id, and the directory that it is. */
+let vault: { readonly id: string; readonly path: string }
 
 beforeAll(async () => {
   mount = await loopMount('xfs')
@@ -36,8 +38,9 @@ beforeAll(async () => {
   const { zoneid } = place
   const { url, user: username, password } = daemon
   await made('addMover', { name: 'porter', zoneid, url, username, password })
-  const store = await mkdtemp(join(mount.path, 'archive-'))
-  await made('addImageStore', { name: 'vault', url: `file://${store}`, zoneid, provider: 'directory' })
+  const path = await mkdtemp(join(mount.path, 'archive-'))
+  const store = { name: 'vault', url: `file://${path}`, zoneid, provider: 'directory' }
+  vault = { id: await made('addImageStore', store), path }
 })
 afterAll(async () => {
   await reconcilers.stop()
@@ -122,6 +125,8 @@ test('snapshots are archived, by increments, outlive their volume and the array,
     })
     .toMatchObject([{ locationtype: 'SECONDARY' }])
 
+  await drillOf(first)
+
   for (const [id, bytes] of [
     [first, firstBytes],
     [second, secondBytes],
@@ -137,6 +142,35 @@ test('snapshots are archived, by increments, outlive their volume and the array,
   await api.run('runCensus')
   expect(await api.list('listCensusFindings', { state: 'open' })).toEqual([])
 })
+
+/** A drill finds nothing; then a bit of a pack is flipped, which it finds and names; then the bit is put back. */
+async function drillOf(id: string): Promise<void> {
+  const { api } = controller
+  const drill = () => api.run('drillImageStore', { id: vault.id, snapshotid: id })
+  expect(await drill()).toMatchObject({ drillsnapshotid: id, drilldamaged: 0 })
+  const packs = await readdir(join(vault.path, 'packs'), { recursive: true, withFileTypes: true })
+  const files = packs.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name))
+  const sizes = await Promise.all(files.map(async (path) => ({ path, size: (await stat(path)).size })))
+  // What the first snapshot has added is more than what the second has: all of it is needed for the first.
+  const path = sizes.toSorted((one, other) => other.size - one.size)[0]?.path ?? ''
+  await flip(path, 4096)
+  expect(await drill()).toMatchObject({ drillsnapshotid: id, drilldamaged: 1 })
+  const [alert] = await api.list('listAlerts', { name: 'IMAGE.STORE.DAMAGED' })
+  const object = path.slice(vault.path.length + 1)
+  expect(alert?.['description']).toMatch(
+    new RegExp(`^Snapshot ${id} cannot be restored at \\d+: ${object}, chunk [0-9a-f]{64}: `),
+  )
+  await flip(path, 4096)
+  expect(await drill()).toMatchObject({ drilldamaged: 0 })
+}
+
+async function flip(path: string, at: number): Promise<void> {
+  await chmod(path, 0o600)
+  const file = await open(path, 'r+')
+  const [byte = 0] = (await file.read(Buffer.alloc(1), 0, 1, at)).buffer
+  await file.write(Buffer.from([byte ^ 1]), 0, 1, at)
+  await file.close()
+}
 
 /** What the steps of archiving read, in order. */
 async function readBytes() {

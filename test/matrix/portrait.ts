@@ -13,14 +13,15 @@ const TABLES = [
   'reservation',
   'template',
   'pool',
+  'archiveUpkeep',
 ] as const
 
 /** Everything that an operation leaves behind, children before what they refer to. */
 const LEFT =
-  'usage_io, usage_span, usage_open, volume_io, resource_detail, snapshot_policy, operation_log, operation_step, operation_lock, operation_wait, operation, event, census_finding, attachment, connection, reservation, location, snapshot_copy, snapshot, volume, vm, template'
+  'usage_io, usage_span, usage_open, volume_io, resource_detail, snapshot_policy, archive_upkeep, operation_log, operation_step, operation_lock, operation_wait, operation, event, census_finding, attachment, connection, reservation, location, snapshot_copy, snapshot, volume, vm, template'
 
 /** Columns that differ from one run to the next, and say nothing. */
-const PASSING: ReadonlySet<string> = new Set(['seq', 'id', 'runId', 'offeringId', 'usedBytes', 'version'])
+const PASSING: ReadonlySet<string> = new Set(['seq', 'id', 'runId', 'offeringId', 'usedBytes', 'version', 'tookMs'])
 
 /** Begins the lines of a portrait that tell what the census found. */
 export const FOUND = 'found '

@@ -1,11 +1,12 @@
 import { addArchive, addBucket, CHUNK_BYTES } from '../../operations/archive-add.ts'
+import { collectArchive, drillArchive } from '../../operations/archive-upkeep.ts'
 import { changeArchive, exportArchiveKey, removeArchive } from '../../operations/archive-update.ts'
 import type { System } from '../../operations/context.ts'
 import { type ArchiveView, archiveViews, listArchives } from '../../store/queries/archives.ts'
 import { defineCommand, OPERATORS, OPERATORS_READING, SUCCESS } from '../command.ts'
 import { given } from '../given.ts'
 import { keyword } from '../ownership.ts'
-import { choice, entity, flag, long, map, text } from '../params.ts'
+import { choice, entity, flag, integer, long, map, text } from '../params.ts'
 import { field, type Rendered } from '../shape.ts'
 
 const shape = {
@@ -26,6 +27,19 @@ const shape = {
     'atomic: of two writers of one object one wins and the other is told; none: the last one wins',
   ),
   details: field.map('settings of the provider; none that is secret'),
+  collectinterval: field.integer('seconds from one collection to the next, 0: never; absent: as the settings say'),
+  drillinterval: field.integer('seconds from one restore drill to the next, 0: never; absent: as the settings say'),
+  collected: field.date('when what no snapshot refers to was last removed'),
+  collecttook: field.long('milliseconds that it took'),
+  collectbytes: field.long('bytes that were removed'),
+  collectobjects: field.integer('objects that were removed'),
+  collectwaiting: field.integer('objects that go with a later collection, when jobs that may refer to them have ended'),
+  collectnote: field.string('why nothing could be removed'),
+  drilled: field.date('when all that restoring a snapshot takes was last read and checked'),
+  drillsnapshotid: field.string('the ID of that snapshot'),
+  drilltook: field.long('milliseconds that it took'),
+  drillbytes: field.long('bytes of the store that were read and checked'),
+  drilldamaged: field.integer('chunks and objects that are not what was stored: each is an event IMAGE.STORE.DAMAGED'),
   reported: field.date('when the store answered last'),
   unreachablesince: field.date('since when it does not answer; absent: it does'),
   created: field.date('when it was registered'),
@@ -34,7 +48,22 @@ const imagestore = { key: 'imagestore', shape } as const
 const itself = entity('archive', { required: true, description: 'the ID of the image store' })
 
 function render(view: ArchiveView): Rendered<typeof shape> {
+  const collected = view.upkeep.find(({ kind }) => kind === 'collect')
+  const drilled = view.upkeep.find(({ kind }) => kind === 'drill')
   return {
+    collectinterval: view.collectInterval,
+    drillinterval: view.drillInterval,
+    collected: collected?.endedAt,
+    collecttook: collected?.tookMs,
+    collectbytes: collected?.bytes,
+    collectobjects: collected?.objects,
+    collectwaiting: collected?.waiting,
+    collectnote: collected?.note,
+    drilled: drilled?.endedAt,
+    drillsnapshotid: drilled?.snapshotId,
+    drilltook: drilled?.tookMs,
+    drillbytes: drilled?.bytes,
+    drilldamaged: drilled?.damaged,
     id: view.id,
     zoneid: view.zoneId,
     zonename: view.zoneName,
@@ -133,6 +162,10 @@ const addS3 = defineCommand({
   },
 })
 
+const YEAR_SECONDS = 365 * 86_400
+const interval = (what: string) =>
+  integer({ least: 0, most: YEAR_SECONDS, description: `seconds from one to the next ${what}; 0: never` })
+
 const update = defineCommand({
   name: 'updateImageStore',
   kind: 'sync',
@@ -144,10 +177,14 @@ const update = defineCommand({
     name: text({ description: 'the new name of the image store' }),
     readonly: flag({ description: 'true: nothing new is written there' }),
     capacitybytes: long({ description: 'bytes that are shown as its size' }),
+    collectinterval: interval('collection: what no snapshot refers to goes'),
+    drillinterval: interval('restore drill: all that restoring a random snapshot takes is read and checked'),
   },
   response: { ...imagestore, envelope: 'updateImageStoreresponse' },
-  async run({ system, caller, params: { id, name, readonly, capacitybytes } }) {
-    const changes = given({ name: name || undefined, readOnly: readonly, capacityBytes: capacitybytes })
+  async run({ system, caller, params }) {
+    const { id, name, readonly: readOnly, capacitybytes: capacityBytes } = params
+    const { collectinterval: collectInterval, drillinterval: drillInterval } = params
+    const changes = given({ name: name || undefined, readOnly, capacityBytes, collectInterval, drillInterval })
     await changeArchive({ system, caller }, { archive: id, ...changes })
     return { object: await one(system, id) }
   },
@@ -219,5 +256,30 @@ const exportKey = defineCommand({
   },
 })
 
+const collect = defineCommand({
+  name: 'collectImageStore',
+  kind: 'async',
+  description: 'Removes from an image store what no snapshot refers to. Snapshots are archived and restored meanwhile.',
+  extension: true,
+  roles: OPERATORS,
+  params: { id: itself },
+  response: imagestore,
+  result: async ({ system, subject }) => one(system, subject),
+  run: ({ system, caller, params: { id } }) => collectArchive({ system, caller }, id),
+})
+
+const drill = defineCommand({
+  name: 'drillImageStore',
+  kind: 'async',
+  description: 'Reads and checks every byte that restoring a snapshot from an image store would take.',
+  extension: true,
+  roles: OPERATORS,
+  params: { id: itself, snapshotid: entity('snapshot', { description: 'the ID of the snapshot; any unless told' }) },
+  response: imagestore,
+  result: async ({ system, subject }) => one(system, subject),
+  run: ({ system, caller, params: { id: archive, snapshotid: snapshot } }) =>
+    drillArchive({ system, caller }, { archive, ...given({ snapshot }) }),
+})
+
 /** The commands about archives, CloudStack's image stores. */
-export const archiveCommands = [add, addS3, update, list, remove, exportKey] as const
+export const archiveCommands = [add, addS3, update, list, remove, exportKey, collect, drill] as const

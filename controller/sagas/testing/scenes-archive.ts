@@ -1,4 +1,6 @@
 import { baseFor } from '../../store/snapshots.ts'
+import { archiveCollect } from '../archive-collect.ts'
+import { archiveDrill } from '../archive-drill.ts'
 import { snapshotArchive } from '../snapshot-archive.ts'
 import { snapshotCreate } from '../snapshot-create.ts'
 import { snapshotDelete } from '../snapshot-delete.ts'
@@ -57,6 +59,27 @@ export const ARCHIVE_SCENES: readonly Scene[] = [
       await world.done(snapshotCreate, { snapshot })
       const base = (await baseFor(world.store.reader, { snapshot, volume })) ?? ''
       return asked(world, snapshotArchive, { snapshot, keepPrimary: false, base })
+    },
+  },
+  {
+    saga: 'archive-collect',
+    of: 'what a deleted snapshot has left',
+    calls: { begin: [], collect: JOB, forget: ['mover/jobs/forget'] },
+    undoing: { collect: ['mover/jobs/cancel', 'mover/jobs/forget'] },
+    stage: async (world) => {
+      const snapshot = await archivedOnly(world)
+      await world.done(snapshotDelete, { snapshot })
+      return asked(world, archiveCollect, { archive: await world.archive() })
+    },
+  },
+  {
+    saga: 'archive-drill',
+    of: 'a snapshot in an archive only',
+    calls: { begin: [], verify: JOB, forget: ['mover/jobs/forget'] },
+    undoing: { verify: ['mover/jobs/cancel', 'mover/jobs/forget'] },
+    stage: async (world) => {
+      const snapshot = await archivedOnly(world)
+      return asked(world, archiveDrill, { archive: await world.archive(), snapshot })
     },
   },
   {

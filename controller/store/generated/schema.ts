@@ -673,6 +673,8 @@ export interface ArchiveTable {
   unreachableSince: Date | null
   createdAt: Generated<Date>
   removedAt: Date | null
+  collectInterval: number | null
+  drillInterval: number | null
 }
 
 /** Row of table `mover`. */
@@ -715,6 +717,20 @@ export interface SnapshotPolicyTable {
   location: Generated<'PRIMARY' | 'SECONDARY'>
   maxPrimary: Generated<number>
   display: Generated<boolean>
+}
+
+/** Row of table `archive_upkeep`. */
+export interface ArchiveUpkeepTable {
+  archiveId: string
+  kind: 'collect' | 'drill'
+  endedAt: Generated<Date>
+  tookMs: number
+  bytes: number
+  objects: number | null
+  waiting: number | null
+  damaged: number | null
+  snapshotId: string | null
+  note: string | null
 }
 
 /** The columns of each table, in their order. */
@@ -1129,6 +1145,8 @@ export const COLUMNS = {
     'unreachableSince',
     'createdAt',
     'removedAt',
+    'collectInterval',
+    'drillInterval',
   ],
   mover: [
     'id',
@@ -1167,6 +1185,18 @@ export const COLUMNS = {
     'location',
     'maxPrimary',
     'display',
+  ],
+  archiveUpkeep: [
+    'archiveId',
+    'kind',
+    'endedAt',
+    'tookMs',
+    'bytes',
+    'objects',
+    'waiting',
+    'damaged',
+    'snapshotId',
+    'note',
   ],
 } as const satisfies { readonly [Table in keyof Database]: readonly (keyof Database[Table])[] }
 
@@ -1216,6 +1246,7 @@ export interface Database {
   archive: ArchiveTable
   mover: MoverTable
   snapshotPolicy: SnapshotPolicyTable
+  archiveUpkeep: ArchiveUpkeepTable
 }
 
 /** `installation` as selected. */
@@ -1306,3 +1337,5 @@ export type ArchiveRow = Selectable<ArchiveTable>
 export type MoverRow = Selectable<MoverTable>
 /** `snapshot_policy` as selected. */
 export type SnapshotPolicyRow = Selectable<SnapshotPolicyTable>
+/** `archive_upkeep` as selected. */
+export type ArchiveUpkeepRow = Selectable<ArchiveUpkeepTable>

@@ -1,3 +1,5 @@
+import { upkeepOf } from '../archive-upkeep.ts'
+import type { ArchiveUpkeepRow } from '../generated/schema.ts'
 import type { Reader } from '../store.ts'
 import { containing, cutPage, type Listed, NO_LIMIT, type Window } from './page.ts'
 
@@ -13,8 +15,10 @@ export interface ArchiveFilter {
   readonly readOnly?: boolean
 }
 
-/** An archive with the name of its zone. Holds no secrets: what is sealed is left out. */
-export type ArchiveView = Awaited<ReturnType<typeof selectArchives>>[number]
+/** An archive with the name of its zone, and how it was last seen to. Holds no secrets: what is sealed is left out. */
+export type ArchiveView = Awaited<ReturnType<typeof selectArchives>>[number] & {
+  readonly upkeep: readonly ArchiveUpkeepRow[]
+}
 
 /** A page of registered archives in the order of registration. */
 export async function listArchives(
@@ -45,7 +49,9 @@ export async function listArchives(
 
 /** The archives of these ids in the order of registration, removed ones too. */
 export async function archiveViews(reader: Reader, ids: readonly string[]): Promise<readonly ArchiveView[]> {
-  return ids.length === 0 ? [] : selectArchives(reader, ids)
+  if (ids.length === 0) return []
+  const upkeep = Map.groupBy(await upkeepOf(reader, ids), ({ archiveId }) => archiveId)
+  return (await selectArchives(reader, ids)).map((view) => ({ ...view, upkeep: upkeep.get(view.id) ?? [] }))
 }
 
 function selectArchives(reader: Reader, ids: readonly string[]) {
@@ -56,7 +62,7 @@ function selectArchives(reader: Reader, ids: readonly string[]) {
     .select(['archive.id', 'archive.name', 'archive.provider', 'archive.url', 'archive.readOnly', 'archive.chunkBytes'])
     .select(['archive.totalBytes', 'archive.usedBytes', 'archive.capacityBytes', 'archive.conditionalPut'])
     .select(['archive.reportedAt', 'archive.unreachableSince', 'archive.createdAt'])
-    .select(['archive.zoneId', 'zone.name as zoneName'])
+    .select(['archive.collectInterval', 'archive.drillInterval', 'archive.zoneId', 'zone.name as zoneName'])
     .select((eb) => [
       eb.ref('archive.settings').$castTo<Readonly<Record<string, string>>>().as('settings'),
       eb('archive.sealedKey', 'is not', null).as('encrypted'),

@@ -130,7 +130,7 @@ test('threads that have done their job do the next one, and those of a job that 
   const waiting = () => {
     const threads = [shelf.take(), shelf.take()]
     for (const thread of threads) shelf.put(thread)
-    return threads.map(({ worker }) => worker.threadId).toSorted()
+    return threads.map(({ worker }) => worker.threadId).toSorted((one, other) => one - other)
   }
   const { archive, store } = await newArchive(undefined)
   await take(archive, {})

@@ -146,13 +146,13 @@ export class WorkerPool {
     const onError = (error: unknown) => this.#fail(error instanceof Error ? error : new Error(String(error)))
     const onExit = () => ended.resolve(false)
     worker.on('message', onMessage).on('error', onError).on('exit', onExit)
-    worker.postMessage({ start } satisfies Envelope)
+    worker.postMessage({ start } satisfies Envelope, [])
     const leave = () => void worker.off('message', onMessage).off('error', onError).off('exit', onExit)
     return { thread, busy: 0, ended: ended.promise, leave }
   }
 
   async #shelve({ thread, ended, leave }: Member): Promise<void> {
-    thread.worker.postMessage({ end: true } satisfies Envelope)
+    thread.worker.postMessage({ end: true } satisfies Envelope, [])
     const isThere = await ended
     leave()
     if (isThere) this.#shelf?.put(thread)
