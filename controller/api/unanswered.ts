@@ -14,7 +14,7 @@ export const UNANSWERED = {
     createVMSnapshot listVMSnapshot deleteVMSnapshot revertToVMSnapshot
     updateVMAffinityGroup resetSSHKeyForVirtualMachine attachIso`,
   templates: `createTemplate extractTemplate copyTemplate
-    prepareTemplate getUploadParamsForTemplate getUploadParamsForIso registerIso deleteIso copyIso listIsoPermissions`,
+    getUploadParamsForTemplate getUploadParamsForIso registerIso deleteIso copyIso listIsoPermissions`,
   infrastructure: `uploadCustomCertificate readyForShutdown`,
   networks: `updatePhysicalNetwork updateNetworkServiceProvider updateNetwork restartNetwork updateNetworkOffering
     authorizeSecurityGroupIngress authorizeSecurityGroupEgress createAffinityGroup enableStaticNat disableStaticNat

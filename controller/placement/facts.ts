@@ -104,8 +104,13 @@ export interface PlacementRequest {
   readonly pool?: string
   /** Fewer bytes will not do: those of what it is made from. */
   readonly leastBytes?: number
-  /** It is made empty and filled from an archive: the protocols of each mover that gets there. Absent: nobody has to fill it. */
-  readonly movers?: readonly (readonly string[])[]
+  /** It is filled from an archive: absent, nobody has to fill it. */
+  readonly filling?: {
+    /** The protocols of each mover that gets to the archive. */
+    readonly movers: readonly (readonly string[])[]
+    /** Pools in which it is a clone of a seed instead. */
+    readonly seeds: ReadonlySet<string>
+  }
   /**
    * Differs from volume to volume. Given, of pools whose scores differ by less than a hundredth each volume prefers another, so that
    * many at once do not wait for the same pool's row. Absent: the best score alone decides.

@@ -109,8 +109,9 @@ const capability: Filter = ({ request, pool }) => {
 }
 
 const filling: Filter = ({ request, pool }) => {
-  const { movers } = request
-  if (!movers) return verdict(true, 'nobody has to fill it')
+  if (!request.filling) return verdict(true, 'nobody has to fill it')
+  const { movers, seeds } = request.filling
+  if (seeds.has(pool.id)) return verdict(true, 'holds a seed of the template')
   const passed = movers.some((accepted) => pool.protocols.some((name) => accepted.includes(name)))
   const accepted = () => listed([...new Set(movers.flat())])
   return verdict(

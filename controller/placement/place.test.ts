@@ -31,7 +31,7 @@ describe('each filter refuses on its own', () => {
     ['protocol', {}, { protocols: ['rbd'] }],
     ['tags', { tags: ['ssd', 'gold'] }, { tags: ['gold'] }],
     ['capability', { needs: ['clones'] }, {}],
-    ['filling', { movers: [['nbd']] }, {}],
+    ['filling', { filling: { movers: [['nbd']], seeds: new Set<string>() } }, {}],
     ['qos', { qos: { readBytes: { max: 1 } } }, {}],
     ['size', { bytes: 101 * GIB }, { capBytes: 1000 * GIB }],
     ['bounds', {}, { boundedOnly: true }],

@@ -13,6 +13,7 @@ import { qosObserved } from './qos-observed.ts'
 import type { Reconciler, ReconcilerDeps, Turn } from './reconciler.ts'
 import { recycleBin } from './recycle-bin.ts'
 import { snapshotSchedule } from './snapshot-schedule.ts'
+import { templateSeeds } from './template-seeds.ts'
 import { unfinished } from './unfinished.ts'
 import { createVmState } from './vm-state.ts'
 import { vmRestart } from './vm-restart.ts'
@@ -113,6 +114,7 @@ function everyReconciler(): readonly Reconciler[] {
     snapshotSchedule,
     recycleBin,
     unfinished,
+    templateSeeds,
     qosObserved,
     volumeIo,
     operationRetention,

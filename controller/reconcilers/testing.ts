@@ -58,6 +58,7 @@ export const NAMES = [
   'snapshot-schedule',
   'recycle-bin',
   'unfinished',
+  'template-seeds',
   'qos-observed',
   'volume-io',
   'operation-retention',

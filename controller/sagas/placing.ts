@@ -15,6 +15,7 @@ import { likeliestPools, pinPools, poolsOfZone } from '../store/pools.ts'
 import { texts } from '../store/registrations.ts'
 import { giveBack, reserve, reserveSecond } from '../store/reservations.ts'
 import { templateNow } from '../store/queries/places.ts'
+import { seedsOf } from '../store/seeds.ts'
 import { archiveCopyOf, arrayCopyOf, snapshotById } from '../store/snapshots.ts'
 import type { Tx } from '../store/store.ts'
 import { offeringById } from '../store/volumes.ts'
@@ -49,6 +50,8 @@ export async function placeVolume(
     readonly under: Under
     /** It may be made empty, to be filled from an archive. Absent: what is in an archive only is refused. */
     readonly restores?: true
+    /** Only this one will do. */
+    readonly pool?: string | undefined
   },
 ): Promise<VolumePlan> {
   const { volume } = what
@@ -60,8 +63,10 @@ export async function placeVolume(
     )
   }
   const request = { ...(await placementRequest(tx, { ...what, source })), spread: volume.id }
-  const candidate = await reserveBest(tx, deps, { volume: volume.id, request, under: what.under })
+  const only = what.pool === undefined ? {} : { only: { pool: what.pool, take: reserve } }
+  const candidate = await reserveBest(tx, deps, { volume: volume.id, request, under: what.under, ...only })
   const { pool, bytes, tier } = candidate
+  const origin = source?.pool === undefined ? source?.seeds?.get(pool) : source.snapshot
   await insertLocation(tx, { volumeId: volume.id, poolId: pool, state: 'intended', bytes, qosTier: tier })
   return {
     volume: volume.id,
@@ -70,7 +75,7 @@ export async function placeVolume(
     tier,
     arrayQos: tier === 'storage' ? request.qos : {},
     settings: texts(volume.settings),
-    ...(source?.pool === undefined ? {} : { source: source.snapshot }),
+    ...(origin === undefined ? {} : { source: origin }),
   }
 }
 
@@ -127,7 +132,11 @@ export async function placementRequest(
     ...(hosts ? { hosts } : {}),
     ...(source ? { leastBytes: source.bytes } : {}),
     ...(source?.pool === undefined ? {} : { pool: source.pool }),
-    ...(source?.archive === undefined ? {} : { movers: await moversTo(tx, volume.zoneId, source.archive) }),
+    ...(source?.archive === undefined
+      ? {}
+      : {
+          filling: { movers: await moversTo(tx, volume.zoneId, source.archive), seeds: new Set(source.seeds?.keys()) },
+        }),
     needs: source?.pool === undefined ? [] : CLONING,
   }
 }
@@ -237,7 +246,15 @@ export type Source = {
   /** In words. */
   readonly what: string
   readonly bytes: number
-} & ({ readonly pool: string; readonly archive?: never } | { readonly archive: string; readonly pool?: never })
+} & (
+  | { readonly pool: string; readonly archive?: never; readonly seeds?: never }
+  | {
+      readonly archive: string
+      readonly pool?: never
+      /** Snapshots on arrays that hold the same, by pool: there it is a clone. */
+      readonly seeds?: ReadonlyMap<string, string>
+    }
+)
 
 /** Throws `Refusal` `INVALID` when what the volume is made from cannot be used any more. */
 export async function sourceOf(tx: Tx, volume: Placed): Promise<Source | undefined> {
@@ -267,5 +284,7 @@ async function templateSource(tx: Tx, id: string | null): Promise<Source | undef
   const template = await templateNow(tx, id)
   if (template?.state !== 'Ready' || template.archiveId === null)
     throw new Refusal('INVALID', `The volume is made from template ${id}, which cannot be used any more`)
-  return { snapshot: id, what: `template ${id}`, bytes: template.bytes, archive: template.archiveId }
+  const whole = (await seedsOf(tx, id)).filter((seed) => seed.whole)
+  const seeds = new Map(whole.map(({ poolId, snapshotId }) => [poolId, snapshotId]))
+  return { snapshot: id, what: `template ${id}`, bytes: template.bytes, archive: template.archiveId, seeds }
 }

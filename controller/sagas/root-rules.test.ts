@@ -2,9 +2,13 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { GIB } from '../domain/size.ts'
 import { attachmentOf } from '../store/attachments.ts'
 import { locationOf } from '../store/locations.ts'
+import { lastAbout } from '../store/root-disks.ts'
+import { templateNow } from '../store/queries/places.ts'
+import { seedsOf } from '../store/seeds.ts'
 import { removeTemplate } from '../store/templates.ts'
 import { vmById } from '../store/vms.ts'
 import { volumeById } from '../store/volumes.ts'
+import { plantSeed, uprootSeed } from './seeding.ts'
 import { clear, containing, ledgerFaults, leftHeld, settled } from './testing/checks.ts'
 import { diskTemplate } from './testing/scenes-archive.ts'
 import { type Ended, startWorld, type World } from './testing/world.ts'
@@ -107,5 +111,44 @@ describe('with its VM a root disk', () => {
     await settled(world)
     expect(await volumeById(world.store.reader, root)).toMatchObject({ state: 'Expunged' })
     expect(await locationOf(world.store.reader, root)).toBeUndefined()
+  })
+})
+
+describe('a seed', () => {
+  async function planted(template: string, pool: string): Promise<boolean> {
+    const row = await templateNow(world.store.reader, template)
+    if (!row) throw new Error('there is no such template')
+    return world.store.transact((tx) => plantSeed(tx, world.runner(), { template: row, pool, zone: world.zone }))
+  }
+
+  test('makes root disks of its template clones, also without a mover, and is independent of them', async () => {
+    const { template, root } = await rooted({ tags: ['fast'] })
+    expect(await planted(template, world.pools.fast)).toBe(true)
+    expect(await planted(template, world.pools.fast)).toBe(false)
+    await settled(world)
+    const [seed] = await seedsOf(world.store.reader, template)
+    const making = { volume: seed?.volumeId ?? '', saga: volumeFromSnapshot.name }
+    expect(await lastAbout(world.store.reader, making)).toEqual({ open: false, failure: null })
+    expect(seed).toMatchObject({ whole: true, broken: false })
+    await world.store.reader.updateTable('mover').set({ unreachableSince: new Date() }).execute()
+    await world.done(volumeFromSnapshot, { volume: root })
+    const { items } = await world.simulator.calls({ method: 'array/clones/clone', object: root })
+    expect(items).toHaveLength(1)
+    if (seed) await world.store.transact((tx) => uprootSeed(tx, world.runner(), seed))
+    await settled(world)
+    expect(await seedsOf(world.store.reader, template)).toEqual([])
+    expect(await volumeById(world.store.reader, seed?.volumeId ?? '')).toMatchObject({ state: 'Expunged' })
+    await world.store.reader.updateTable('mover').set({ unreachableSince: null }).execute()
+  })
+
+  test('that could not be made is broken, and of it nothing is cloned', async () => {
+    const { template, root } = await rooted({ tags: ['fast'] })
+    await world.simulator.faults.arm({ method: 'mover/work', kind: 'error-before', code: 'DAMAGED' })
+    await planted(template, world.pools.fast)
+    await settled(world)
+    expect(await seedsOf(world.store.reader, template)).toMatchObject([{ whole: false, broken: true }])
+    await world.done(volumeFromSnapshot, { volume: root })
+    const { items } = await world.simulator.calls({ method: 'array/clones/clone', object: root })
+    expect(items).toEqual([])
   })
 })

@@ -38,12 +38,13 @@ import { placeVolume, sourceOf, unplace, type VolumePlan } from './placing.ts'
 
 /**
  * Fill `volume`, a row in state Allocated, with the bytes of `snapshot`; absent: of the template that its row names. `host`: of
- * a root disk, which only that host is to reach.
+ * a root disk, which only that host is to reach. `pool`: nowhere else.
  */
 export interface VolumeFromSnapshotInput {
   readonly volume: string
   readonly snapshot?: string
   readonly host?: string
+  readonly pool?: string
 }
 
 /**
@@ -150,10 +151,10 @@ async function begin(
   const archive = source.archive === undefined ? undefined : await archiveById(tx, source.archive)
   const provider = archive?.provider ?? ''
   // Where none does any of it, that is the reason, whatever the pools.
-  if (archive) await moverFor(tx, volume.zoneId, { provider })
-  const plan = await place(deps, tx, { volume, host: input.host, under })
+  if (archive && !source.seeds?.size) await moverFor(tx, volume.zoneId, { provider })
+  const plan = await place(deps, tx, { volume, input, under })
   await updateVolume(tx, volume.id, { state, sourceSnapshotId: volume.sourceSnapshotId })
-  if (!archive) return { plan }
+  if (!archive || plan.source !== undefined) return { plan }
   const [pool] = await pinPools(tx, [plan.pool])
   const protocols = pool ? (await poolFacts(deps, pool)).protocols : []
   const mover = await moverFor(tx, volume.zoneId, { provider, protocols })
@@ -168,15 +169,16 @@ async function begin(
 async function place(
   deps: SagaDeps,
   tx: Tx,
-  what: { readonly volume: VolumeRow; readonly host: string | undefined; readonly under: Under },
+  what: { readonly volume: VolumeRow; readonly input: VolumeFromSnapshotInput; readonly under: Under },
 ): Promise<VolumePlan> {
-  const { volume, host, under } = what
+  const { volume, under } = what
+  const { host, pool } = what.input
   const attachment = await attachmentOf(tx, volume.id)
   const vm = attachment && (await lockVm(tx, attachment.vmId))
-  if (!vm) return placeVolume(tx, deps, { volume, under, restores: true })
+  if (!vm) return placeVolume(tx, deps, { volume, under, pool, restores: true })
   const possible = await possibleHosts(deps, tx, { vm, pools: await poolsOfVm(tx, vm.id) })
   const hosts = possible.filter(({ id }) => host === undefined || id === host)
-  const plan = await placeVolume(tx, deps, { volume, hosts, under, restores: true })
+  const plan = await placeVolume(tx, deps, { volume, hosts, under, pool, restores: true })
   await chargeHost(tx, volume.id, hostCharge(throttleOf(volume, plan.tier)))
   return plan
 }

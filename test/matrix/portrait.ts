@@ -18,7 +18,7 @@ const TABLES = [
 
 /** Everything that an operation leaves behind, children before what they refer to. */
 const LEFT =
-  'usage_io, usage_span, usage_open, volume_io, resource_detail, snapshot_policy, archive_upkeep, operation_log, operation_step, operation_lock, operation_wait, operation, event, census_finding, attachment, connection, reservation, location, snapshot_copy, snapshot, volume, vm, template'
+  'usage_io, usage_span, usage_open, volume_io, resource_detail, snapshot_policy, archive_upkeep, operation_log, operation_step, operation_lock, operation_wait, operation, event, census_finding, attachment, connection, reservation, location, snapshot_copy, seed, snapshot, volume, vm, template'
 
 /** Columns that differ from one run to the next, and say nothing. */
 const PASSING: ReadonlySet<string> = new Set(['seq', 'id', 'runId', 'offeringId', 'usedBytes', 'version', 'tookMs'])

@@ -5,6 +5,7 @@ import { directoryArchive } from '@moorage/archive-directory'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { GIB } from '../../domain/size.ts'
 import { insertTemplate, updateTemplate } from '../../store/templates.ts'
+import { patientReconcilers } from '../../reconcilers/testing.ts'
 import { type Ground, makeGround, startController, type TestController } from '../../testing.ts'
 import { textOf } from '../../testing-client.ts'
 
@@ -154,4 +155,39 @@ test('sizes, IOPS and templates that cannot be are refused, naming the parameter
     /^431 .*rootdisksize: 2 GiB is below .*3 GiB/,
   )
   await store.transact((tx) => updateTemplate(tx, template, { bytes: GIB }))
+})
+
+async function quiet(): Promise<void> {
+  const { store, system } = controller
+  const open = () => store.reader.selectFrom('operation').select('id').where('endedAt', 'is', null).execute()
+  for (const { id } of await open()) await system.jobs.ended(id, 30_000)
+}
+
+async function clonesOf(volume: string): Promise<number> {
+  const { items } = await controller.simulator.calls({ method: 'array/clones/clone', object: volume })
+  return items.length
+}
+
+test('where a root disk lives a seed is made, of which the next are clones, and it goes with the template', async () => {
+  const { api } = controller
+  const reconcilers = patientReconcilers(controller, { info: () => {}, warn: () => {}, error: () => {} })
+  await reconcilers.runNow('template-seeds')
+  await reconcilers.runNow('template-seeds')
+  await quiet()
+  const seeds = await api.list('listVolumes', { name: 'template-disk', listall: true })
+  expect(seeds).toMatchObject([{ type: 'DATADISK', state: 'Ready', displayvolume: false, templateid: template }])
+  const prepared = { templateid: template, zoneid: ground.zone }
+  expect(await api.list('prepareTemplate', prepared)).toMatchObject([{ id: template }])
+  expect(await api.refuses('prepareTemplate', { ...prepared, templateid: ground.template })).toMatch(
+    /^431 .*templateid/,
+  )
+  const id = await deploy()
+  expect(await clonesOf(textOf(await rootOf(id), 'id'))).toBe(1)
+
+  await api.run('deleteTemplate', { id: template })
+  await reconcilers.runNow('template-seeds')
+  await quiet()
+  expect(await api.list('listVolumes', { name: 'template-disk', listall: true })).toEqual([])
+  await api.run('rebootVirtualMachine', { id })
+  await reconcilers.stop()
 })

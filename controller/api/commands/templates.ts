@@ -2,6 +2,7 @@ import type { Caller } from '../../operations/context.ts'
 import { ownerOf, ownershipOf, sightOf } from '../../operations/ownership.ts'
 import { refuse } from '../../operations/refusals.ts'
 import { osTypeId } from '../../operations/os-types.ts'
+import { prepareTemplate } from '../../operations/template-prepare.ts'
 import { changeTemplate } from '../../operations/template-update.ts'
 import { deleteTemplate, registerTemplate } from '../../operations/template-register.ts'
 import { listTemplates, templateViews, type TemplateView } from '../../store/queries/templates.ts'
@@ -266,5 +267,25 @@ const remove = defineCommand({
   run: ({ system, caller, params: { id } }) => deleteTemplate({ system, caller }, id),
 })
 
+const prepare = defineCommand({
+  name: 'prepareTemplate',
+  kind: 'sync',
+  description: 'Makes storage pools ready for root disks of a template: there they become clones.',
+  roles: OPERATORS,
+  params: {
+    templateid: entity('template', { required: true, description: 'template ID of the template to be prepared' }),
+    zoneid: entity('zone', { required: true, description: 'zone ID of the template to be prepared' }),
+    storageid: entity('pool', {
+      description: 'storage pool ID of the primary storage pool; absent: every one that can',
+    }),
+  },
+  response: { ...template, listShaped: true },
+  async run({ system, caller, params: { templateid, zoneid, storageid } }) {
+    await prepareTemplate({ system, caller }, { template: templateid, zone: zoneid, ...given({ pool: storageid }) })
+    const [view] = await templateViews(system.store.reader, [templateid])
+    return { object: view === undefined ? {} : render(view) }
+  },
+})
+
 /** The commands about templates. */
-export const templateCommands = [register, update, permit, permissions, list, remove] as const
+export const templateCommands = [register, update, permit, permissions, list, remove, prepare] as const

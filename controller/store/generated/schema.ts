@@ -733,6 +733,15 @@ export interface ArchiveUpkeepTable {
   note: string | null
 }
 
+/** Row of table `seed`. */
+export interface SeedTable {
+  templateId: string
+  poolId: string
+  volumeId: string
+  snapshotId: string
+  createdAt: Generated<Date>
+}
+
 /** The columns of each table, in their order. */
 export const COLUMNS = {
   installation: ['one', 'id', 'keyCheck', 'createdAt'],
@@ -1198,6 +1207,7 @@ export const COLUMNS = {
     'snapshotId',
     'note',
   ],
+  seed: ['templateId', 'poolId', 'volumeId', 'snapshotId', 'createdAt'],
 } as const satisfies { readonly [Table in keyof Database]: readonly (keyof Database[Table])[] }
 
 /** All tables, for Kysely with the camel-case plug-in. */
@@ -1247,6 +1257,7 @@ export interface Database {
   mover: MoverTable
   snapshotPolicy: SnapshotPolicyTable
   archiveUpkeep: ArchiveUpkeepTable
+  seed: SeedTable
 }
 
 /** `installation` as selected. */
@@ -1339,3 +1350,5 @@ export type MoverRow = Selectable<MoverTable>
 export type SnapshotPolicyRow = Selectable<SnapshotPolicyTable>
 /** `archive_upkeep` as selected. */
 export type ArchiveUpkeepRow = Selectable<ArchiveUpkeepTable>
+/** `seed` as selected. */
+export type SeedRow = Selectable<SeedTable>
