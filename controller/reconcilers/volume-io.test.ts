@@ -1,7 +1,7 @@
 import { simulatorStorage } from '@moorage/storage-simulator'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Ground, makeGround, poolParams, startController, type TestController } from '../testing.ts'
-import { textOf } from '../testing-client.ts'
+import { type Asked, textOf } from '../testing-client.ts'
 import type { RunningReconcilers } from './start.ts'
 import { patientReconcilers } from './testing.ts'
 
@@ -22,14 +22,19 @@ beforeAll(async () => {
   controller = await startController({ plugins: { storage: [uncounted] } })
   ground = await makeGround(controller)
   await controller.api.run('updateStoragePool', { id: ground.pool, tags: 'counted' })
-  const params = { ...poolParams(controller.simulator, 'plain'), provider: 'uncounted', tags: 'uncounted' }
-  await controller.api.run('createStoragePool', { ...params, zoneid: ground.zone })
+  for (const name of ['plain', 'plain-too']) await newPool(name, { provider: 'uncounted', tags: 'uncounted' })
+  await newPool('array-too', { tags: 'counted' })
   reconcilers = patientReconcilers(controller, { info: () => {}, warn: () => {}, error: () => {} })
 })
 afterAll(async () => {
   await reconcilers.stop()
   await controller.stop()
 })
+
+async function newPool(name: string, more: Asked): Promise<void> {
+  const params = { ...poolParams(controller.simulator, name), name, zoneid: ground.zone, ...more }
+  await controller.api.run('createStoragePool', params)
+}
 
 /** A volume of an array that counts, or does not, on a VM. */
 async function disk(tags: 'counted' | 'uncounted') {
@@ -87,6 +92,45 @@ describe.each(['counted', 'uncounted'] as const)('I/O of a volume on an array th
     expect(await billed(volume)).toEqual([13, 13 * 4096])
   })
 })
+
+describe.each(['counted', 'uncounted'] as const)('usage of a volume that moves between arrays that are %s', (tags) => {
+  test('goes on: its time without a gap, its I/O by what the guest did, not by what was copied', async () => {
+    const { api } = controller
+    const { vm, volume } = await disk(tags)
+    await write({ vm, volume }, 3)
+    expect(await counted(volume)).toEqual([3, 12])
+    const since = await meteredSince(volume)
+    await api.run('migrateVolume', { volumeid: volume, storageid: await elsewhere(volume, tags), livemigrate: true })
+    expect(await counted(volume)).toEqual([3, 12])
+    await write({ vm, volume }, 2)
+    expect(await counted(volume)).toEqual([5, 20])
+    await api.run('stopVirtualMachine', { id: vm })
+    await api.run('startVirtualMachine', { id: vm })
+    await write({ vm, volume }, 1)
+    expect(await counted(volume)).toEqual([6, 24])
+    expect(await billed(volume)).toEqual([6, 6 * 4096])
+    // One record that is open still, of the same size and IOPS: nothing of it ended with the move.
+    expect(await meteredSince(volume)).toEqual(since)
+  })
+})
+
+/** Since when the volume is metered as it is now, and how many records of it have ended. */
+async function meteredSince(volume: string) {
+  const { reader } = controller.store
+  const of = { open: reader.selectFrom('usageOpen'), ended: reader.selectFrom('usageSpan') }
+  return {
+    open: await of.open.select(['since', 'bytes', 'minIops']).where('partId', '=', volume).execute(),
+    ended: await of.ended.select('seq').where('partId', '=', volume).execute(),
+  }
+}
+
+/** The other pool of those tags. */
+async function elsewhere(volume: string, tags: string): Promise<string> {
+  const [found] = await controller.api.list('listVolumes', { id: volume })
+  const pools = await controller.api.list('listStoragePools')
+  const other = pools.find((pool) => pool['tags'] === tags && pool['id'] !== found?.['storageid'])
+  return textOf(other ?? {}, 'id')
+}
 
 /** What usage records say of it: write operations and bytes. */
 async function billed(usageid: string): Promise<readonly number[]> {
