@@ -1,7 +1,7 @@
 import { Refusal } from '../domain/failures.ts'
 import { CD_DEVICE, ROOT_DEVICE } from '../domain/volume.ts'
 import { volumeAttach } from '../sagas/volume-attach.ts'
-import { vmStanding, volumeStanding } from '../store/queries/standing.ts'
+import { attachStanding } from '../store/queries/standing.ts'
 import type { Submitted } from './context.ts'
 import { type By, carriedOut, submit } from './submit.ts'
 import { certain } from './certain.ts'
@@ -20,8 +20,9 @@ export interface AttachRequest {
 export async function attachVolume(by: By, request: AttachRequest): Promise<Submitted> {
   checkDeviceId(request.deviceId)
   return await carriedOut(by, async (tx) => {
-    const volume = certain(await volumeStanding(tx, request.volume), 'id')
-    const vm = certain(await vmStanding(tx, request.vm), 'virtualmachineid')
+    const standing = await attachStanding(tx, request)
+    const volume = certain(standing.volume, 'id')
+    const vm = certain(standing.vm, 'virtualmachineid')
     if (volume.zoneId !== vm.zoneId)
       throw new Refusal('INVALID', 'The volume and the virtual machine are in different zones')
     if (volume.type === 'ROOT') throw new Refusal('INVALID', 'A root volume cannot be attached as a data disk')

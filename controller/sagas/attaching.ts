@@ -13,7 +13,7 @@ import type { HostRow, LocationRow, VmRow, VolumeRow } from '../store/generated/
 import { type Charged, chargesOfHosts } from '../store/host-charges.ts'
 import { hostById, lockHost } from '../store/hosts.ts'
 import { locationsOf } from '../store/locations.ts'
-import { cutOffPools, hostsWithWays } from '../store/pool-reach.ts'
+import { cutOffPools, hostsWithWays, type Ways } from '../store/pool-reach.ts'
 import { pinPools } from '../store/pools.ts'
 import type { Tx } from '../store/store.ts'
 import type { SagaDeps } from './deps.ts'
@@ -65,12 +65,11 @@ export function deviceIdFor({ vm, disks }: Ground, asked: number | undefined): n
 export async function hostOf(
   deps: Opening,
   tx: Tx,
-  what: { readonly vm: VmRow; readonly volume: VolumeRow },
+  { vm, volume, ways }: Pick<Ground, 'vm' | 'volume' | 'ways'>,
 ): Promise<Reader> {
-  const { vm, volume } = what
-  const row = vm.hostId === null ? undefined : await hostById(tx, vm.hostId)
+  const row = ways.hosts.find(({ id }) => id === vm.hostId)
   if (!row) throw new Refusal('UNAVAILABLE', `The host of virtual machine ${vm.id} is not available`)
-  const cutOff = (await cutOffPools(tx, [row.id])).get(row.id)
+  const cutOff = ways.cutOff.get(row.id)
   const throttles = volume.qosTier === 'hypervisor' || volume.qosTier === 'any'
   const charged = throttles ? await lockedCharge(tx, row) : undefined
   return { facts: await hostFacts(deps, row, { cutOff, ...(charged ? { charged } : {}) }), initiator: row.initiator }
@@ -100,15 +99,16 @@ export function checkHostRoom(hosts: readonly HostFacts[], throttle: Qos): void 
   throw new Refusal('NO_CAPACITY', `${told.charAt(0).toUpperCase()}${told.slice(1)}`, { internal: short.text })
 }
 
-/** Hosts on which a stopped VM could start, as far as its volumes, which live in `pools`, decide. */
+/** Hosts on which a stopped VM could start, as far as its volumes, which live in `pools`, decide. `ways` absent: they are read. */
 export async function possibleHosts(
   deps: Opening,
   tx: Tx,
-  { vm, pools: ids }: { readonly vm: VmRow; readonly pools: readonly string[] },
+  what: { readonly vm: VmRow; readonly pools: readonly string[]; readonly ways?: Ways },
 ): Promise<readonly HostFacts[]> {
+  const { vm, pools: ids } = what
   const rows = await pinPools(tx, ids)
   const pools = await Promise.all(rows.map((row) => poolFacts(deps, row)))
-  const { hosts, cutOff } = await hostsWithWays(tx, vm.zoneId)
+  const { hosts, cutOff } = what.ways ?? (await hostsWithWays(tx, vm.zoneId))
   const fitting = hosts.filter(({ hypervisor }) => hypervisor.toLowerCase() === vm.hypervisor.toLowerCase())
   const facts = await Promise.all(fitting.map((row) => hostFacts(deps, row, { cutOff: cutOff.get(row.id) })))
   return facts.filter((host) => pools.every((pool) => reaches(host, pool) && speaks(host, pool)))

@@ -159,7 +159,7 @@ async function settle(
 ): Promise<Pick<Begun, 'plan' | 'grant' | 'throttle'>> {
   const { ground, deviceId, under } = what
   const { volume, vm, location, offering } = ground
-  const host = vm.state === 'Running' ? await hostOf(deps, tx, { vm, volume }) : undefined
+  const host = vm.state === 'Running' ? await hostOf(deps, tx, ground) : undefined
   const hosts = host ? [host.facts] : await possibleHosts(deps, tx, ground)
   checkDiskLimit(ground, { hosts, deviceId })
   if (location) await checkReachable(deps, tx, { volume, location, hosts })

@@ -2,6 +2,7 @@ import { type Insertable, sql, type Updateable } from 'kysely'
 import type {
   AttachmentRow,
   AttachmentTable,
+  HostRow,
   LocationRow,
   OfferingRow,
   PoolRow,
@@ -9,6 +10,7 @@ import type {
   VolumeRow,
 } from './generated/schema.ts'
 import { later } from './pipeline.ts'
+import { type WayRow, type Ways, waysOf, waysOfVm } from './pool-reach.ts'
 import type { Reader, Tx } from './store.ts'
 import { together } from './together.ts'
 
@@ -39,6 +41,8 @@ export interface AttachGround {
   /** Pools in which the disks of the VM live. */
   readonly pools: readonly string[]
   readonly offering: OfferingRow | undefined
+  /** The host that the VM runs on, or else all in its zone. */
+  readonly ways: Ways
 }
 
 /** Reads all that at once, volume and VM locked, in this order, until the transaction ends. */
@@ -47,8 +51,18 @@ export async function lockAttachGround(
   of: { readonly volume: string; readonly vm: string },
 ): Promise<AttachGround> {
   const attachments = tx.selectFrom('attachment').selectAll()
-  const [[volume], [vm], [attachment], disks, [location], pools, [offering]] = await together<
-    [VolumeRow, VmRow, AttachmentRow, AttachmentRow, LocationRow, { readonly poolId: string }, OfferingRow]
+  const [[volume], [vm], [attachment], disks, [location], pools, [offering], hosts, cutOff] = await together<
+    [
+      VolumeRow,
+      VmRow,
+      AttachmentRow,
+      AttachmentRow,
+      LocationRow,
+      { readonly poolId: string },
+      OfferingRow,
+      HostRow,
+      WayRow,
+    ]
   >(
     tx,
     tx.selectFrom('volume').selectAll().where('id', '=', of.volume).forUpdate(),
@@ -66,8 +80,10 @@ export async function lockAttachGround(
       .selectFrom('offering')
       .selectAll()
       .where('id', '=', tx.selectFrom('volume').select('offeringId').where('id', '=', of.volume)),
+    ...waysOfVm(tx, of.vm),
   )
-  return { volume, vm, attachment, disks, location, pools: pools.map(({ poolId }) => poolId), offering }
+  const ways = waysOf(hosts, cutOff)
+  return { volume, vm, attachment, disks, location, pools: pools.map(({ poolId }) => poolId), offering, ways }
 }
 
 /** Changes columns of an attachment. */

@@ -72,27 +72,51 @@ export async function cutOffPools(
 }
 
 /** As `allHosts` and `cutOffPools` of a zone, in one round trip of a transaction. */
-export async function hostsWithWays(
-  tx: Tx,
-  zone: string,
-): Promise<{
-  readonly hosts: readonly HostRow[]
-  readonly cutOff: ReadonlyMap<string, ReadonlySet<string>>
-}> {
+export async function hostsWithWays(tx: Tx, zone: string): Promise<Ways> {
   const inZone = tx.selectFrom('host').where('removedAt', 'is', null).where('zoneId', '=', zone)
-  const [hosts, ways] = await together<[HostRow, Pick<PoolReachRow, 'hostId' | 'poolId'>]>(
+  const [hosts, ways] = await together<[HostRow, WayRow]>(
     tx,
     inZone.selectAll().orderBy('id'),
     cutOff(tx).where('hostId', 'in', inZone.select('id')),
   )
+  return waysOf(hosts, ways)
+}
+
+/**
+ * The selects of what `waysOf` puts together, for a `together`: of the host that the VM runs on, or else of all in its zone.
+ */
+export function waysOfVm(tx: Reader, vm: string) {
+  const mayRun = tx
+    .selectFrom('host')
+    .innerJoin('vm', 'vm.zoneId', 'host.zoneId')
+    .where('vm.id', '=', vm)
+    .where('host.removedAt', 'is', null)
+    .where(({ or, eb }) => or([eb('vm.state', '<>', 'Running'), eb('host.id', '=', eb.ref('vm.hostId'))]))
+  return [
+    mayRun.selectAll('host').orderBy('host.id'),
+    cutOff(tx).where('hostId', 'in', mayRun.select('host.id')),
+  ] as const
+}
+
+/** Hosts, and the pools to which each said that it does not get. */
+export interface Ways {
+  readonly hosts: readonly HostRow[]
+  readonly cutOff: ReadonlyMap<string, ReadonlySet<string>>
+}
+
+/** What was read by the selects of `waysOfVm`. */
+export function waysOf(hosts: readonly HostRow[], ways: readonly WayRow[]): Ways {
   return { hosts, cutOff: byHost(ways) }
 }
+
+/** A way that a host does not get. */
+export type WayRow = Pick<PoolReachRow, 'hostId' | 'poolId'>
 
 function cutOff(reader: Reader) {
   return reader.selectFrom('poolReach').select(['hostId', 'poolId']).where('reached', '=', false)
 }
 
-function byHost(rows: readonly Pick<PoolReachRow, 'hostId' | 'poolId'>[]): ReadonlyMap<string, ReadonlySet<string>> {
+function byHost(rows: readonly WayRow[]): ReadonlyMap<string, ReadonlySet<string>> {
   const grouped = Map.groupBy(rows, ({ hostId }) => hostId)
   return new Map([...grouped].map(([host, ways]) => [host, new Set(ways.map(({ poolId }) => poolId))]))
 }

@@ -90,6 +90,7 @@ export async function likeliestPools(reader: Reader, wanted: Wanted): Promise<re
     else (reserved_iops + ${iops}) / greatest(coalesce(capacity_iops, total_iops) * iops_factor, 1) end`
   const slotsShare = sql`case when capacity_volumes is null then 0
     else (reserved_volumes + 1)::double precision / greatest(capacity_volumes, 1) end`
+  const share = sql`greatest(${bytesShare}, ${iopsShare}, ${slotsShare})`
   const query = reader
     .selectFrom('pool')
     .selectAll()
@@ -97,8 +98,8 @@ export async function likeliestPools(reader: Reader, wanted: Wanted): Promise<re
     .where('removedAt', 'is', null)
     .where('state', '=', 'Up')
     .where(sql<boolean>`tags @> ${[...tags]}::text[]`)
-    .where(sql<boolean>`${bytesShare} <= 1 and ${iopsShare} <= 1 and ${slotsShare} <= 1`)
-    .orderBy(sql`round(greatest(${bytesShare}, ${iopsShare}, ${slotsShare})::numeric, 2)`)
+    .where(sql<boolean>`${share} <= 1`)
+    .orderBy(sql`round(100 * ${share})`)
     .orderBy(sql`md5(${spread} || id::text)`)
     .limit(limit)
   if (!hosts) return query.execute()

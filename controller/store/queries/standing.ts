@@ -1,11 +1,26 @@
-import { type RawBuilder, sql } from 'kysely'
-import type { Reader } from '../store.ts'
+import { type Compilable, type RawBuilder, sql } from 'kysely'
+import type { Reader, Tx } from '../store.ts'
+import { together } from '../together.ts'
 
 /**
  * How a volume stands: its row, the VM it is (or is becoming) a disk of, and where it lives. `busy`: an open operation
  * holds or awaits it or that VM, so that nothing about its state is certain yet. `undefined` when there is no such row.
  */
 export function volumeStanding(reader: Reader, id: string) {
+  return volumeAsked(reader, id).executeTakeFirst()
+}
+
+/** `volumeStanding` and `vmStanding` in one round trip. */
+export async function attachStanding(tx: Tx, of: { readonly volume: string; readonly vm: string }) {
+  const volume = volumeAsked(tx, of.volume)
+  const vm = vmAsked(tx, of.vm)
+  const [[volumeRow], [vmRow]] = await together<[RowOf<typeof volume>, RowOf<typeof vm>]>(tx, volume, vm)
+  return { volume: volumeRow, vm: vmRow }
+}
+
+type RowOf<Query> = Query extends Compilable<infer Row extends object> ? Row : never
+
+function volumeAsked(reader: Reader, id: string) {
   return reader
     .selectFrom('volume')
     .leftJoin('attachment', 'attachment.volumeId', 'volume.id')
@@ -17,7 +32,6 @@ export function volumeStanding(reader: Reader, id: string) {
     .select(['attachment.vmId', 'attachment.deviceId', 'vm.state as vmState', 'vm.name as vmName'])
     .select(['pool.id as poolId', 'pool.managed as poolManaged', 'pool.state as poolState'])
     .select(openOn(sql`array['volume:' || volume.id, 'vm:' || vm.id]`).as('busy'))
-    .executeTakeFirst()
 }
 
 /** How a snapshot stands: its row, the array copy's pool, and the VM that has its volume. `busy` as for volumes. */
@@ -45,6 +59,10 @@ export function snapshotStanding(reader: Reader, id: string) {
 
 /** How a VM stands: its row, and the device ids that its disks take. `busy`: an open operation holds or awaits it. */
 export function vmStanding(reader: Reader, id: string) {
+  return vmAsked(reader, id).executeTakeFirst()
+}
+
+function vmAsked(reader: Reader, id: string) {
   return reader
     .selectFrom('vm')
     .where('vm.id', '=', id)
@@ -59,7 +77,6 @@ export function vmStanding(reader: Reader, id: string) {
         .as('deviceIds'),
     )
     .select(openOn(sql`array['vm:' || vm.id]`).as('busy'))
-    .executeTakeFirst()
 }
 
 /** How a pool stands: its row, and what lives there: volumes (`destroyed` of them only await deletion) and snapshots. */
