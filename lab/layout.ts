@@ -9,6 +9,10 @@ export interface Layout {
   readonly controller: string
   readonly san: string
   readonly hostd: string
+  readonly mover: string
+  /** Where the mover archives to, and where a pool keeps volumes in files. */
+  readonly archive: string
+  readonly files: string
   readonly simulator: string
   /** Boot images: a cache that outlives the lab. */
   readonly images: string
@@ -19,6 +23,7 @@ export interface Layout {
     readonly san: string
     readonly portal: string
     readonly hostd: string
+    readonly mover: string
   }
 }
 
@@ -35,8 +40,8 @@ export function layout(): Layout {
     throw new Error('MOORAGE_LAB_PORT must be a port between 1024 and 65000')
   }
   const root = realPath(resolve(process.env['MOORAGE_LAB'] ?? join(homedir(), '.moorage', 'lab')))
-  const [api, integration, san, hostd, portal] = [base, base + 16, base + 20, base + 21, base + 22]
-  return layoutAt(root, { api, integration, san, hostd, portal })
+  const [api, integration, san, hostd, portal, mover] = [base, base + 16, base + 20, base + 21, base + 22, base + 23]
+  return layoutAt(root, { api, integration, san, hostd, portal, mover })
 }
 
 /** Without links, as the kernel lists mounts and directories of processes; also of what does not exist yet. */
@@ -51,6 +56,9 @@ export function layoutAt(root: string, ports: Readonly<Record<keyof Layout['list
     controller: join(root, 'controller'),
     san: join(root, 'san'),
     hostd: join(root, 'hostd'),
+    mover: join(root, 'mover'),
+    archive: join(root, 'archive'),
+    files: join(root, 'files'),
     simulator: join(root, 'controller', 'simulator'),
     images: join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'moorage', 'images'),
     listen: {
@@ -59,6 +67,7 @@ export function layoutAt(root: string, ports: Readonly<Record<keyof Layout['list
       san: `127.0.0.1:${ports.san}`,
       hostd: `127.0.0.1:${ports.hostd}`,
       portal: `127.0.0.1:${ports.portal}`,
+      mover: `127.0.0.1:${ports.mover}`,
     },
   }
 }

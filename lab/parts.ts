@@ -2,6 +2,7 @@ import { guestOf, type Guest } from './guest.ts'
 import { credentials, type Layout } from './layout.ts'
 import { runningDaemon } from './process.ts'
 import { adminApi } from './stack.ts'
+import type { Vault } from './tour/archive.ts'
 import { lastFence } from './tour/fence.ts'
 import type { Ground } from './tour/ground.ts'
 import { verifier, type Verifier } from './verifier.ts'
@@ -19,6 +20,16 @@ export function sanAccess(at: Layout): { readonly url: string; readonly user: st
 export function hostdAccess(at: Layout): { readonly url: string; readonly user: string; readonly password: string } {
   const { user, password } = credentials(at.root, 'hostd')
   return { url: `http://${at.listen.hostd}`, user, password }
+}
+
+/** Where the lab archives to, and restores from. */
+export function vaultOf(at: Layout): Vault {
+  const { user, password } = credentials(at.root, 'mover')
+  return {
+    mover: { url: `http://${at.listen.mover}`, user, password },
+    archive: at.archive,
+    files: at.files,
+  }
 }
 
 /** What to register with Moorage: the lab's SAN as a pool, its host daemon as a host. */

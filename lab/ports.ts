@@ -4,7 +4,14 @@ import { isOrphaned, runningDaemon } from './process.ts'
 
 /** Throws, naming the address and what to do, when another program holds one that the lab is about to listen on. */
 export async function checkPorts(at: Layout, names: readonly (keyof Layout['listen'])[]): Promise<void> {
-  const owner = { api: at.controller, integration: at.controller, san: at.san, portal: at.san, hostd: at.hostd }
+  const owner = {
+    api: at.controller,
+    integration: at.controller,
+    san: at.san,
+    portal: at.san,
+    hostd: at.hostd,
+    mover: at.mover,
+  }
   const wanted = names.filter((name) => !runningDaemon(owner[name]) && !isOrphaned(owner[name]))
   const taken: string[] = []
   for (const name of wanted) if (!(await isFree(at.listen[name]))) taken.push(at.listen[name])

@@ -2,9 +2,10 @@ import { parseArgs } from 'node:util'
 import { layout, type Layout } from './layout.ts'
 import { checkPorts } from './ports.ts'
 import { whatIsMissing } from './probe.ts'
-import { groundOf, labGuest, labVerifier } from './parts.ts'
-import { admin, adminApi, buildGuest, startController, startHostd, startSan } from './stack.ts'
+import { groundOf, labGuest, labVerifier, vaultOf } from './parts.ts'
+import { admin, adminApi, buildGuest, startController, startHostd, startMover, startSan } from './stack.ts'
 import { terminal, type Terminal } from './terminal.ts'
+import { archiveAndRestore, prepareVault, type Vault } from './tour/archive.ts'
 import { prepareGround } from './tour/ground.ts'
 import { simulatedTour } from './tour/simulated.ts'
 import { cleanUp, snapshotAndRevert, volumeFromSnapshot } from './tour/snapshot.ts'
@@ -28,7 +29,7 @@ async function quickstart(options: Options): Promise<void> {
     await checkPorts(at, ['api', 'integration'])
     await simulatedTour(at, out)
   } else {
-    await checkPorts(at, ['api', 'integration', 'san', 'hostd', 'portal'])
+    await checkPorts(at, ['api', 'integration', 'san', 'hostd', 'portal', 'mover'])
     await realTour(at, out, options)
   }
   out.table()
@@ -38,24 +39,28 @@ async function quickstart(options: Options): Promise<void> {
 async function realTour(at: Layout, out: Terminal, options: Options): Promise<void> {
   out.heading('Starting')
   await buildGuest(at, out)
-  await Promise.all([startSan(at, out), startHostd(at, out)])
+  await Promise.all([startSan(at, out), startHostd(at, out), startMover(at, out)])
   await startController(at, out)
   out.heading('Registering')
-  const cloud = await prepareGround(adminApi(at), groundOf(at, 'guest'), out)
+  const api = adminApi(at)
+  const cloud = await prepareGround(api, groundOf(at, 'guest'), out)
+  const vault = vaultOf(at)
+  await prepareVault({ api, out, cloud }, vault)
   out.heading('The tour')
-  const tour: Tour = { api: adminApi(at), out, cloud, guest: labGuest(at, cloud.vm), verifier: labVerifier(at) }
-  await tourOf(tour, options)
+  const tour: Tour = { api, out, cloud, guest: labGuest(at, cloud.vm), verifier: labVerifier(at) }
+  await tourOf(tour, vault, options)
 }
 
-async function tourOf(tour: Tour, { brief }: Options): Promise<void> {
+async function tourOf(tour: Tour, vault: Vault, { brief }: Options): Promise<void> {
   const volume = await createAndAttach(tour)
   const digest = await writePattern(tour, volume)
   if (!brief) await measureQos(tour, volume)
   await tryToBreakIn(tour, volume)
   const snapshot = await snapshotAndRevert(tour, volume, digest)
-  const clone = await volumeFromSnapshot(tour, volume, snapshot)
+  const clone = await volumeFromSnapshot(tour, volume, snapshot.id)
   await resize(tour, volume)
-  await cleanUp(tour, [volume.id, clone.id], snapshot)
+  const restored = await archiveAndRestore(tour, vault, { volume, snapshot })
+  await cleanUp(tour, [clone.id, restored], snapshot.id)
 }
 
 function farewell(at: Layout, real: boolean): void {

@@ -13,12 +13,12 @@ afterEach(() => rmSync(parent, { recursive: true }))
 
 function lab(...folders: readonly string[]) {
   const root = join(parent, ...folders)
-  for (const part of ['controller', 'san', 'hostd']) {
+  for (const part of ['controller', 'san', 'hostd', 'mover', 'archive', 'files']) {
     mkdirSync(join(root, part), { recursive: true })
     writeFileSync(join(root, `${part}.log`), '')
   }
   writeFileSync(join(root, 'san.credentials.json'), '')
-  return layoutAt(root, { api: 1, integration: 2, san: 3, hostd: 4, portal: 5 })
+  return layoutAt(root, { api: 1, integration: 2, san: 3, hostd: 4, portal: 5, mover: 6 })
 }
 
 describe('removing the data of a lab', () => {

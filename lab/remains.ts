@@ -4,7 +4,7 @@ import type { Layout } from './layout.ts'
 import { isOrphaned, runningDaemon } from './process.ts'
 
 /** What the lab makes directly below its root. */
-const OURS = /^(controller|san|hostd)(\.log|\.credentials\.json)?$/
+const OURS = /^(controller|san|hostd|mover|archive|files)(\.log|\.credentials\.json)?$/
 
 /** Whether a lab was ever set up here. */
 export function labExists(at: Layout): boolean {
@@ -13,7 +13,7 @@ export function labExists(at: Layout): boolean {
 
 /** Processes, mounts and loop devices of the lab that are still there, a line each. Empty after `stopAll`. */
 export function remains(at: Layout): readonly string[] {
-  const daemons = [at.controller, at.hostd, at.san, at.simulator]
+  const daemons = [at.controller, at.mover, at.hostd, at.san, at.simulator]
   const processes = daemons.filter((dir) => runningDaemon(dir) || isOrphaned(dir)).map((dir) => `processes on ${dir}`)
   return [...processes, ...mountsBelow(at.root), ...loopsBelow(at.root)]
 }

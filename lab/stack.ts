@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { wireClient } from '@moorage/wire'
@@ -51,6 +51,17 @@ export async function startHostd(at: Layout, out: Terminal): Promise<void> {
   })
 }
 
+/** Starts the data mover, or finds it running. */
+export async function startMover(at: Layout, out: Terminal): Promise<void> {
+  const { file } = credentials(at.root, 'mover')
+  for (const directory of [at.archive, at.files]) mkdirSync(directory, { recursive: true, mode: 0o700 })
+  const argv = ['daemons/mover/main.ts', '--data', at.mover, '--listen', at.listen.mover, '--credentials', file]
+  await start(out, 'data mover', {
+    dir: at.mover,
+    argv: [...argv, '--initiator', 'iqn.2026-01.cloud.moorage:lab-mover'],
+  })
+}
+
 /** Starts the controller with its database, or finds it running. */
 export async function startController(at: Layout, out: Terminal, more: readonly string[] = []): Promise<void> {
   const { api, integration } = at.listen
@@ -92,11 +103,12 @@ export function adminApi(at: Layout): Api {
 
 /**
  * Ends everything that the lab started, in the order in which nothing is pulled away under another: VMs, controller with
- * its database, host daemon, SAN, simulator; of daemons that were killed, too. Data stays. Answers what was done.
+ * its database, data mover, host daemon, SAN, simulator; of daemons that were killed, too. Data stays. Answers what was done.
  */
 export async function stopAll(at: Layout): Promise<readonly string[]> {
   const daemons = [
     ['controller', at.controller],
+    ['data mover', at.mover],
     ['host daemon', at.hostd],
     ['SAN', at.san],
     ['simulator', at.simulator],

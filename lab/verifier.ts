@@ -118,7 +118,8 @@ function image(target: Target, initiator: string): string {
   return `driver=iscsi,transport=tcp,portal=${portal},target=${iqn},lun=${lun},user=${chap.user},password-secret=chap,initiator-name=${initiator}`
 }
 
-async function digestOfFile(path: string): Promise<string> {
+/** SHA-256 of a file, in hexadecimal digits. */
+export async function digestOfFile(path: string): Promise<string> {
   const hash = createHash('sha256')
   for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(chunk as Buffer) // No encoding is set: chunks are buffers.
   return hash.digest('hex')

@@ -69,7 +69,8 @@ interface Wanted {
   readonly more?: Readonly<Record<string, string>>
 }
 
-async function ensure(api: Caller, { list, create, find, more }: Wanted): Promise<string> {
+/** What is there already, or was made now: its id. */
+export async function ensure(api: Caller, { list, create, find, more }: Wanted): Promise<string> {
   const found = (await api.list(list, find))[0]
   return text(found ?? (await api.run(create, { ...find, ...more })), 'id')
 }
@@ -107,6 +108,7 @@ async function addPool(api: Caller, ground: Ground, zone: string): Promise<strin
       provider: ground.pool.provider,
       url: ground.pool.url,
       managed: true,
+      tags: 'san',
       capacityiops: ground.capacityIops,
       'details[0].user': ground.pool.user,
       'details[0].password': ground.pool.password,

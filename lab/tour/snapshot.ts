@@ -1,9 +1,10 @@
 import { text } from '../api.ts'
+import type { TourSnapshot } from './archive.ts'
 import { must, type Tour, type TourVolume } from './volume.ts'
 import { serialOf, type VolumeId } from '@moorage/contract'
 
 /** Takes a snapshot on the array, destroys the pattern, reverts, and has it back: told by digests read outside of Moorage. */
-export async function snapshotAndRevert(tour: Tour, volume: TourVolume, digest: string): Promise<string> {
+export async function snapshotAndRevert(tour: Tour, volume: TourVolume, digest: string): Promise<TourSnapshot> {
   const { api, out, verifier } = tour
   await out.step('unmount, detach', async () => {
     await tour.guest.sh('umount /mnt/tour')
@@ -37,7 +38,7 @@ export async function snapshotAndRevert(tour: Tour, volume: TourVolume, digest: 
     must((await verifier.fileDigest(volume.id, '/pattern')) === digest, 'the pattern is back')
     return 'every byte is back, read by qemu-img'
   })
-  return snapshot
+  return { id: snapshot, digest: before }
 }
 
 /** Makes a volume from the snapshot and compares the two beside each other in the guest. */

@@ -156,7 +156,7 @@ export async function resize(tour: Tour, volume: TourVolume): Promise<void> {
 async function offeringOf(api: Api, name: string, qos: Readonly<Record<string, number>>): Promise<string> {
   const known = (await api.list('listDiskOfferings', { name }))[0]
   return text(
-    known ?? (await api.run('createDiskOffering', { name, displaytext: name, customized: true, ...qos })),
+    known ?? (await api.run('createDiskOffering', { name, displaytext: name, customized: true, tags: 'san', ...qos })),
     'id',
   )
 }

@@ -10,8 +10,8 @@ import { mountsIn, processesIn } from '../support/processes.ts'
 const run = promisify(execFile)
 const LAB = join(import.meta.dirname, '../../lab')
 const MINUTES = 60_000
-/** From the API's to the portal's: lab/layout.ts. */
-const LAB_PORTS = 23
+/** From the API's to the mover's: lab/layout.ts. */
+const LAB_PORTS = 24
 
 describe('the quickstart', () => {
   const root = mkdtempSync(join(tmpdir(), 'moorage-quickstart-'))
@@ -34,6 +34,7 @@ describe('the quickstart', () => {
     async () => {
       const { stdout } = await lab('quickstart.ts')
       expect(stdout).not.toContain('SIMULATED')
+      expect(stdout).toMatch(/snapshot archived .*MiB read, .* stored \(/)
       expect(stdout).toContain('array, host and database agree')
     },
     10 * MINUTES,

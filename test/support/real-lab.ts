@@ -27,6 +27,7 @@ export async function realLab(kind: 'guest' | 'guestless'): Promise<RealLab> {
     san: await freePort(),
     hostd: await freePort(),
     portal: await freePort(),
+    mover: await freePort(),
   }
   const at = layoutAt(root, ports)
   if (kind === 'guest') await buildGuest(at, SILENT)
