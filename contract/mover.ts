@@ -87,6 +87,19 @@ export interface ImportTask {
   readonly bytesPerSecond?: number
 }
 
+/** What an archive holds already, and is to hold under another id, too. No bytes are moved. */
+export interface CopyTask {
+  readonly kind: 'copy'
+  readonly id: MoverJobId
+  readonly archive: ArchiveAccess
+  /** An archived snapshot. Whoever asks sees to it that it is not taken out meanwhile. */
+  readonly from: SnapshotId
+  readonly snapshot: SnapshotId
+  readonly volume: VolumeId
+  /** Epoch milliseconds. */
+  readonly takenAt: number
+}
+
 /** What is to be written back. The target is at least as large as the snapshot. */
 export interface RestoreTask {
   readonly kind: 'restore'
@@ -115,7 +128,7 @@ export interface CollectTask {
 }
 
 /** One piece of work for a mover. */
-export type MoverTask = ArchiveTask | ImportTask | RestoreTask | VerifyTask | CollectTask
+export type MoverTask = ArchiveTask | ImportTask | CopyTask | RestoreTask | VerifyTask | CollectTask
 
 /** How far a job is. Bytes of the volume or of the archive, as the job reads them. */
 export interface MoverProgress {
@@ -156,6 +169,13 @@ export interface ImportResult {
   readonly sentBytes: number
   readonly dataBytes: number
   readonly addedBytes: number
+}
+
+/** What a copy job did. */
+export interface CopyResult {
+  readonly kind: 'copy'
+  readonly bytes: number
+  readonly dataBytes: number
 }
 
 /** What a restore job did. */
@@ -199,7 +219,7 @@ export interface CollectResult {
 }
 
 /** What came of a job. */
-export type MoverResult = ArchiveResult | ImportResult | RestoreResult | VerifyResult | CollectResult
+export type MoverResult = ArchiveResult | ImportResult | CopyResult | RestoreResult | VerifyResult | CollectResult
 
 /**
  * A job as its mover knows it. `paused`: the mover was restarted, or somebody has cancelled nothing and nobody has asked
@@ -254,7 +274,7 @@ export interface MoverReport {
  * that it cannot read.
  *
  * Fences are kept for jobs (`submit`, `cancel`, `abandon`, `forget`), for a snapshot in an archive (`submit` of what
- * archives or imports it, `remove`), and for the key of an archive (`rekey`): a change that comes late is `FENCED`, also after the job
+ * archives, imports or copies it, `remove`), and for the key of an archive (`rekey`): a change that comes late is `FENCED`, also after the job
  * was forgotten or the snapshot taken out. A late `prepare` does no harm.
  */
 export interface Mover {

@@ -18,6 +18,7 @@ const OWNED = [
   'snapshot',
   'snapshotpolicy',
   'vm',
+  'template',
   'operation',
   'event',
   ...STAND_IN_KINDS.filter((kind) => !NOBODYS.some((nobodys) => nobodys === kind)),

@@ -13,7 +13,7 @@ export const UNANSWERED = {
   'virtual machines': `restoreVirtualMachine migrateVirtualMachineWithVolume
     createVMSnapshot listVMSnapshot deleteVMSnapshot revertToVMSnapshot
     updateVMAffinityGroup resetSSHKeyForVirtualMachine attachIso`,
-  templates: `createTemplate extractTemplate copyTemplate
+  templates: `extractTemplate copyTemplate
     getUploadParamsForTemplate getUploadParamsForIso registerIso deleteIso copyIso listIsoPermissions`,
   infrastructure: `uploadCustomCertificate readyForShutdown`,
   networks: `updatePhysicalNetwork updateNetworkServiceProvider updateNetwork restartNetwork updateNetworkOffering

@@ -1,5 +1,5 @@
 /** Kinds of things that an operation may need alone. */
-export const RESOURCE_KINDS = ['pool', 'host', 'vm', 'volume', 'snapshot', 'archive', 'census'] as const
+export const RESOURCE_KINDS = ['pool', 'host', 'vm', 'volume', 'snapshot', 'template', 'archive', 'census'] as const
 /** A name in `RESOURCE_KINDS`. */
 export type ResourceKind = (typeof RESOURCE_KINDS)[number]
 

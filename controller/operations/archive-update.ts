@@ -1,6 +1,7 @@
 import { Refusal } from '../domain/failures.ts'
 import { lockArchive, updateArchive } from '../store/archives.ts'
 import { copiesInArchive } from '../store/snapshots.ts'
+import { templatesInArchive } from '../store/templates.ts'
 import { archiveKey } from '../store/registrations.ts'
 import { certain } from './certain.ts'
 import { type By, note } from './submit.ts'
@@ -34,15 +35,20 @@ export async function changeArchive(by: By, change: ArchiveChange): Promise<void
   })
 }
 
-/** Forgets an archive in which no snapshot is; nothing in the store is touched. Callers are operators. */
+/** Forgets an archive in which no snapshot and no template is; nothing in the store is touched. Callers are operators. */
 export async function removeArchive(by: By, id: string): Promise<void> {
   await by.system.store.transact(async (tx) => {
     const archive = certain(await lockArchive(tx, id), 'id')
-    const copies = await copiesInArchive(tx, id)
+    const [copies, templates] = [await copiesInArchive(tx, id), await templatesInArchive(tx, id)]
     if (copies > 0)
       throw new Refusal(
         'INVALID',
         `Archive ${archive.name} cannot be deleted: it holds ${copies} snapshots. Delete them, or archive them elsewhere, first`,
+      )
+    if (templates > 0)
+      throw new Refusal(
+        'INVALID',
+        `Archive ${archive.name} cannot be deleted: it holds ${templates} templates. Delete them first`,
       )
     await updateArchive(tx, id, { removedAt: new Date() })
     await note(tx, by, {

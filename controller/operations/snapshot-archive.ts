@@ -79,9 +79,13 @@ async function isArchived(
 }
 
 /** Throws `Refusal` where nothing of the zone can be archived at all. */
-export async function checkArchivable(reader: Reader, zone: string): Promise<void> {
+export async function checkArchivable(
+  reader: Reader,
+  zone: string,
+  what: 'snapshot' | 'template' = 'snapshot',
+): Promise<void> {
   if ((await archivesOfZone(reader, zone)).length === 0)
-    throw new Refusal('INVALID', 'The snapshot would go to secondary storage, and the zone has none')
+    throw new Refusal('INVALID', `The ${what} would go to secondary storage, and the zone has none`)
   if ((await moversOfZone(reader, zone)).length === 0)
-    throw new Refusal('INVALID', 'The snapshot would go to secondary storage, and the zone has no data mover')
+    throw new Refusal('INVALID', `The ${what} would go to secondary storage, and the zone has no data mover`)
 }

@@ -11,6 +11,7 @@ import { insertTemplate } from '../store/templates.ts'
 import { certain } from './certain.ts'
 import type { Submitted } from './context.ts'
 import { osTypeOf } from './os-types.ts'
+import { importTemplate } from './template-create.ts'
 import { type By, carriedOut, note, submit } from './submit.ts'
 
 /** A template to register, for `account`. `zone` absent: in every zone. */
@@ -40,7 +41,7 @@ interface Image {
 const NAME = /^[a-z0-9][a-z0-9._-]{0,62}$/i
 
 /**
- * Registers a template and answers its id. Its url is `image://NAME` or NAME alone, a boot image that the hosts hold under that name
+ * Registers a template and answers its id. One that is on a web server is fetched into an archive (`importTemplate`). Else its url is `image://NAME` or NAME alone, a boot image that the hosts hold under that name
  * (`image://none`: machines without a guest), or `file:///path/NAME` of a file on the controller's machine, which hosts
  * hold under its name. Throws `Refusal` `INVALID` naming the parameter.
  */
@@ -50,6 +51,8 @@ export async function registerTemplate(by: By, request: TemplateRequest): Promis
   const hypervisor = known.find((one) => one.toLowerCase() === request.hypervisor.toLowerCase())
   if (hypervisor === undefined)
     throw new Refusal('INVALID', `Invalid parameter hypervisor: it must be one of ${[...new Set(known)].join(', ')}`)
+  const web = URL.parse(request.url)
+  if (web && /^https?:$/.test(web.protocol)) return importTemplate(by, { ...request, url: web, hypervisor })
   const osType = osTypeOf(request.osType)
   const image = await imageOf(request)
   const id = randomUUID()
@@ -83,6 +86,8 @@ export async function registerTemplate(by: By, request: TemplateRequest): Promis
 export async function deleteTemplate(by: By, id: string): Promise<Submitted> {
   return await carriedOut(by, async (tx) => {
     const template = certain(await templateNow(tx, id), 'id')
+    if (by.caller.role !== 'admin' && template.accountId !== by.caller.accountId)
+      throw new Refusal('DENIED', 'The template is not of your account')
     const operation = await submit(tx, by, {
       command: 'deleteTemplate',
       head: templateDelete,
@@ -103,7 +108,10 @@ async function imageOf(request: TemplateRequest): Promise<Image> {
   if (url === undefined && NAME.test(request.url)) return { name: request.url, bytes: 0, checksum: '' }
   if (url?.protocol === 'image:') return { name: nameOf(url.host), bytes: 0, checksum: '' }
   if (url?.protocol !== 'file:')
-    throw new Refusal('INVALID', 'Invalid parameter url: it must be image://NAME (or NAME alone) or file:///path')
+    throw new Refusal(
+      'INVALID',
+      'Invalid parameter url: it must be http, https, image://NAME (or NAME alone) or file:///path',
+    )
   const file = fileURLToPath(url)
   const found = await stat(file).catch(() => undefined)
   if (!found?.isFile())

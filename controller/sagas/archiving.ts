@@ -16,6 +16,7 @@ import {
 import { chooseArchive, chooseMover } from '../domain/archiving.ts'
 import { Refusal } from '../domain/failures.ts'
 import { endsSessions } from '../domain/pool.ts'
+import { FETCHING_NOTE } from '../domain/template.ts'
 import type { StepContext } from '../jobs/saga.ts'
 import { archiveById, archivesOfZone } from '../store/archives.ts'
 import { type MoverAccess, sealForMover, unsealForMover } from '../store/connections.ts'
@@ -32,13 +33,21 @@ export interface MoverGrant extends MoverAccess {
   readonly initiator: string
   /** Groups CHAP credentials. */
   readonly account: string
+  /** Absent: a snapshot is read, a volume is written. */
+  readonly mode?: 'ro'
 }
 
 /** A mover's job, where it is known, and the archive that it is about. Plain data. */
-export interface MoverWork {
+export interface MoverErrand {
   readonly job: string
   readonly archive: string
   readonly zone: string
+  /** Whose job it is; and what it moves, if that is on an array. */
+  readonly grant: MoverGrant | Pick<MoverGrant, 'mover'>
+}
+
+/** The same of a job that moves what is on an array. */
+export interface MoverWork extends MoverErrand {
   readonly grant: MoverGrant
 }
 
@@ -73,7 +82,7 @@ export async function moverFor(
 /** Gives a mover access; answers the connection, sealed (see `connectionOf`): it may hold CHAP secrets. */
 export async function exposeToMover(deps: Deps, grant: MoverGrant, context: StepContext): Promise<string> {
   const pool = await deps.plugins.pool(grant.pool)
-  const mode = grant.kind === 'snapshot' ? 'ro' : 'rw'
+  const mode = grant.mode ?? (grant.kind === 'snapshot' ? 'ro' : 'rw')
   const exposure = { ...accessOf(grant), mode, account: grant.account } as const
   const connection = await saying('The storage system did not give the data mover access', async () =>
     pool.provider(context.log).access.expose(exposure, part(context.call, `expose/${grant.source}/${grant.mover}`)),
@@ -112,7 +121,7 @@ export async function moverOf(deps: Deps, id: string, context: Pick<StepContext,
 /** Makes an archive ready for a job, unless it is. */
 export async function makeReady(
   deps: Deps,
-  work: MoverWork,
+  work: MoverErrand,
   { chunkBytes, context }: { readonly chunkBytes: number; readonly context: StepContext },
 ): Promise<void> {
   const access = await archiveAccess(deps, work.archive)
@@ -135,6 +144,7 @@ export async function carryOut<Kind extends MoverTask['kind']>(
   context: StepContext,
 ): Promise<Extract<MoverResult, { readonly kind: Kind }>> {
   const { mover: id, task, note } = what
+  const sentences = task.kind === 'import' ? { ...SENTENCES, ...OF_IMPORT } : SENTENCES
   return sayingOf(async () => {
     const mover = await moverOf(deps, id, context)
     let job = await mover.submit(task, part(context.call, 'submit/0'))
@@ -143,10 +153,10 @@ export async function carryOut<Kind extends MoverTask['kind']>(
         const { code, message, effect } = job.failure
         throw new PluginError(code, message, effect)
       }
-      const { done, total, leftMs } = job.progress
+      const { done, total, leftMs, fetching } = job.progress
       const left = leftMs === undefined ? '' : `, ${Math.ceil(leftMs / 1000)} s left`
       // That it answers is progress: a job that waits for others, or for its archive, is ended by its mover.
-      context.progress({ done, total, unit: 'bytes', note: `${note}${left}` })
+      context.progress({ done, total, unit: 'bytes', note: `${fetching ? FETCHING_NOTE : note}${left}` })
       // Paused: the mover was restarted. Cancelled, or not known: by somebody else's hand.
       const gone = job.state !== 'running'
       if (!gone) await pause(Math.min(FIRST_LOOK_MS * look, LONGEST_LOOK_MS), undefined, context.call)
@@ -155,7 +165,7 @@ export async function carryOut<Kind extends MoverTask['kind']>(
     }
     // A job answers with a result of its own kind.
     return job.result as Extract<MoverResult, { readonly kind: Kind }>
-  })
+  }, sentences)
 }
 
 /** How a job ended: with what it was to do, without, or nobody knows, because its mover does not answer. */
@@ -165,7 +175,7 @@ export type JobEnd = 'done' | 'undone' | 'unknown'
  * Ends a job, as far as its mover can be asked. Of one that does not answer the job may go on for a while: that it stores
  * nothing `giveUp` sees to, that it writes to no volume the array, and where that ends no sessions the mover must answer.
  */
-export async function endJob(deps: Deps, work: MoverWork, context: StepContext): Promise<JobEnd> {
+export async function endJob(deps: Deps, work: MoverErrand, context: StepContext): Promise<JobEnd> {
   const id = work.job as MoverJobId // An id of ours is made by us; the brand only keeps kinds apart.
   try {
     const mover = await moverOf(deps, work.grant.mover, context)
@@ -174,10 +184,15 @@ export async function endJob(deps: Deps, work: MoverWork, context: StepContext):
     return job?.state === 'done' ? 'done' : 'undone'
   } catch (error) {
     if (error instanceof Refusal) return 'unknown'
-    const { limits } = await deps.plugins.pool(work.grant.pool)
-    if (!mayPass(asPluginError(error)) || (work.grant.kind === 'volume' && !endsSessions(limits))) throw error
+    if (!mayPass(asPluginError(error)) || (await mayWriteOn(deps, work))) throw error
     return 'unknown'
   }
+}
+
+/** Whether a job that nobody can end goes on writing to a volume, although its access was withdrawn. */
+async function mayWriteOn(deps: Deps, { grant }: MoverErrand): Promise<boolean> {
+  if (!('kind' in grant) || grant.kind === 'snapshot' || grant.mode === 'ro') return false
+  return !endsSessions((await deps.plugins.pool(grant.pool)).limits)
 }
 
 /**
@@ -186,7 +201,7 @@ export async function endJob(deps: Deps, work: MoverWork, context: StepContext):
  */
 export async function giveUp(
   deps: Deps,
-  { work, snapshot }: { readonly work: MoverWork; readonly snapshot: string },
+  { work, snapshot }: { readonly work: MoverErrand; readonly snapshot: string },
   context: StepContext,
 ): Promise<void> {
   const end = await endJob(deps, work, context)
@@ -223,7 +238,7 @@ export async function removeFromArchive(
 }
 
 /** Has its mover forget a job that has ended. One that was removed has nothing to forget. */
-export async function forgetJob(deps: Deps, work: MoverWork, context: StepContext): Promise<void> {
+export async function forgetJob(deps: Deps, work: MoverErrand, context: StepContext): Promise<void> {
   try {
     const mover = await moverOf(deps, work.grant.mover, context)
     // An id of ours is made by us; the brand only keeps kinds apart.
@@ -253,14 +268,27 @@ const SENTENCES: Readonly<Partial<Record<FailureCode, string>>> = {
   TIMEOUT: 'The data mover or the secondary storage does not answer',
 }
 
+/** What else a job that fetches a file may end with. */
+const OF_IMPORT: typeof SENTENCES = {
+  NO_SPACE: 'The secondary storage, or the data mover, has no room for the file',
+  DENIED: 'The server does not give the file, or the secondary storage did not let the data mover in',
+  DAMAGED: 'The file does not have the checksum that was told',
+  NOT_FOUND: 'There is no such file',
+  UNAVAILABLE: 'The server of the file, the data mover or the secondary storage does not answer',
+  TIMEOUT: 'The server of the file, the data mover or the secondary storage does not answer',
+  INVALID: 'The file is no image that can be taken: one that stands alone, as raw or qcow2',
+  LIMIT: 'The file, or the disk in it, is too large',
+  UNSUPPORTED: 'The data mover does not take images of this format',
+}
+
 /** As `saying`, with a sentence for what a mover or an archive says. */
-export async function sayingOf<Result>(work: () => Promise<Result>): Promise<Result> {
+export async function sayingOf<Result>(work: () => Promise<Result>, sentences = SENTENCES): Promise<Result> {
   try {
     return await work()
   } catch (error) {
     if (error instanceof Refusal) throw error
     const failure = asPluginError(error)
-    return saying(SENTENCES[failure.code] ?? 'The data mover did not do what was asked', async () => {
+    return saying(sentences[failure.code] ?? 'The data mover did not do what was asked', async () => {
       throw failure
     })
   }

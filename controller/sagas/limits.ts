@@ -1,4 +1,4 @@
-import { type Amounts, exceeds } from '../domain/limits.ts'
+import { type Amounts, exceeds, type Limited } from '../domain/limits.ts'
 import { Refusal } from '../domain/failures.ts'
 import { amountsOf, limitsOf, lockLimitOwners } from '../store/limits.ts'
 import type { Tx } from '../store/store.ts'
@@ -21,4 +21,17 @@ export async function checkLimits(tx: Tx, account: string, more: Amounts): Promi
     const why = exceeds(limited, limit, { most, current, more: more[limited] ?? 0 })
     if (why !== undefined) throw new Refusal('ALLOCATION', why)
   }
+}
+
+/**
+ * How much more of one kind an account may have, by its own limits and those of the domains above it; `Infinity` without any.
+ * As with `checkLimits`, nobody else is told of the same room until the transaction ends. Throws likewise where there is none.
+ */
+export async function roomFor(tx: Tx, account: string, kind: Limited): Promise<number> {
+  await checkLimits(tx, account, { [kind]: 1 })
+  let room = Infinity
+  for (const limit of await limitsOf(tx, account)) {
+    if (limit.limited === kind) room = Math.min(room, limit.most - (await amountsOf(tx, limit))[kind])
+  }
+  return room
 }

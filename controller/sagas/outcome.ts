@@ -7,7 +7,7 @@ export interface Outcome<Input> {
   /** CloudStack's event type, as `VOLUME.ATTACH`. */
   readonly type: string | ((input: Input) => string)
   /** CloudStack's resource type. */
-  readonly kind: 'Volume' | 'Snapshot' | 'UserVm' | 'StoragePool' | 'Host' | 'ImageStore' | 'CensusFinding'
+  readonly kind: 'Volume' | 'Snapshot' | 'UserVm' | 'StoragePool' | 'Host' | 'Template' | 'ImageStore' | 'CensusFinding'
   readonly id: (input: Input) => string
   /** What was done, as `attaching volume`. */
   readonly doing: string
@@ -17,7 +17,7 @@ export interface Outcome<Input> {
 export function ends<Input, Seen extends { readonly input: Input }>(
   outcome: Outcome<Input>,
   work: (tx: Tx, seen: Seen, under: Under) => Promise<void>,
-  clearUp?: (tx: Tx, input: Input) => Promise<void>,
+  clearUp?: (tx: Tx, input: Input, failure: Failure) => Promise<void>,
 ): {
   readonly succeeded: (tx: Tx, seen: Seen, under: Under) => Promise<void>
   readonly failed: (tx: Tx, input: Input, end: Under & { readonly failure: Failure }) => Promise<void>
@@ -28,7 +28,7 @@ export function ends<Input, Seen extends { readonly input: Input }>(
       await record(tx, outcome, { input: seen.input, under })
     },
     failed: async (tx, input, { failure, ...under }) => {
-      await clearUp?.(tx, input)
+      await clearUp?.(tx, input, failure)
       await record(tx, outcome, { input, under, failure })
     },
   }

@@ -15,6 +15,7 @@ import { snapshotArchiveSaga } from './snapshot-archive.ts'
 import { snapshotCreateSaga } from './snapshot-create.ts'
 import { snapshotDeleteSaga } from './snapshot-delete.ts'
 import { snapshotRevertSaga } from './snapshot-revert.ts'
+import { templateCreateSaga } from './template-create.ts'
 import { templateDeleteSaga } from './template-delete.ts'
 import { vmCreateSaga } from './vm-create.ts'
 import { vmExpungeSaga } from './vm-expunge.ts'
@@ -64,7 +65,8 @@ export function createSagas(deps: SagaDeps): ReadonlyMap<string, SagaDefinition<
     poolMaintenanceSaga(deps),
     hostMaintenanceSaga(deps),
     poolMaintenanceCancelSaga(deps),
-    templateDeleteSaga(),
+    templateCreateSaga(deps),
+    templateDeleteSaga(deps),
     censusSaga(deps),
     censusResolveSaga(deps),
     censusPurgeSaga(deps),

@@ -18,6 +18,7 @@ export interface SettingFacts {
     | 'days'
     | 'requests'
     | 'snapshots'
+    | 'GiB'
     | 'IOPS'
     | 'factor'
     | 'share'
@@ -212,6 +213,14 @@ export const SETTINGS = {
   'snapshot.max.monthly': {
     ...MOST_SNAPSHOTS,
     description: 'how many monthly snapshots of a volume a policy may keep',
+  },
+  'max.template.iso.size': {
+    category: 'Advanced',
+    description: 'how large a template that is fetched from a web server may be, as a file and as a disk',
+    unit: 'GiB',
+    usual: 50,
+    least: 1,
+    most: 65_536,
   },
 } as const satisfies Readonly<Record<string, SettingFacts>>
 /** A key of `SETTINGS`. */

@@ -55,7 +55,7 @@ export async function lockLimitOwners(tx: Tx, owners: readonly string[]): Promis
 /**
  * What an account, or all accounts of a domain and of those below it, have. What is destroyed counts until it is expunged:
  * it takes its room, and may be recovered. A volume that is growing counts with what is reserved for it. A snapshot that is
- * being archived counts in full, one that is with the bytes that hold anything.
+ * being archived counts in full, one that is with the bytes that hold anything; a template likewise.
  */
 export async function amountsOf(reader: Reader, owner: Pick<SetLimit, 'kind' | 'ownerId'>): Promise<Required<Amounts>> {
   const accounts =
@@ -73,6 +73,8 @@ export async function amountsOf(reader: Reader, owner: Pick<SetLimit, 'kind' | '
       union all select 'archived', 0, c.bytes from snapshot_copy c join snapshot s on s.id = c.snapshot_id
         where s.account_id in (select * from mine) and c.kind = 'archive' and c.state <> 'gone'
       union all select 'template', 0, 0 from template where account_id in (select * from mine) and removed_at is null
+      union all select 'archived', 0, data_bytes from template
+        where account_id in (select * from mine) and removed_at is null and archive_id is not null
     )
     select count(*) filter (where what = 'vm') as vms, count(*) filter (where what = 'volume') as volumes,
       count(*) filter (where what = 'snapshot') as snapshots, count(*) filter (where what = 'template') as templates,

@@ -1,6 +1,6 @@
 import { type Insertable, sql, type Updateable } from 'kysely'
 import type { TemplateRow, TemplateTable } from './generated/schema.ts'
-import type { Tx } from './store.ts'
+import type { Reader, Tx } from './store.ts'
 
 /** Adds a template. */
 export async function insertTemplate(tx: Tx, template: Insertable<TemplateTable>): Promise<void> {
@@ -25,4 +25,14 @@ export async function removeTemplate(tx: Tx, id: string): Promise<void> {
     .set({ removedAt: sql<Date>`coalesce(removed_at, now())` })
     .where('id', '=', id)
     .execute()
+}
+
+/** How many templates an archive holds, or is to hold. */
+export async function templatesInArchive(reader: Reader, archive: string): Promise<number> {
+  const row = await reader
+    .selectFrom('template')
+    .select(({ fn }) => fn.countAll<number>().as('templates'))
+    .where('archiveId', '=', archive)
+    .executeTakeFirstOrThrow()
+  return row.templates
 }

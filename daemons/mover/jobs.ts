@@ -25,6 +25,7 @@ import type { Logger } from 'pino'
 import { openStore } from './archives.ts'
 import { runArchive } from './engine/archive-run.ts'
 import { Progress } from './engine/budget.ts'
+import { runCopy } from './engine/copy-run.ts'
 import { runImport } from './engine/import-run.ts'
 import { patientStore } from './engine/patience.ts'
 import { WorkerShelf } from './engine/pool.ts'
@@ -207,7 +208,7 @@ export class Jobs {
 
   /** Collections do not wait for a job that was cancelled. Where that fails, they do: until it is given up. */
   async #returnLease({ kind, archive, id }: MoverTask): Promise<void> {
-    if (kind !== 'archive' && kind !== 'import') return
+    if (kind !== 'archive' && kind !== 'import' && kind !== 'copy') return
     const signal = AbortSignal.timeout(RETURN_MS)
     const call = { key: id, fence: 0, deadline: Date.now() + RETURN_MS, signal }
     await endWriting(openStore(archive), id, call).catch((error: unknown) => {
@@ -242,6 +243,7 @@ async function runTask(task: MoverTask, options: RunOptions): Promise<MoverResul
   const cache = await openFooters(footers, archive.head.id)
   try {
     if (task.kind === 'collect') return await runCollect(archive, { run: task.id, cache }, call)
+    if (task.kind === 'copy') return await runCopy({ archive, task, cache }, call)
     if (task.kind === 'import') return await runImport({ archive, task, spool, progress, cache }, call)
     return await withEnd(task, (end) =>
       task.kind === 'restore'

@@ -9,6 +9,7 @@ import {
   PluginError,
   type Protocol,
   type SnapshotId,
+  type VolumeId,
 } from '@moorage/contract'
 
 /*
@@ -22,6 +23,9 @@ type Fields = Readonly<Record<string, unknown>>
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 /** 16 TiB in pieces of 1 MiB. */
 const MOST_EXTENTS = 2 ** 24
+
+/** Kinds of tasks that store a snapshot. */
+const STORING = ['archive', 'import', 'copy']
 
 /** What the calls of a mover are given, read from their bodies. */
 export const moverArgs = {
@@ -48,7 +52,7 @@ export function moverClaims(method: string, args: unknown): readonly string[] {
   if (method === 'jobs/submit') {
     const task = fields(body(args)['task'], 'task')
     const job = `job ${uuid(task, 'id')}`
-    if (task['kind'] !== 'archive' && task['kind'] !== 'import') return [job]
+    if (!STORING.some((kind) => kind === task['kind'])) return [job]
     // Whoever has taken the snapshot out meanwhile must not find it there again.
     return [job, `snapshot ${uuid(task, 'snapshot')} in ${archive(archiveAccess(task['archive']))}`]
   }
@@ -71,6 +75,7 @@ export function aboutOf(task: MoverTask): string {
 function aboutKind(task: MoverTask): readonly unknown[] {
   if (task.kind === 'archive') return [task.volume, task.base]
   if (task.kind === 'import') return [task.volume, task.url, task.format, task.checksum?.value]
+  if (task.kind === 'copy') return [task.volume, task.from]
   return task.kind === 'restore' ? [task.blank] : []
 }
 
@@ -133,6 +138,10 @@ function moverTask(value: unknown, accepts: readonly Protocol[]): MoverTask {
   const kind = text(from, 'kind')
   if (kind === 'archive') return { ...common, kind, ...archiveFields(from, accepts) }
   if (kind === 'import') return { ...common, kind, ...importFields(from) }
+  if (kind === 'copy') {
+    const ids = { from: uuid<SnapshotId>(from, 'from'), snapshot: uuid<SnapshotId>(from, 'snapshot') }
+    return { ...common, kind, ...ids, volume: uuid<VolumeId>(from, 'volume'), takenAt: whole(from, 'takenAt', 0) }
+  }
   if (kind === 'restore') {
     const target = connection(from['target'], { name: 'target', accepts })
     const snapshot = uuid<SnapshotId>(from, 'snapshot')
@@ -142,7 +151,7 @@ function moverTask(value: unknown, accepts: readonly Protocol[]): MoverTask {
     return { ...common, kind, ...(from['snapshot'] !== undefined && { snapshot: uuid<SnapshotId>(from, 'snapshot') }) }
   }
   if (kind === 'collect') return { ...common, kind }
-  throw invalid('task.kind', 'archive, import, restore, verify or collect')
+  throw invalid('task.kind', 'archive, import, copy, restore, verify or collect')
 }
 
 type ArchiveFields = Omit<Extract<MoverTask, { kind: 'archive' }>, 'kind' | 'id' | 'archive'>

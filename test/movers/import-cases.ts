@@ -29,6 +29,7 @@ export function importCases(start: () => Promise<MoverGround>): void {
   refusing(bench)
   following(bench)
   givingUp(bench)
+  copying(bench)
   asking(bench)
 }
 
@@ -216,6 +217,36 @@ function givingUp(bench: Bench): void {
     await expect(bench.mover().submit(late, callUnder(7))).rejects.toMatchObject({ code: 'FENCED' })
     await bench.mover().forget(task.id, callUnder())
     expect(await bench.mover().job(task.id, callUnder())).toBeUndefined()
+  })
+}
+
+function copying(bench: Bench): void {
+  test('what an archive holds is there under another id, too, and stays when the first is taken out', async () => {
+    const archive = await made(bench)
+    const first = importing(archive, bench.web().put('copied.raw', IMAGE))
+    await run(bench.mover(), first)
+    const [id, snapshot, volume] = [newId(), newId<SnapshotId>(), newId<VolumeId>()]
+    const task = { kind: 'copy', id, archive, from: first.snapshot, snapshot, volume, takenAt: 2 } as const
+    const sizes = { bytes: IMAGE.length, dataBytes: DATA_CHUNKS * CHUNK }
+    expect((await run(bench.mover(), task)).result).toEqual({ kind: 'copy', ...sizes })
+    await bench.mover().forget(id, callUnder())
+    expect((await run(bench.mover(), task)).result).toEqual({ kind: 'copy', ...sizes })
+    await bench.mover().remove(archive, first.snapshot, callUnder())
+    const collected = await run(bench.mover(), { kind: 'collect', id: newId(), archive })
+    expect(collected.result).toMatchObject({ condemned: 0, waitsFor: [] })
+    expect(await bench.mover().snapshot(archive, snapshot, callUnder())).toMatchObject({ volume, ...sizes, takenAt: 2 })
+    const target = await bench.ground().end([])
+    await run(bench.mover(), {
+      kind: 'restore',
+      id: newId(),
+      archive,
+      snapshot,
+      target: target.connection,
+      blank: true,
+    })
+    expect((await target.bytes()).subarray(0, IMAGE.length).equals(IMAGE)).toBe(true)
+    const lost = { ...task, id: newId(), snapshot: newId<SnapshotId>() }
+    await expect(run(bench.mover(), lost)).rejects.toMatchObject({ code: 'NOT_FOUND' })
   })
 }
 

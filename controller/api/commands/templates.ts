@@ -4,9 +4,10 @@ import { refuse } from '../../operations/refusals.ts'
 import { osTypeId } from '../../operations/os-types.ts'
 import { prepareTemplate } from '../../operations/template-prepare.ts'
 import { changeTemplate } from '../../operations/template-update.ts'
+import { createTemplate } from '../../operations/template-create.ts'
 import { deleteTemplate, registerTemplate } from '../../operations/template-register.ts'
 import { listTemplates, templateViews, type TemplateView } from '../../store/queries/templates.ts'
-import { defineCommand, EVERYONE, OPERATORS, OPERATORS_READING, SUCCESS } from '../command.ts'
+import { defineCommand, EVERYONE, OPERATORS, OPERATORS_READING, SUCCESS, TENANTS } from '../command.ts'
 import { given } from '../given.ts'
 import { keyword, ownerParams, ownershipParams } from '../ownership.ts'
 import { choice, entities, entity, flag, text, unsupported } from '../params.ts'
@@ -33,7 +34,7 @@ const templateShape = {
   ostypeid: field.string('the ID of the OS type for this template'),
   ostypename: field.string('the name of the OS type for this template'),
   size: field.long('the size of the template in bytes'),
-  checksum: field.string('SHA-256 of the template, where the controller could read it'),
+  checksum: field.string('SHA-256 of the file, where it was seen'),
   isready: field.boolean('true if the template is ready to be deployed from'),
   status: field.string('the status of the template'),
   ispublic: field.boolean('true if this template is public'),
@@ -72,8 +73,8 @@ function render(view: TemplateView): Rendered<typeof templateShape> {
     ostypename: view.osType,
     size: view.bytes,
     checksum: view.checksum === '' ? undefined : view.checksum,
-    isready: true,
-    status: 'Download Complete',
+    isready: view.state === 'Ready',
+    status: view.status,
     ispublic: view.public,
     isfeatured: view.featured,
     isextractable: false,
@@ -95,21 +96,27 @@ const register = defineCommand({
   name: 'registerTemplate',
   kind: 'sync',
   description:
-    'Registers a template: a boot image that the hosts hold by its name (image://NAME; image://none for machines without a ' +
+    'Registers a template: a raw or qcow2 image on a web server (http, https), which is fetched into the secondary storage of its ' +
+    'zone in the background; a boot image that the hosts hold by its name (image://NAME; image://none for machines without a ' +
     'guest), or a file on the machine of the controller (file:///path).',
   roles: OPERATORS,
   params: {
     ...ownerParams,
     name: text({ required: true, description: 'the name of the template' }),
     displaytext: text({ description: 'the display text of the template; its name if not given', length: 4096 }),
-    url: text({ required: true, description: 'image://NAME or file:///path', length: 2048 }),
+    url: text({ required: true, description: 'http or https, image://NAME or file:///path', length: 2048 }),
     format: choice(FORMATS, {
       required: true,
       description: 'the format of the template',
     }),
     hypervisor: text({ required: true, description: 'the target hypervisor for the template' }),
-    zoneid: entity('zone', { description: 'the ID of the zone; -1 or none: every zone' }),
-    checksum: text({ description: 'SHA-256 that the file must have, with or without {SHA-256} before it' }),
+    zoneid: entity('zone', {
+      description: 'the ID of the zone; -1 or none: every zone, or, of what is fetched, the only one there is',
+    }),
+    checksum: text({
+      description:
+        'digest that the file must have: MD5 or SHA, with its name before it, as {SHA-256}, or known by its length',
+    }),
     ispublic: flag({ description: 'true if the template is available to all accounts' }),
     isfeatured: flag({ description: 'true if this template is a featured template' }),
     ostypeid: text({ description: 'the ID of the OS type, as listOsTypes lists it' }),
@@ -138,6 +145,48 @@ const register = defineCommand({
     )
     const [view] = await templateViews(system.store.reader, [id])
     return { object: view === undefined ? {} : render(view) }
+  },
+})
+
+const create = defineCommand({
+  name: 'createTemplate',
+  kind: 'async-create',
+  description:
+    'Makes a template of a snapshot, or of a volume that is detached or whose virtual machine is stopped: a copy in the ' +
+    'secondary storage of the zone, which lives on when they are gone.',
+  roles: TENANTS,
+  params: {
+    name: text({ required: true, description: 'the name of the template' }),
+    displaytext: text({ description: 'the display text of the template; its name if not given', length: 4096 }),
+    ostypeid: text({ description: 'the ID of the OS type, as listOsTypes lists it' }),
+    snapshotid: entity('snapshot', { description: 'the ID of the snapshot that it is made of' }),
+    volumeid: entity('volume', { description: 'the ID of the volume that it is made of' }),
+    ispublic: flag({ description: 'true if the template is available to all accounts: for administrators' }),
+    isfeatured: flag({ description: 'true if this template is a featured template: for administrators' }),
+    requireshvm: flag({ description: 'accepted for the sake of clients' }),
+    bits: unsupported({ harmless: ['64', '32'], description: 'accepted for the sake of clients' }),
+    isdynamicallyscalable: unsupported({
+      harmless: ['false'],
+      description: 'whether its machines scale while they run',
+    }),
+    passwordenabled: unsupported({ harmless: ['false'], description: 'whether passwords are set' }),
+    sshkeyenabled: unsupported({ harmless: ['false'], description: 'whether SSH keys are set' }),
+    templatetag: unsupported({ description: 'tag of the hosts that take it' }),
+    virtualmachineid: unsupported({ description: 'a virtual machine without a volume of its own' }),
+    url: unsupported({ description: 'for bare metal only' }),
+  },
+  response: template,
+  result: async ({ system, subject }) => {
+    const [view] = await templateViews(system.store.reader, [subject])
+    return view && render(view)
+  },
+  run: ({ system, caller, params }) => {
+    const { name, displaytext, ostypeid, snapshotid, volumeid, ispublic = false, isfeatured = false } = params
+    if ((ispublic || isfeatured) && caller.role !== 'admin')
+      throw refuse('INVALID', 'Invalid parameters ispublic, isfeatured: they are for administrators')
+    const shown = { name, public: ispublic, featured: isfeatured }
+    const more = { displayText: displaytext, osType: ostypeid || undefined, snapshot: snapshotid, volume: volumeid }
+    return createTemplate({ system, caller }, { ...shown, ...given(more) })
   },
 })
 
@@ -260,8 +309,9 @@ function mayUseAll(caller: Caller): boolean {
 const remove = defineCommand({
   name: 'deleteTemplate',
   kind: 'async',
-  description: 'Takes a template away from new virtual machines.',
-  roles: OPERATORS,
+  description: 'Takes a template away from new virtual machines, and out of its secondary storage.',
+  // Of their own: those of others that they see are public ones.
+  roles: TENANTS,
   params: { id: itself },
   response: SUCCESS,
   run: ({ system, caller, params: { id } }) => deleteTemplate({ system, caller }, id),
@@ -288,4 +338,4 @@ const prepare = defineCommand({
 })
 
 /** The commands about templates. */
-export const templateCommands = [register, update, permit, permissions, list, remove, prepare] as const
+export const templateCommands = [register, create, update, permit, permissions, list, remove, prepare] as const

@@ -4,6 +4,7 @@ import { updateHost } from '../../store/hosts.ts'
 import { censusPurge } from '../census-purge.ts'
 import { poolMaintenanceCancel } from '../pool-maintenance-cancel.ts'
 import { snapshotDelete } from '../snapshot-delete.ts'
+import { templateDelete } from '../template-delete.ts'
 import type { World } from './world.ts'
 import { vmExpunge } from '../vm-expunge.ts'
 import { volumeDelete } from '../volume-delete.ts'
@@ -35,7 +36,7 @@ export async function ledgerFaults({ store }: World): Promise<readonly string[]>
 
 /** Rows that an operation still holds. With no operation open there must be none. */
 export async function leftHeld({ store }: World): Promise<readonly string[]> {
-  const tables = ['pool', 'host', 'vm', 'volume', 'snapshot'] as const
+  const tables = ['pool', 'host', 'vm', 'volume', 'snapshot', 'template'] as const
   const found = await Promise.all(
     tables.map(async (table) => {
       const rows = await store.reader.selectFrom(table).select('id').where('operationId', 'is not', null).execute()
@@ -79,6 +80,13 @@ export async function clear(world: World): Promise<void> {
   for (const { id } of snapshots) await world.done(snapshotDelete, { snapshot: id })
   const volumes = await reader.selectFrom('volume').select('id').where('removedAt', 'is', null).execute()
   for (const { id } of volumes) await world.done(volumeDelete, { volume: id })
+  const archived = await reader
+    .selectFrom('template')
+    .select('id')
+    .where('archiveId', 'is not', null)
+    .where('removedAt', 'is', null)
+    .execute()
+  for (const { id } of archived) await world.done(templateDelete, { template: id })
   await emptyBin(world)
   await world.collect()
   const left = [...(await world.arrays()), ...(await world.machines()), ...(await world.moved())]

@@ -34,7 +34,7 @@ export async function diskTemplate(world: World): Promise<string> {
 }
 
 /** A simulated mover has done what it is to do when it was looked at twice. */
-const JOB = ['mover/jobs/submit', 'mover/jobs/get', 'mover/jobs/get'] as const
+export const JOB = ['mover/jobs/submit', 'mover/jobs/get', 'mover/jobs/get'] as const
 
 /** Scenes of what goes into archives and comes out of them. */
 export const ARCHIVE_SCENES: readonly Scene[] = [

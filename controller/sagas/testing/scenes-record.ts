@@ -45,8 +45,8 @@ export const RECORD_SCENES: readonly Scene[] = [
   },
   {
     saga: 'template-delete',
-    of: 'a template',
-    calls: { begin: [] },
+    of: 'a template that hosts hold',
+    calls: { begin: [], archive: [] },
     stage: async (world) => asked(world, templateDelete, { template: await template(world) }),
   },
   {

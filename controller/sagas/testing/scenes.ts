@@ -14,6 +14,7 @@ import { ARCHIVE_SCENES } from './scenes-archive.ts'
 import { MOVE_SCENES } from './scenes-move.ts'
 import { CENSUS_SCENES } from './scenes-census.ts'
 import { RECORD_SCENES } from './scenes-record.ts'
+import { TEMPLATE_SCENES } from './scenes-template.ts'
 import { VM_SCENES } from './scenes-vm.ts'
 
 const VOLUME_SCENES: readonly Scene[] = [
@@ -150,6 +151,7 @@ export const SCENES: readonly Scene[] = [
   ...MOVE_SCENES,
   ...SNAPSHOT_SCENES,
   ...ARCHIVE_SCENES,
+  ...TEMPLATE_SCENES,
   ...VM_SCENES,
   ...RECORD_SCENES,
   ...CENSUS_SCENES,

@@ -26,6 +26,7 @@ import { createSagas } from '../registry.ts'
 import { addHost, addPool, insertPlaces, type Places, probe } from './places.ts'
 import { type Rows, rowsOf } from './rows.ts'
 import { type Vault, vaultOf } from './vault.ts'
+import { type Web, webOf } from './web.ts'
 import { type Watch, watched, type Watched } from './watch.ts'
 
 /** How an operation ended. */
@@ -53,7 +54,7 @@ export interface Parts {
 }
 
 /** A small cloud on a simulator, unless it was started on other parts: one zone and cluster, hosts `one` and `two`, pools `fast` and `slow`, one account; a mover and an archive once they are asked for. */
-export interface World extends Rows, Vault {
+export interface World extends Rows, Vault, Web {
   readonly store: TestStore
   /** Its arrays and hosts; most worlds stand on a simulator. */
   readonly simulator: BackEnds
@@ -135,7 +136,10 @@ export async function startWorld({ watch, parts: given, limits, ...options }: Wo
   const base = { store, simulator, plugins, owner, runner, ...places, pools, hosts }
   const working = work(base)
   const vault = vaultOf({ ...adding, archive: parts.archive })
-  return { ...base, takeOver, ...rowsOf(base), ...vault, ...working, ...looks(base, working) }
+  const { imageUrl, stopWeb } = webOf()
+  const look = looks(base, working)
+  const stop = async () => void (await Promise.all([look.stop(), stopWeb()]))
+  return { ...base, takeOver, ...rowsOf(base), ...vault, ...working, ...look, imageUrl, stop }
 }
 
 async function simulated(): Promise<Parts> {

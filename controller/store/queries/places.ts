@@ -12,6 +12,20 @@ export async function zonesNow(reader: Reader): Promise<readonly string[]> {
   return zones.map(({ id }) => id)
 }
 
+/** The hypervisor of the first cluster of a zone. */
+export async function hypervisorOfZone(reader: Reader, zone: string): Promise<string | undefined> {
+  const row = await reader
+    .selectFrom('cluster')
+    .innerJoin('pod', 'pod.id', 'cluster.podId')
+    .select('cluster.hypervisor')
+    .where('pod.zoneId', '=', zone)
+    .where('cluster.removedAt', 'is', null)
+    .orderBy('cluster.seq')
+    .limit(1)
+    .executeTakeFirst()
+  return row?.hypervisor
+}
+
 /** The pod, unless it was removed. */
 export async function podNow(reader: Reader, id: string): Promise<PodRow | undefined> {
   return reader.selectFrom('pod').selectAll().where('id', '=', id).where('removedAt', 'is', null).executeTakeFirst()

@@ -1,4 +1,5 @@
 import { type ExpressionBuilder, sql, type SqlBool } from 'kysely'
+import { statusOf } from '../../domain/template.ts'
 import type { Database } from '../generated/schema.ts'
 import type { Reader } from '../store.ts'
 import { containing, cutPage, inOrder, type Listed, NO_LIMIT, type Ownership, ownedBy, type Window } from './page.ts'
@@ -17,7 +18,10 @@ export interface TemplateFilter {
 }
 
 /** A template with the names of what it points to. */
-export type TemplateView = Awaited<ReturnType<typeof selectTemplates>>[number]
+export type TemplateView = Awaited<ReturnType<typeof selectTemplates>>[number] & {
+  /** In CloudStack's words. */
+  readonly status: string
+}
 
 /** A page of templates, in the order in which they were registered. */
 export async function listTemplates(
@@ -44,7 +48,14 @@ export async function listTemplates(
 
 /** Templates by id in that order, removed ones too. */
 export async function templateViews(reader: Reader, ids: readonly string[]): Promise<readonly TemplateView[]> {
-  return ids.length === 0 ? [] : inOrder(ids, await selectTemplates(reader, ids))
+  if (ids.length === 0) return []
+  const rows = await selectTemplates(reader, ids)
+  // The progress is what the saga has noted of itself.
+  const views = rows.map((row) => ({
+    ...row,
+    status: statusOf(row, row.progress ?? undefined),
+  }))
+  return inOrder(ids, views)
 }
 
 function conditions(eb: ExpressionBuilder<Database, 'template'>, filter: TemplateFilter) {
@@ -67,6 +78,7 @@ function selectTemplates(reader: Reader, ids: readonly string[]) {
     .innerJoin('account', 'account.id', 'template.accountId')
     .innerJoin('domain', 'domain.id', 'account.domainId')
     .leftJoin('zone', 'zone.id', 'template.zoneId')
+    .leftJoin('operation', 'operation.id', 'template.operationId')
     .where('template.id', 'in', [...ids])
     .selectAll('template')
     .select([
@@ -75,6 +87,7 @@ function selectTemplates(reader: Reader, ids: readonly string[]) {
       'domain.name as domainName',
       'domain.path as domainPath',
       'zone.name as zoneName',
+      'operation.progress',
     ])
     .execute()
 }

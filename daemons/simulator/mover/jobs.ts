@@ -92,7 +92,7 @@ export function cancelJob({ store, args }: MoverRequest): void {
   if (!job || job.state !== 'running') return
   const task = worksOf(store).get(id)?.task
   // Collections do not wait for it; one that was paused has no way into its archive.
-  if (task?.kind === 'archive' || task?.kind === 'import') endWriting(store, { url: urlOf(task.archive) }, id)
+  if (task && /^(archive|import|copy)$/.test(task.kind)) endWriting(store, { url: urlOf(task.archive) }, id)
   store.afterCommit(() => worksOf(store).delete(id))
   update(store, job, { state: 'cancelled', progress: job, outcome: {} })
 }

@@ -2,6 +2,7 @@ import type { MoverTask } from '@moorage/contract'
 import type { Store } from '../store.ts'
 import { archiveStep } from './archiving.ts'
 import { collect, verify } from './checking.ts'
+import { copyStep } from './copying.ts'
 import { type Fetched, importStep } from './importing.ts'
 import { restoreStep } from './restoring.ts'
 import type { Step, Work } from './step.ts'
@@ -22,6 +23,7 @@ export function advance(store: Store, work: Work, fetched: Fetched | undefined):
     return { progress: { done: 0, total: 0, fetching: true }, more: work }
   }
   if (task.kind === 'archive') return archiveStep(store, { ...work, task })
+  if (task.kind === 'copy') return copyStep(store, { ...work, task })
   if (task.kind === 'restore') return restoreStep(store, { ...work, task })
   if (work.steps === 0) return { progress: { done: 0, total: 0 }, more: { ...work, steps: 1 } }
   const result = task.kind === 'verify' ? verify(store, task) : collect(store, task)
