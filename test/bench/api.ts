@@ -63,6 +63,8 @@ function casesOf(of: {
   const { operator, tenant, ground, size } = of
   const made = { zoneid: ground.zone, diskofferingid: ground.offering }
   const jobs: string[] = []
+  // All that there is.
+  const period = { startdate: '2020-01-01', enddate: '2099-12-31' }
   return [
     { what: `listVolumes, the ${OWN} of a tenant`, ask: async () => await tenant.raw('listVolumes') },
     {
@@ -72,6 +74,11 @@ function casesOf(of: {
     {
       what: 'listVolumes, one by name',
       ask: async (nth) => await operator.raw('listVolumes', { listall: true, name: `volume-${(nth * 7919) % size}` }),
+    },
+    {
+      what: 'listUsageRecords, a page of 500 volumes of all',
+      ask: async (nth) =>
+        await operator.raw('listUsageRecords', { ...period, type: 6, pagesize: 500, page: 1 + (nth % 20) }),
     },
     {
       what: 'createVolume, the request',
