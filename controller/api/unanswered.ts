@@ -10,7 +10,7 @@ export const UNANSWERED = {
     listSecondaryStagingStores deleteSecondaryStagingStore migrateSecondaryStorageData
     migrateResourceToAnotherSecondaryStorage createSecondaryStorageSelector updateSecondaryStorageSelector
     listSecondaryStorageSelectors removeSecondaryStorageSelector`,
-  'virtual machines': `restoreVirtualMachine migrateVirtualMachineWithVolume
+  'virtual machines': `migrateVirtualMachineWithVolume
     createVMSnapshot listVMSnapshot deleteVMSnapshot revertToVMSnapshot
     updateVMAffinityGroup resetSSHKeyForVirtualMachine attachIso`,
   templates: `extractTemplate copyTemplate

@@ -22,6 +22,7 @@ import { vmExpungeSaga } from './vm-expunge.ts'
 import { vmLeaveSaga } from './vm-leave.ts'
 import { vmMigrateSaga } from './vm-migrate.ts'
 import { vmRebootSaga } from './vm-reboot.ts'
+import { vmRestoreSaga } from './vm-restore.ts'
 import { vmScaleSaga } from './vm-scale.ts'
 import { vmStartSaga } from './vm-start.ts'
 import { vmStopSaga } from './vm-stop.ts'
@@ -59,6 +60,7 @@ export function createSagas(deps: SagaDeps): ReadonlyMap<string, SagaDefinition<
     vmStopSaga(deps),
     vmRebootSaga(deps),
     vmScaleSaga(),
+    vmRestoreSaga(deps),
     vmMigrateSaga(deps),
     vmLeaveSaga(deps),
     vmExpungeSaga(deps),

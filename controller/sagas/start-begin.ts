@@ -23,15 +23,17 @@ import { chapAccountOf, lockVolumes, updateVolume } from '../store/volumes.ts'
 import type { Grant } from './access.ts'
 import { throttleOf } from './attaching.ts'
 import { chargeOf, choose, type ChosenHost, hostRequest, lockedLoads } from './choosing.ts'
+import { checkAfter } from './after.ts'
 import type { SagaDeps } from './deps.ts'
 import { poolFacts } from './facts.ts'
 import { placeVolume, type VolumePlan } from './placing.ts'
 import { volumeFromSnapshot } from './volume-from-snapshot.ts'
 
-/** Start `vm`, on `host` when given. */
+/** Start `vm`, on `host` when given. `after`: only if that operation went well. */
 export interface VmStartInput {
   readonly vm: string
   readonly host?: string
+  readonly after?: string
 }
 
 /** A disk that the machine is to have. */
@@ -76,6 +78,7 @@ export async function beginStart(
 ): Promise<Starting | null> {
   const vm = await lockVm(tx, input.vm)
   if (!vm || vm.removedAt) throw new Refusal('NOT_FOUND', `There is no virtual machine ${input.vm}`)
+  await checkAfter(tx, input.after)
   if (vm.state === 'Running') return null
   const state = next(VM_MACHINE, vm.state, { event: 'StartRequested', of: `Virtual machine ${vm.id}` })
   await hold(tx, 'vm', { id: vm.id, operation: under.operation })

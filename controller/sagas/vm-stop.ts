@@ -10,6 +10,7 @@ import type { Tx } from '../store/store.ts'
 import { lockVm, updateVm, vmDestroyed, vmLeftHost } from '../store/vms.ts'
 import { volumeDestroyed } from '../store/volumes.ts'
 import { withdrawAccess } from './access.ts'
+import { checkAfter } from './after.ts'
 import type { SagaDeps } from './deps.ts'
 import { sagaHead } from './head.ts'
 import { ends, type Outcome } from './outcome.ts'
@@ -17,13 +18,14 @@ import { type Abroad, abroad, forgetGrants, lookAtMachine, recordStopped, stopMa
 
 /**
  * Stop `vm`. `force` pulls the plug. `destroy`: it ends in state Destroyed instead of Stopped. `on`: only if it is on that
- * host still. `restart`: whether it is to run again as soon as it can, if this is what stops it; absent: as was wished.
+ * host still. `after`: only if that operation went well. `restart`: whether it is to run again as soon as it can, if this is what stops it; absent: as was wished.
  */
 export interface VmStopInput {
   readonly vm: string
   readonly force: boolean
   readonly destroy?: boolean
   readonly on?: string
+  readonly after?: string
   readonly restart?: boolean
 }
 
@@ -98,6 +100,7 @@ export function vmStopSaga(deps: SagaDeps): SagaDefinition<Tx> {
 async function begin(tx: Tx, input: VmStopInput, under: Under): Promise<Abroad> {
   const vm = await lockVm(tx, input.vm)
   if (!vm || vm.removedAt) throw new Refusal('NOT_FOUND', `There is no virtual machine ${input.vm}`)
+  await checkAfter(tx, input.after)
   const resting = vm.state === 'Stopped' || vm.state === 'Destroyed' || vm.state === 'Error'
   if (!resting && input.on !== undefined && input.on !== vm.hostId)
     throw new Refusal('INVALID', `Virtual machine ${vm.id} is not on the host on which it was to be stopped`)

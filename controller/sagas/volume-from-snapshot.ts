@@ -38,13 +38,15 @@ import { placeVolume, sourceOf, unplace, type VolumePlan } from './placing.ts'
 
 /**
  * Fill `volume`, a row in state Allocated, with the bytes of `snapshot`; absent: of the template that its row names. `host`: of
- * a root disk, which only that host is to reach. `pool`: nowhere else.
+ * a root disk, which only that host is to reach. `pool`: nowhere else. `vm`: of a root disk that is to take the place of
+ * that VM's.
  */
 export interface VolumeFromSnapshotInput {
   readonly volume: string
   readonly snapshot?: string
   readonly host?: string
   readonly pool?: string
+  readonly vm?: string
 }
 
 /**
@@ -55,9 +57,10 @@ export const volumeFromSnapshot = sagaHead<VolumeFromSnapshotInput>({
   name: 'volume-from-snapshot',
   version: 3,
   lane: 'motion',
-  needs: async (tx, { volume, snapshot }) =>
+  needs: async (tx, { volume, snapshot, vm }) =>
     unique([
       ...(snapshot === undefined ? [] : [resourceName('snapshot', snapshot)]),
+      ...(vm === undefined ? [] : [resourceName('vm', vm)]),
       ...(await resourcesOfVolume(tx, volume)),
     ]),
   about: ({ volume }) => ({ kind: 'volume', id: volume }),
@@ -174,7 +177,8 @@ async function place(
   const { volume, under } = what
   const { host, pool } = what.input
   const attachment = await attachmentOf(tx, volume.id)
-  const vm = attachment && (await lockVm(tx, attachment.vmId))
+  const of = attachment?.vmId ?? what.input.vm
+  const vm = of === undefined ? undefined : await lockVm(tx, of)
   if (!vm) return placeVolume(tx, deps, { volume, under, pool, restores: true })
   const possible = await possibleHosts(deps, tx, { vm, pools: await poolsOfVm(tx, vm.id) })
   const hosts = possible.filter(({ id }) => host === undefined || id === host)

@@ -8,6 +8,7 @@ import { promisify } from 'node:util'
 import type { Endpoint } from '@moorage/contract'
 import { wireClient } from '@moorage/wire'
 
+export { bootDisk } from './testing/boot-disk.ts'
 export { startTarget, type TestTarget } from './testing/target.ts'
 
 /** A host daemon of one test, in a process of its own. */

@@ -1,4 +1,7 @@
 import { randomUUID } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { directoryArchive } from '@moorage/archive-directory'
 import type { Connection } from '@moorage/contract'
 import { guestImages, GUEST_IMAGE, startHostd, type TestHostd } from '@moorage/hostd/testing'
 import { qemuHypervisor } from '@moorage/hypervisor-qemu'
@@ -22,6 +25,8 @@ export interface RealCloud extends Cloud {
   readonly guest: Guest
   /** Sells a disk offering and attaches a volume of it, 1 GiB, to the VM; answers its id. */
   disk(offering: Asked): Promise<string>
+  /** What the guest of a VM has written on its serial console so far. */
+  consoleOf(vm: string): Promise<string>
   /** A call of the SAN's own API, or the host daemon's, as an administrator of theirs makes it: Moorage does not hear of it. */
   behindUs<Result>(at: 'san' | 'host', method: string, args: object): Promise<Result>
   /** Access to the volume for QEMU's own tools, beside the VM's. */
@@ -39,7 +44,7 @@ export async function realCloud(options: { readonly iops: number; readonly guest
     startHostd(images === undefined ? {} : { images }),
   ])
   const controller = await startController({
-    plugins: { storage: [linuxSan, fileStorage], hypervisors: [qemuHypervisor] },
+    plugins: { storage: [linuxSan, fileStorage], hypervisors: [qemuHypervisor], archives: [directoryArchive] },
   })
   const image = images === undefined ? undefined : GUEST_IMAGE
   const cloud = await prepareGround(controller.api, groundOf({ san, hostd, image, iops: options.iops }), SILENT)
@@ -47,6 +52,7 @@ export async function realCloud(options: { readonly iops: number; readonly guest
   return {
     ...cloud,
     controller,
+    consoleOf: (vm) => readFile(join(hostd.data, 'vms', vm, 'console.log'), 'latin1').catch(() => ''),
     guest: guestOf(hostd, { vm: cloud.vm, owner }),
     ...acting({ controller, cloud, san, hostd }),
     async stop() {

@@ -139,6 +139,29 @@ test('what cannot be made keeps the VM stopped and says why, and the next start 
   expect(await rootOf(id)).toMatchObject({ state: 'Ready' })
 })
 
+test('a VM gets a root disk made anew while it runs or not, and keeps its own where that cannot be made', async () => {
+  const { api, simulator } = controller
+  const id = await deploy()
+  const first = textOf(await rootOf(id), 'id')
+  expect(await api.run('restoreVirtualMachine', { virtualmachineid: id })).toMatchObject({ id, state: 'Running' })
+  const second = await rootOf(id)
+  expect(second).toMatchObject({ state: 'Ready', deviceid: 0, size: GIB, miniops: 100, serviceofferingid: service })
+  expect(await api.list('listVolumes', { id: first })).toMatchObject([{ state: 'Destroy' }])
+  await simulator.faults.arm({ method: 'mover/work', kind: 'error-before', code: 'DAMAGED' })
+  const again = { virtualmachineid: id, expunge: true }
+  await expect(api.run('restoreVirtualMachine', again)).rejects.toThrow(/does not hold what was stored/)
+  await quiet()
+  expect(await api.list('listVirtualMachines', { id })).toMatchObject([{ state: 'Running' }])
+  expect(await rootOf(id)).toMatchObject({ id: second['id'], state: 'Ready' })
+  await api.run('stopVirtualMachine', { id, forced: true })
+  expect(await api.run('restoreVirtualMachine', again)).toMatchObject({ state: 'Stopped' })
+  await quiet()
+  expect(await api.list('listVolumes', { id: textOf(second, 'id') })).toEqual([])
+  await api.run('startVirtualMachine', { id })
+  const image = textOf(await api.run('deployVirtualMachine', vmOf(ground.template)), 'id')
+  expect(await api.refuses('restoreVirtualMachine', { virtualmachineid: image })).toMatch(/^431 .*has no root disk/)
+})
+
 test('sizes, IOPS and templates that cannot be are refused, naming the parameter', async () => {
   const { api, store } = controller
   const small = { ...vmOf(template), serviceofferingid: ground.service }

@@ -2,6 +2,7 @@ import { ownershipOf, ownerOf } from '../../operations/ownership.ts'
 import { refuse } from '../../operations/refusals.ts'
 import { deployVm } from '../../operations/vm-deploy.ts'
 import { destroyVm, expungeVm } from '../../operations/vm-destroy.ts'
+import { restoreVm } from '../../operations/vm-restore.ts'
 import { rebootVm, startVm } from '../../operations/vm-start.ts'
 import { stopVm } from '../../operations/vm-stop.ts'
 import { changeVm, recoverVm } from '../../operations/vm-update.ts'
@@ -176,6 +177,26 @@ const recover = defineCommand({
   },
 })
 
+const restore = defineCommand({
+  name: 'restoreVirtualMachine',
+  kind: 'async',
+  description:
+    'Gives a virtual machine a root disk made anew from its template, or from another one. One that runs is stopped meanwhile, and started again.',
+  roles: TENANTS,
+  params: {
+    virtualmachineid: itself,
+    templateid: entity('template', { description: 'another template than its own' }),
+    expunge: flag({ description: 'true: the old root disk goes at once and cannot be recovered' }),
+  },
+  response: virtualmachine,
+  result,
+  run: ({ system, caller, params: { virtualmachineid, templateid, expunge } }) =>
+    restoreVm(
+      { system, caller },
+      { vm: virtualmachineid, expunge: expunge ?? false, ...given({ template: templateid }) },
+    ),
+})
+
 const update = defineCommand({
   name: 'updateVirtualMachine',
   kind: 'sync',
@@ -274,4 +295,16 @@ const list = defineCommand({
 })
 
 /** The commands about virtual machines. */
-export const vmCommands = [deploy, start, stop, reboot, destroy, expunge, recover, update, userData, list] as const
+export const vmCommands = [
+  deploy,
+  start,
+  stop,
+  reboot,
+  destroy,
+  expunge,
+  recover,
+  restore,
+  update,
+  userData,
+  list,
+] as const

@@ -21,6 +21,8 @@ export interface Rows {
   template(id: string, archive: string): Promise<string>
   /** The root disk of a VM, Allocated, to be made from the template. */
   root(vm: string, more: NewVolume & { readonly template: string }): Promise<string>
+  /** A root disk of no VM yet, Allocated, to be made from the template. */
+  successor(template: string): Promise<string>
   /** Allocated. */
   snapshot(volume: string): Promise<string>
   /** A disk offering. */
@@ -48,6 +50,11 @@ export function rowsOf(world: Places & { readonly store: TestStore }): Rows {
     vm: async (more = {}) => addVm(world, more),
     snapshot: async (volume) => addSnapshot(world, volume),
     template: async (id, archive) => addTemplate(world, id, archive),
+    successor: async (template) => {
+      const volume = await addVolume(world, {})
+      await store.transact(async (tx) => updateVolume(tx, volume, { type: 'ROOT', templateId: template }))
+      return volume
+    },
     root: async (vm, more) => {
       const volume = await addVolume(world, more)
       const row = { volumeId: volume, vmId: vm, deviceId: ROOT_DEVICE, generation: 1 }

@@ -4,6 +4,7 @@ import { archiveDrill } from '../archive-drill.ts'
 import { snapshotArchive } from '../snapshot-archive.ts'
 import { snapshotCreate } from '../snapshot-create.ts'
 import { snapshotDelete } from '../snapshot-delete.ts'
+import { vmRestore } from '../vm-restore.ts'
 import { volumeFromSnapshot } from '../volume-from-snapshot.ts'
 import { asked, type Scene } from './scene.ts'
 import { type Pair, QOS, snapped } from './scene-parts.ts'
@@ -134,6 +135,23 @@ export const ARCHIVE_SCENES: readonly Scene[] = [
       const template = await diskTemplate(world)
       const volume = await world.root(await world.vm({ template }), { template, qos: QOS })
       return asked(world, volumeFromSnapshot, { volume })
+    },
+  },
+  {
+    saga: 'vm-restore',
+    of: 'a stopped VM, and a root disk that was made for it',
+    calls: { begin: [] },
+    stage: async (world) => {
+      const template = await diskTemplate(world)
+      const vm = await world.vm({ template })
+      await world.done(volumeFromSnapshot, { volume: await world.root(vm, { template, qos: QOS }) })
+      const made = async () => {
+        const root = await world.successor(template)
+        await world.done(volumeFromSnapshot, { volume: root, vm })
+        return { vm, root, expunge: false }
+      }
+      // One that was not exchanged is deleted.
+      return { ...asked(world, vmRestore, await made()), again: async () => world.submit(vmRestore, await made()) }
     },
   },
 ]
