@@ -317,7 +317,7 @@ function lateness(bench: Bench): void {
     const archive = await bench.made()
     const task = bench.archiving(archive)
     const bad: readonly (readonly [object, string])[] = [
-      [{ ...task, kind: 'copy' }, 'task.kind'],
+      [{ ...task, kind: 'move' }, 'task.kind'],
       [{ ...task, snapshot: 'x' }, 'snapshot'],
       [{ ...task, source: { via: 'carrier-pigeon' } }, 'source.via'],
       [{ ...task, changes: [{ offset: 0, length: 0, kind: 'data' }] }, 'length'],
