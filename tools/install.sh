@@ -22,6 +22,7 @@ openssl            certificates for the test of TLS
 python3-cs         a CloudStack client written by others, for test/compat
 python3-libcloud   another: Apache Libcloud
 ansible            another: its collection ngine_io.cloudstack
+packer             another: its builder cloudstack
 LIST
 }
 

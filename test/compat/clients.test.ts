@@ -8,9 +8,11 @@ import type { Entity } from '../../lab/api.ts'
 import { stopDaemon } from '../../lab/process.ts'
 import { adminKeys, controllerProcess, type ControllerProcess } from '../support/controller.ts'
 import { tourByCsclient } from './csclient-tour.ts'
+import { tourByPacker } from './packer-tour.ts'
 
 const run = promisify(execFile)
 const PYTHON = '/usr/bin/python3'
+const PACKER = '/usr/bin/packer'
 const PACKAGES = '/usr/lib/python3/dist-packages'
 
 describe('over the wire, unmodified, on one simulated cloud:', () => {
@@ -68,6 +70,13 @@ describe('over the wire, unmodified, on one simulated cloud:', () => {
   it("npm's csclient leads a volume through its life, in both of its modes", async () => {
     const keys = adminKeys(controller.dir)
     await tourByCsclient({ baseUrl: `${controller.url}?`, ...keys })
+  })
+
+  it('Packer builds a template of a machine with a root disk, and machines start from it', async (context) => {
+    needs(context, { path: PACKER, from: 'packer' })
+    const home = join(parent, 'packer')
+    mkdirSync(home)
+    await tourByPacker(controller, { packer: PACKER, archive: join(home, 'archive'), home }).catch(shown)
   })
 
   it('Ansible comes to what a playbook says, and changes nothing the second time', async (context) => {
