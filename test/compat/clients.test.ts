@@ -72,13 +72,6 @@ describe('over the wire, unmodified, on one simulated cloud:', () => {
     await tourByCsclient({ baseUrl: `${controller.url}?`, ...keys })
   })
 
-  it('Packer builds a template of a machine with a root disk, and machines start from it', async (context) => {
-    needs(context, { path: PACKER, from: 'packer' })
-    const home = join(parent, 'packer')
-    mkdirSync(home)
-    await tourByPacker(controller, { packer: PACKER, archive: join(home, 'archive'), home }).catch(shown)
-  })
-
   it('Ansible comes to what a playbook says, and changes nothing the second time', async (context) => {
     needs(context, { path: `${PACKAGES}/ansible_collections/ngine_io/cloudstack`, from: 'ansible' })
     const pristine = await offered()
@@ -88,6 +81,13 @@ describe('over the wire, unmodified, on one simulated cloud:', () => {
     expect(await playbook('present.yml', larger)).toEqual({ ok: 3, changed: 2 })
     expect(await playbook('absent.yml')).toEqual({ ok: 7, changed: 7 })
     expect(await offered()).toEqual(pristine)
+  })
+
+  it('Packer builds a template of a machine with a root disk, and machines start from it', async (context) => {
+    needs(context, { path: PACKER, from: 'packer' })
+    const home = join(parent, 'packer')
+    mkdirSync(home)
+    await tourByPacker(controller, { packer: PACKER, archive: join(home, 'archive'), home }).catch(shown)
   })
 
   /** Names of what a playbook makes besides machines and volumes. */
