@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Connection, PluginError } from '@moorage/contract'
-import { connectQmp, type QmpClient } from '@moorage/qmp'
+import { connectQmp, type QmpClient, untilListening } from '@moorage/qmp'
 import type { NbdAddress } from './nbd.ts'
 
 /*
@@ -60,6 +60,7 @@ export async function openBridge(options: BridgeOptions): Promise<Bridge> {
     await rm(directory, { recursive: true, force: true })
   }
   try {
+    await untilListening({ path: monitor, timeoutMs: START_MS })
     const qmp = await connectQmp({ path: monitor, timeoutMs: START_MS })
     const path = join(directory, 'n')
     await serve(qmp, options, path)

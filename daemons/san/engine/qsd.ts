@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { connectQmp, type QmpClient, QmpError } from '@moorage/qmp'
+import { connectQmp, type QmpClient, QmpError, untilListening } from '@moorage/qmp'
 import type { ThrottleLimits } from '../qos/limits.ts'
 import { adoptOrStart, type Daemon } from './processes.ts'
 
@@ -57,6 +57,7 @@ export class StorageDaemon {
     const args = ['--chardev', mark, '--monitor', 'chardev=qmp']
     const daemon = await adoptOrStart({ command: 'qemu-storage-daemon', args, mark, env: {}, log })
     try {
+      if (!daemon.adopted) await untilListening({ path: socket, timeoutMs: START_MS })
       return new StorageDaemon(daemon, await connectQmp({ path: socket, timeoutMs: START_MS }))
     } catch (error) {
       await daemon.kill()
