@@ -5,7 +5,7 @@ import { SYSTEM_PROJECTS } from './tools/suites.ts'
 
 const everywhere = ['**/node_modules/**', '**/dist/**', '**/.moorage/**']
 const bench = 'test/bench/**'
-const AT_A_TIME = { e2e: 2, compat: 1, crash: 3 } as const
+const AT_A_TIME = { e2e: 2, compat: 2, crash: 3 } as const
 
 /**
  * `unit` needs nothing but Node and PostgreSQL and is part of `npm run check`. `proof` needs no more, but goes over whole
@@ -13,7 +13,7 @@ const AT_A_TIME = { e2e: 2, compat: 1, crash: 3 } as const
  * starts whole controllers and database servers as programs, seconds each, and needs no more either. `lab` starts real
  * daemons (tgtd, qemu-storage-daemon, QEMU) and needs root. `e2e`, `compat` and `crash` run a whole system. `lab` and
  * `crash` often wait, for leases, bursts and guests, so three of their files go at a time, each on daemons, ports and mounts
- * of its own; of `e2e` two, beside the tour that measures; `compat` has one.
+ * of its own; of `e2e` two, beside the tour that measures, and the two files of `compat`.
  */
 export default defineConfig({
   test: {
@@ -31,7 +31,7 @@ export default defineConfig({
           ],
           isolate: false,
           // Files wait for PostgreSQL and for processes as much as they compute; the default is one worker on two cores.
-          maxWorkers: Math.max(3, availableParallelism() - 1),
+          maxWorkers: Math.max(4, availableParallelism() - 1),
           testTimeout: 120_000,
           hookTimeout: 180_000,
         },
@@ -42,7 +42,7 @@ export default defineConfig({
           include: ['**/*.proof.test.ts'],
           exclude: everywhere,
           isolate: false,
-          maxWorkers: Math.max(3, availableParallelism() - 1),
+          maxWorkers: Math.max(4, availableParallelism() - 1),
           testTimeout: 120_000,
           hookTimeout: 180_000,
         },
@@ -52,7 +52,7 @@ export default defineConfig({
           name: 'process',
           include: ['**/*.process.test.ts'],
           exclude: everywhere,
-          maxWorkers: Math.max(3, availableParallelism() - 1),
+          maxWorkers: Math.max(4, availableParallelism() - 1),
           testTimeout: 120_000,
           hookTimeout: 180_000,
         },
