@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { clear, ledgerFaults, leftHeld, settled } from './testing/checks.ts'
+import { clear, faultsLeft, settled } from './testing/checks.ts'
 import { methodsOf } from './testing/scene.ts'
-import { SCENES } from './testing/scenes.ts'
+import { SCENES_OF_CHANGE } from './testing/scenes.ts'
 import { startWorld, type World } from './testing/world.ts'
 
 let world: World
@@ -12,28 +12,6 @@ afterAll(async () => world.stop())
 afterEach(async () => {
   await world.simulator.faults.clear()
   await clear(world)
-})
-
-/** The census has its own tests. */
-const SCENES_OF_CHANGE = SCENES.filter(({ saga }) => saga !== 'census')
-
-async function expectNothingOff(): Promise<void> {
-  expect(await world.findings()).toEqual([])
-  expect(await ledgerFaults(world)).toEqual([])
-  expect(await leftHeld(world)).toEqual([])
-}
-
-describe.each(SCENES_OF_CHANGE)('$saga, $of', (scene) => {
-  test('succeeds when every back end is out of reach once and loses an answer once', async () => {
-    const { ask } = await scene.stage(world)
-    for (const method of methodsOf(scene)) {
-      await world.simulator.faults.arm({ method, kind: 'error-before', code: 'UNAVAILABLE' })
-      await world.simulator.faults.arm({ method, kind: 'lose-answer' })
-    }
-    expect(await world.end(await ask())).toMatchObject({ state: 'succeeded' })
-    await settled(world)
-    await expectNothingOff()
-  })
 })
 
 /** One call of each scene, the first, second and so on in turn: the crash matrix ends controllers at every call of every step. */
@@ -53,6 +31,6 @@ describe.each(CELLS)('$saga, $of, is taken over during $call', ({ call, stage })
     expect(await world.end(operation)).toMatchObject({ state: 'succeeded' })
     await settled(world)
     await world.simulator.faults.release()
-    await expectNothingOff()
+    expect(await faultsLeft(world)).toEqual([])
   })
 })

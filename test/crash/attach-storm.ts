@@ -150,11 +150,13 @@ async function blow(
   )
   const began = performance.now()
   const over = new AbortController()
-  const kills = harass(several, storm, over.signal)
-  const ends = await inTurns(several, volumes, (client, id, nth) =>
-    submitted(client, { id, virtualmachineid: ground.vms[Math.floor(nth / DISKS_PER_VM)] ?? '' }),
-  )
-    .then((jobs) => inTurns(several, jobs, ended))
+  const progress = new Progress()
+  const kills = harass(several, { storm, progress, over: over.signal })
+  const ends = await inTurns(several, volumes, async (client, id, nth) => {
+    const virtualmachineid = ground.vms[Math.floor(nth / DISKS_PER_VM)] ?? ''
+    return await submitted(client, { id, virtualmachineid }).finally(() => progress.step())
+  })
+    .then((jobs) => inTurns(several, jobs, (client, job) => ended(client, job).finally(() => progress.step())))
     .finally(() => over.abort())
   const killed = await kills
   const seconds = (performance.now() - began) / 1000
@@ -274,12 +276,35 @@ async function persist<Result>(work: (again: boolean) => Promise<Result>): Promi
   }
 }
 
-/** Kills a controller and starts it again, now and then, while the storm goes on. */
-async function harass(several: SeveralControllers, storm: Storm, over: AbortSignal): Promise<number> {
+/** Counts what a storm has come to: a step when an attach was taken, another when its end was told. */
+class Progress {
+  readonly #waiting: { readonly steps: number; readonly go: () => void }[] = []
+  #steps = 0
+
+  step(): void {
+    this.#steps += 1
+    for (const { steps, go } of this.#waiting) if (steps <= this.#steps) go()
+  }
+
+  /** Resolves once there were so many steps. */
+  reached(steps: number): Promise<void> {
+    return steps <= this.#steps ? Promise.resolve() : new Promise((go) => this.#waiting.push({ steps, go }))
+  }
+}
+
+/** Most attaches are taken by then, and most of them under way: so many steps for each attach. */
+const HARASSED = 1.5
+
+/** Kills a controller and starts it again, at random points of the storm, however long that takes. */
+async function harass(
+  several: SeveralControllers,
+  how: { readonly storm: Storm; readonly progress: Progress; readonly over: AbortSignal },
+): Promise<number> {
+  const { storm, progress, over } = how
   const next = random(storm.seed)
   let kills = 0
-  while (kills < storm.kills && !over.aborted) {
-    await pause(1500 * (0.3 + next()))
+  while (kills < storm.kills) {
+    await progress.reached(Math.floor(((kills + next()) / storm.kills) * storm.attaches * HARASSED))
     const victim = several.all[Math.floor(next() * several.all.length)]
     if (over.aborted || !victim) break
     await victim.kill()

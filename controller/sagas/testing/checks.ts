@@ -46,6 +46,11 @@ export async function leftHeld({ store }: World): Promise<readonly string[]> {
   return found.flat()
 }
 
+/** What is off once no operation is open: by a census, in the ledger, held. */
+export async function faultsLeft(world: World): Promise<readonly string[]> {
+  return [...(await world.findings()), ...(await ledgerFaults(world)), ...(await leftHeld(world))]
+}
+
 /** Waits until no operation is open. */
 export async function settled(world: World): Promise<void> {
   // In a transaction, because a read of its own may fail where everything is serializable.

@@ -156,3 +156,6 @@ export const SCENES: readonly Scene[] = [
   ...RECORD_SCENES,
   ...CENSUS_SCENES,
 ]
+
+/** Those of sagas that change something. The census has tests of its own: it says which back end did not answer. */
+export const SCENES_OF_CHANGE = SCENES.filter(({ saga }) => saga !== 'census')
