@@ -45,15 +45,12 @@ function needsRoot(): string | undefined {
 }
 
 /**
- * Where transactions are at work and can collide. What goes over the registry of commands asks the same of every isolation, and so
- * do the calls and findings that these three go over one at a time; commands that one caller asks for after another collide with
- * nothing: they are not here. Many callers at once are in `npm run lives -- --isolation serializable`, and in the crash suite.
+ * Where transactions are at work and can collide. What goes over a whole registry, of commands, calls or findings, does so one at a
+ * time, as does one caller who asks for one command after another: they collide with nothing, and are not here. Many callers at
+ * once are in `npm run lives -- --isolation serializable`, and in the crash suite.
  */
 function transacting(): readonly string[] {
-  const alike = new Set(
-    ['resume', 'unreachable', 'census-resolve'].map((name) => `controller/sagas/${name}.proof.test.ts`),
-  )
-  const sagas = globSync('controller/sagas/*.test.ts', { cwd: ROOT }).filter((path) => !alike.has(path))
+  const sagas = globSync('controller/sagas/*.test.ts', { cwd: ROOT }).filter((path) => !path.endsWith('.proof.test.ts'))
   const folders = ['jobs', 'operations', 'reconcilers', 'store']
   return [...folders.map((folder) => `controller/${folder}/`), ...sagas.toSorted()]
 }
@@ -73,7 +70,7 @@ export const SUITES: readonly Suite[] = [
     // The isolation that CockroachDB has always, and the cheapest way to find what rests on a weaker one.
     name: 'serializable',
     group: 'system',
-    ...vitest('unit', 10, '--project', 'proof', ...transacting()),
+    ...vitest('unit', 10, ...transacting()),
     env: { MOORAGE_TEST_ISOLATION: 'serializable' },
   },
   { name: 'process', group: 'system', ...vitest('process', 10) },

@@ -1,28 +1,3 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { clear, faultsLeft, settled } from './testing/checks.ts'
-import { methodsOf } from './testing/scene.ts'
-import { SCENES_OF_CHANGE } from './testing/scenes.ts'
-import { startWorld, type World } from './testing/world.ts'
+import { playUnreachable } from './testing/unreachable.ts'
 
-let world: World
-beforeAll(async () => {
-  world = await startWorld({ patienceMs: 20_000 })
-})
-afterAll(async () => world.stop())
-afterEach(async () => {
-  await world.simulator.faults.clear()
-  await clear(world)
-})
-
-describe.each(SCENES_OF_CHANGE)('$saga, $of', (scene) => {
-  test('succeeds when every back end is out of reach once and loses an answer once', async () => {
-    const { ask } = await scene.stage(world)
-    for (const method of methodsOf(scene)) {
-      await world.simulator.faults.arm({ method, kind: 'error-before', code: 'UNAVAILABLE' })
-      await world.simulator.faults.arm({ method, kind: 'lose-answer' })
-    }
-    expect(await world.end(await ask())).toMatchObject({ state: 'succeeded' })
-    await settled(world)
-    expect(await faultsLeft(world)).toEqual([])
-  })
-})
+playUnreachable(({ saga }) => saga.startsWith('v'))
