@@ -196,6 +196,19 @@ export async function makeGround({ api, simulator }: TestController, name = 'one
   }
 }
 
+/** Adds the archive `vault` in a directory, and a mover that gets there; answers the archive's id. The plug-in is the caller's to load. */
+export async function addArchive(
+  { api, simulator }: Pick<TestController, 'api' | 'simulator'>,
+  { zone: zoneid, folder }: { readonly zone: string; readonly folder: string },
+): Promise<string> {
+  const { url, settings } = simulator.moverEndpoint()
+  const { user: username = '', password = '' } = settings
+  const store = { name: 'vault', url: `file://${folder}`, zoneid, provider: 'directory' }
+  const id = textOf(await api.run('addImageStore', store), 'id')
+  await api.run('addMover', { name: 'porter', zoneid, url, username, password })
+  return id
+}
+
 /** Parameters of `createStoragePool` for a simulated array, but for the zone. */
 export function poolParams(simulator: TestSimulator, array: string) {
   return {

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { directoryArchive } from '@moorage/archive-directory'
 import { sql } from 'kysely'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { addArchive } from '../testing.ts'
 import { type Answered, textOf } from '../testing-client.ts'
 import { type Scene, startScene } from './testing.ts'
 
@@ -14,13 +15,8 @@ let volume: string
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'moorage-archives-'))
   scene = await startScene({ plugins: { archives: [directoryArchive] } })
-  const { api, simulator, ground } = scene
-  const { url, settings } = simulator.moverEndpoint()
-  const { user: username = '', password = '' } = settings
-  const zoneid = ground.zone
-  const store = { name: 'vault', url: `file://${folder}`, zoneid, provider: 'directory' }
-  archive = textOf(await api.run('addImageStore', store), 'id')
-  await api.run('addMover', { name: 'porter', zoneid, url, username, password })
+  const { api, ground } = scene
+  archive = await addArchive(scene, { zone: ground.zone, folder })
   expect(await api.refuses('collectImageStore', { id: archive })).toMatch(/Nothing was ever archived in vault/)
   expect(await api.refuses('drillImageStore', { id: archive })).toMatch(/vault holds no snapshot/)
   volume = await scene.create()

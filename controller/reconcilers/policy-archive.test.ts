@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { directoryArchive } from '@moorage/archive-directory'
 import { sql } from 'kysely'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import { addArchive } from '../testing.ts'
 import { type Asked, textOf } from '../testing-client.ts'
 import { type Scene, startScene } from './testing.ts'
 
@@ -13,12 +14,7 @@ let volume: string
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'moorage-archives-'))
   scene = await startScene({ plugins: { archives: [directoryArchive] } })
-  const { api, simulator, ground } = scene
-  const { url, settings } = simulator.moverEndpoint()
-  const { user: username = '', password = '' } = settings
-  const zoneid = ground.zone
-  await api.run('addImageStore', { name: 'vault', url: `file://${folder}`, zoneid, provider: 'directory' })
-  await api.run('addMover', { name: 'porter', zoneid, url, username, password })
+  await addArchive(scene, { zone: scene.ground.zone, folder })
 })
 afterAll(async () => {
   await scene.stop()

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { directoryArchive } from '@moorage/archive-directory'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type Ground, makeGround, startController, type TestController } from '../../testing.ts'
+import { addArchive, type Ground, makeGround, startController, type TestController } from '../../testing.ts'
 import { textOf } from '../../testing-client.ts'
 
 let controller: TestController
@@ -15,12 +15,9 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'moorage-archives-'))
   controller = await startController({ plugins: { archives: [directoryArchive] } })
   ground = await makeGround(controller)
-  const { api, simulator } = controller
+  const { api } = controller
   const { zone: zoneid, service: serviceofferingid, template: templateid, offering: diskofferingid } = ground
-  const { url, settings } = simulator.moverEndpoint()
-  const { user: username = '', password = '' } = settings
-  await api.run('addImageStore', { name: 'vault', url: `file://${folder}`, zoneid, provider: 'directory' })
-  await api.run('addMover', { name: 'porter', zoneid, url, username, password })
+  await addArchive(controller, { zone: ground.zone, folder })
   vm = textOf(await api.run('deployVirtualMachine', { zoneid, serviceofferingid, templateid }), 'id')
   const disk = { name: 'disk', zoneid, diskofferingid, size: 1, virtualmachineid: vm }
   volume = textOf(await api.run('createVolume', disk), 'id')

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { GIB } from '../../domain/size.ts'
 import { insertTemplate, updateTemplate } from '../../store/templates.ts'
 import { patientReconcilers } from '../../reconcilers/testing.ts'
-import { type Ground, makeGround, startController, type TestController } from '../../testing.ts'
+import { addArchive, type Ground, makeGround, startController, type TestController } from '../../testing.ts'
 import { textOf } from '../../testing-client.ts'
 
 let controller: TestController
@@ -18,12 +18,9 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'moorage-archives-'))
   controller = await startController({ plugins: { archives: [directoryArchive] } })
   ground = await makeGround(controller)
-  const { api, simulator } = controller
+  const { api } = controller
   const { zone: zoneid, offering: diskofferingid } = ground
-  const { url, settings } = simulator.moverEndpoint()
-  const { user: username = '', password = '' } = settings
-  await api.run('addImageStore', { name: 'vault', url: `file://${folder}`, zoneid, provider: 'directory' })
-  await api.run('addMover', { name: 'porter', zoneid, url, username, password })
+  await addArchive(controller, { zone: ground.zone, folder })
   const terms = { name: 'rooted', cpunumber: 1, memory: 64, miniops: 100, maxiops: 900, customizediops: true }
   service = textOf(await api.run('createServiceOffering', terms), 'id')
   const vm = textOf(await api.run('deployVirtualMachine', vmOf(ground.template, { startvm: false })), 'id')

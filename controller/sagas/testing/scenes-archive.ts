@@ -37,6 +37,22 @@ export async function diskTemplate(world: World): Promise<string> {
 /** A simulated mover has done what it is to do when it was looked at twice. */
 export const JOB = ['mover/jobs/submit', 'mover/jobs/get', 'mover/jobs/get'] as const
 
+/** What filling a volume from an archive calls, whatever is in it. */
+const FILLED = {
+  calls: {
+    begin: [],
+    make: ['array/volumes/create'],
+    expose: ['array/access/expose'],
+    restore: JOB,
+    withdraw: ['array/access/withdraw', 'mover/jobs/forget'],
+  },
+  undoing: {
+    restore: ['mover/jobs/cancel', 'mover/jobs/get', 'mover/jobs/forget'],
+    expose: ['array/access/withdraw'],
+    make: ['array/volumes/delete'],
+  },
+} as const
+
 /** Scenes of what goes into archives and comes out of them. */
 export const ARCHIVE_SCENES: readonly Scene[] = [
   {
@@ -98,18 +114,7 @@ export const ARCHIVE_SCENES: readonly Scene[] = [
   {
     saga: 'volume-from-snapshot',
     of: 'what is in an archive only',
-    calls: {
-      begin: [],
-      make: ['array/volumes/create'],
-      expose: ['array/access/expose'],
-      restore: JOB,
-      withdraw: ['array/access/withdraw', 'mover/jobs/forget'],
-    },
-    undoing: {
-      restore: ['mover/jobs/cancel', 'mover/jobs/get', 'mover/jobs/forget'],
-      expose: ['array/access/withdraw'],
-      make: ['array/volumes/delete'],
-    },
+    ...FILLED,
     stage: async (world) => {
       const snapshot = await archivedOnly(world)
       return asked(world, volumeFromSnapshot, { volume: await world.volume(), snapshot })
@@ -118,18 +123,7 @@ export const ARCHIVE_SCENES: readonly Scene[] = [
   {
     saga: 'volume-from-snapshot',
     of: 'the root disk of a VM, from a template in an archive',
-    calls: {
-      begin: [],
-      make: ['array/volumes/create'],
-      expose: ['array/access/expose'],
-      restore: JOB,
-      withdraw: ['array/access/withdraw', 'mover/jobs/forget'],
-    },
-    undoing: {
-      restore: ['mover/jobs/cancel', 'mover/jobs/get', 'mover/jobs/forget'],
-      expose: ['array/access/withdraw'],
-      make: ['array/volumes/delete'],
-    },
+    ...FILLED,
     notReal: 'the scene of what is in an archive only calls the same there, in the same order',
     stage: async (world) => {
       const template = await diskTemplate(world)
